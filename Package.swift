@@ -77,6 +77,8 @@ let package = Package(
         .product(name: "NIOPosix", package: "swift-nio"),
       ],
       swiftSettings: strict),
+
+    .testTarget(name: "ColumnsTests", dependencies: ["Columns"], swiftSettings: strict),
   ],
   swiftLanguageModes: [.v6]
 )
