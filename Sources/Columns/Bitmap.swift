@@ -9,6 +9,17 @@ public struct Bitmap: Hashable, Sendable {
   /// Creates an empty bitmap.
   public init() {}
 
+  /// Creates a bitmap of `count` clear bits.
+  public init(clear count: Int) { appendClear(count) }
+
+  /// Sets every bit that is set in `other`, which has as many bits.
+  public mutating func formUnion(_ other: borrowing Bitmap) {
+    guard other.hasSetBits else { return }
+    precondition(other.count == count)
+    for index in words.indices { words[index] |= other.words[index] }
+    hasSetBits = true
+  }
+
   /// The bit at `index`.
   ///
   /// - Precondition: `index` is below `count`.

@@ -71,7 +71,6 @@ public struct StringPool: ~Copyable {
 
   private mutating func add(_ text: Span<UInt8>, hash: UInt32, slot: Int) -> StringID {
     let id = UInt32(starts.count - 1)
-    bytes.reserveCapacity(bytes.count + text.count)
     for index in 0..<text.count { bytes.append(text[index]) }
     precondition(bytes.count <= Int(UInt32.max), "a string pool holds at most 4 GiB")
     starts.append(UInt32(bytes.count))
