@@ -1,0 +1,49 @@
+# One release build serves the demo, the tests and the benchmarks.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.PHONY: help demo test build format lint bench bench-forest soak clean install-deps tests-built
+
+SWIFT ?= swift
+SWIFT_BUILD := $(SWIFT) build --configuration release
+CUTBANK := .build/release/cutbank
+FORMATTED := Package.swift Sources Tests $(wildcard Benchmarks)
+
+help: ## show this list
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
+
+demo: build ## build and run the demo: a Kafka topic in, scored records and alerts out
+	@$(CUTBANK) demo
+
+test: lint tests-built ## check the formatting, then run every test (the demo included)
+	@$(SWIFT) test --configuration release --skip-build --disable-xctest
+
+build: install-deps ## build the cutbank program
+	@echo "building cutbank (the first time takes some minutes)"
+	@$(SWIFT_BUILD) --product cutbank
+
+tests-built:
+	@CUTBANK_TEST_PACKAGES=1 .ci/install-packages
+	@echo "building cutbank and its tests (the first time takes some minutes)"
+	@$(SWIFT_BUILD) --build-tests
+
+format: ## format all sources
+	@$(SWIFT) format --in-place --parallel --recursive $(FORMATTED)
+
+lint: ## check the formatting
+	@$(SWIFT) format lint --strict --parallel --recursive $(FORMATTED)
+
+bench: build ## measure against the peers: one table per program of Benchmarks/
+	@$(MAKE) --no-print-directory -C Benchmarks
+
+bench-forest: build ## measure the forest alone
+	@$(CUTBANK) bench forest --stream sine --dimensions 8 --trees 50 --points 100000 --json
+
+soak: tests-built ## run the long fuzz and property tests
+	@CUTBANK_SOAK=1 $(SWIFT) test --configuration release --skip-build --disable-xctest
+
+install-deps: ## install the system libraries that are missing, through apt
+	@.ci/install-packages
+
+clean: ## remove everything that was built or delivered
+	@rm -rf .build Benchmarks/.build out data
