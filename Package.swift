@@ -39,10 +39,14 @@ let package = Package(
     .systemLibrary(
       name: "CRdKafka", pkgConfig: "rdkafka", providers: [.apt(["librdkafka-dev"])]),
     .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+    .target(name: "CEmbeddedBroker"),
     .target(
       name: "Kafka",
-      dependencies: ["CRdKafka", .product(name: "Logging", package: "swift-log")],
-      swiftSettings: strict),
+      dependencies: [
+        "CEmbeddedBroker", "CRdKafka", .product(name: "Logging", package: "swift-log"),
+      ],
+      // Lifetimes: keys and values are spans that cannot outlive their batch.
+      swiftSettings: strict + [.enableExperimentalFeature("Lifetimes")]),
     .target(
       name: "Delivery",
       dependencies: ["CZlib", .product(name: "Crypto", package: "swift-crypto")],
@@ -80,6 +84,10 @@ let package = Package(
 
     .testTarget(name: "ColumnsTests", dependencies: ["Columns"], swiftSettings: strict),
     .testTarget(name: "TidyTests", swiftSettings: strict),
+    .testTarget(
+      name: "KafkaTests",
+      dependencies: ["Kafka", .product(name: "Logging", package: "swift-log")],
+      swiftSettings: strict),
   ],
   swiftLanguageModes: [.v6]
 )

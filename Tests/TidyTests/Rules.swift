@@ -70,7 +70,7 @@ enum Rules {
     "Codecs": ["Columns"],
     "Dataflow": ["Columns", "StreamSQL", "RandomCutForest", "Hotspots", "LearnedModels"],
     "Learning": ["LearnedModels", "COpenBLAS"],
-    "Kafka": ["CRdKafka"],
+    "Kafka": ["CEmbeddedBroker", "CRdKafka"],
     "Delivery": ["CZlib", "CDeflate", "CZstd"],
     "Alerting": [],
     "Registry": [],
@@ -88,7 +88,7 @@ enum Rules {
   ]
 
   static let ownModules = Set(arrows.keys).union([
-    "CKernels", "CRdKafka", "CPCRE2", "COpenBLAS", "CZlib", "CDeflate", "CZstd",
+    "CEmbeddedBroker", "CKernels", "CRdKafka", "CPCRE2", "COpenBLAS", "CZlib", "CDeflate", "CZstd",
   ])
 
   static let bannedWords: [BannedWord] =

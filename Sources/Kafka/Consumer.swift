@@ -1,0 +1,233 @@
+internal import CRdKafka
+public import Logging
+internal import Synchronization
+
+/// What a consumer tells its control thread.
+public enum ConsumerEvent: Sendable {
+  /// The group gives these partitions: answer with `assign` or `incrementallyAssign`.
+  case assign([TopicPartition])
+  /// The group takes these back: finish, commit, answer with `unassign` or `incrementallyUnassign`.
+  case revoke([TopicPartition])
+  /// Others may have these already: drop what is unfinished, commit nothing, answer as for
+  /// `revoke`.
+  case lost([TopicPartition])
+  /// The result of a `commit(_:tag:)`.
+  case committed(CommitResult)
+  /// Something does not work; librdkafka keeps trying unless the error is fatal.
+  case error(KafkaError)
+  /// librdkafka's statistics as JSON.
+  case statistics(String)
+}
+
+/// How a commit that was not waited for ended.
+public struct CommitResult: Sendable {
+  /// As given to `commit(_:tag:)`.
+  public let tag: UInt64
+  /// Why nothing or not everything was committed.
+  public let error: KafkaError?
+  /// The partitions that were not committed, with the reason, when others were.
+  public let failures: [TopicPartition: KafkaError]
+}
+
+/// A member of a consumer group.
+///
+/// One control thread calls `poll` again and again and answers what it says; worker threads read
+/// the partition queues that `assign` returns. Nothing is assigned, committed or reset by itself.
+public final class Consumer: Sendable {
+  public let client: Client
+  private let context: ConsumerContext
+  private let queues = Mutex<[TopicPartition: QueueCore]>([:])
+
+  /// Makes the member; it joins its group with `subscribe`.
+  ///
+  /// - Throws: `KafkaError` for the first wrong property.
+  public init(_ configuration: ConsumerConfiguration, logger: Logger) throws(KafkaError) {
+    let context = ConsumerContext(logger: logger)
+    self.context = context
+    client = try Client(
+      RD_KAFKA_CONSUMER, properties: configuration.clientProperties, context: context
+    ) { configuration in
+      ConsumerContext.attachRebalance(to: configuration)
+    }
+    rd_kafka_poll_set_consumer(client.handle)
+  }
+
+  /// Joins the group for these topics, in place of those before.
+  public func subscribe(to topics: [String]) throws(KafkaError) {
+    let list = TopicPartitionList(topics.map { TopicPartition(topic: $0, partition: -1) })
+    try KafkaError.check(
+      rd_kafka_subscribe(client.handle, list.pointer), operation: "subscribe")
+  }
+
+  /// Waits for the next event, at most `timeout`; tells the group that this member is alive.
+  ///
+  /// Only one thread may poll, at least every `max.poll.interval.ms`.
+  /// - Returns: The event; nil when there was none.
+  public func poll(timeout: Duration) -> ConsumerEvent? {
+    if let event = context.next() { return event }
+    guard let message = rd_kafka_consumer_poll(client.handle, timeout.milliseconds) else {
+      return context.next()
+    }
+    // Records go to the partition queues, so that only errors come here.
+    defer { rd_kafka_message_destroy(message) }
+    context.receive(error: KafkaError(message: message.pointee, operation: "consume"))
+    return context.next()
+  }
+
+  /// Takes these partitions in place of all before, whatever the group gave.
+  ///
+  /// - Returns: Their queues in the same order; queues of an earlier assignment give nothing any
+  ///   more.
+  public func assign(_ starts: [PartitionStart]) throws(KafkaError) -> [PartitionQueue] {
+    retireQueues(nil)
+    let assigned = starts.map { queue(of: $0.topicPartition) }
+    let list = TopicPartitionList(starts)
+    try KafkaError.check(rd_kafka_assign(client.handle, list.pointer), operation: "assign")
+    return assigned
+  }
+
+  /// Takes these partitions besides those before: the answer to `.assign` when `isCooperative`.
+  ///
+  /// - Returns: Their queues in the same order.
+  public func incrementallyAssign(_ starts: [PartitionStart]) throws(KafkaError) -> [PartitionQueue]
+  {
+    let assigned = starts.map { queue(of: $0.topicPartition) }
+    let list = TopicPartitionList(starts)
+    try KafkaError.check(
+      rd_kafka_incremental_assign(client.handle, list.pointer), operation: "assign incrementally")
+    return assigned
+  }
+
+  /// Gives up all partitions; their queues give nothing any more.
+  public func unassign() throws(KafkaError) {
+    retireQueues(nil)
+    try KafkaError.check(rd_kafka_assign(client.handle, nil), operation: "unassign")
+  }
+
+  /// Gives up these partitions: the answer to `.revoke` and `.lost` when `isCooperative`.
+  public func incrementallyUnassign(_ partitions: [TopicPartition]) throws(KafkaError) {
+    retireQueues(partitions)
+    let list = TopicPartitionList(partitions)
+    try KafkaError.check(
+      rd_kafka_incremental_unassign(client.handle, list.pointer),
+      operation: "unassign incrementally")
+  }
+
+  /// Whether rebalances are to be answered incrementally.
+  public var isCooperative: Bool {
+    rd_kafka_rebalance_protocol(client.handle).map { String(cString: $0) } == "COOPERATIVE"
+  }
+
+  /// Gives up all partitions without a further event, and leaves the group.
+  ///
+  /// Commit before. Queues and batches may outlive it.
+  public func close() throws(KafkaError) {
+    retireQueues(nil)
+    context.close()
+    guard rd_kafka_consumer_closed(client.handle) == 0 else { return }
+    guard let queue = rd_kafka_queue_new(client.handle) else { preconditionFailure("no memory") }
+    defer { rd_kafka_queue_destroy(queue) }
+    try KafkaError.check(rd_kafka_consumer_close_queue(client.handle, queue), operation: "close")
+    while rd_kafka_consumer_closed(client.handle) == 0 {
+      // Callbacks are served inside; an event that is no callback's is of no interest any more.
+      if let event = rd_kafka_queue_poll(queue, 100) { rd_kafka_event_destroy(event) }
+    }
+  }
+
+  private func queue(of partition: TopicPartition) -> PartitionQueue {
+    queues.withLock { queues in
+      let core = queues[partition] ?? QueueCore(client: client, partition: partition)
+      queues[partition] = core
+      return core.renew()
+    }
+  }
+
+  /// Makes the queues of the partitions, or of all, give nothing any more.
+  private func retireQueues(_ partitions: [TopicPartition]?) {
+    queues.withLock { queues in
+      if let partitions {
+        for partition in partitions { queues[partition]?.retire() }
+      } else {
+        for queue in queues.values { queue.retire() }
+      }
+    }
+  }
+}
+
+/// Collects the events of one consumer.
+final class ConsumerContext: CallbackContext, @unchecked Sendable {
+  private struct State {
+    var events: [ConsumerEvent] = []
+    var isClosed = false
+  }
+
+  private let state = Mutex(State())
+
+  func next() -> ConsumerEvent? {
+    state.withLock { $0.events.isEmpty ? nil : $0.events.removeFirst() }
+  }
+
+  func close() {
+    state.withLock { $0.isClosed = true }
+  }
+
+  func receive(_ event: ConsumerEvent) {
+    state.withLock { $0.events.append(event) }
+  }
+
+  override func receive(error: KafkaError) {
+    receive(.error(error))
+  }
+
+  override func receive(statistics: String) {
+    receive(.statistics(statistics))
+  }
+
+  static func attachRebalance(to configuration: OpaquePointer) {
+    rd_kafka_conf_set_rebalance_cb(configuration) { client, error, partitions, opaque in
+      guard let client, let partitions,
+        let context = CallbackContext.of(opaque) as? ConsumerContext
+      else { return }
+      context.rebalance(
+        client, error, TopicPartitionList.partitions(partitions), list: partitions)
+      rd_kafka_yield(client)
+    }
+  }
+
+  private func rebalance(
+    _ client: OpaquePointer, _ error: rd_kafka_resp_err_t, _ partitions: [TopicPartition],
+    list: UnsafeMutablePointer<rd_kafka_topic_partition_list_t>
+  ) {
+    let isClosed = state.withLock { $0.isClosed }
+    switch error {
+    case RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS where !isClosed:
+      receive(.assign(partitions))
+    case RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS where !isClosed:
+      receive(rd_kafka_assignment_lost(client) != 0 ? .lost(partitions) : .revoke(partitions))
+    default:
+      if !isClosed {
+        receive(error: KafkaError(KafkaError.Code(error), operation: "rebalance"))
+      }
+      // librdkafka waits for an answer, and nobody else will give it.
+      let answer = rd_kafka_assign(client, nil)
+      if answer != RD_KAFKA_RESP_ERR_NO_ERROR {
+        logger.error(
+          "rebalance could not be answered", metadata: ["code": "\(KafkaError.Code(answer))"])
+      }
+    }
+  }
+}
+
+extension KafkaError {
+  /// The error that stands in place of a record.
+  init(message: rd_kafka_message_t, operation: String) {
+    let text = UnsafeRawBufferPointer(
+      start: message.payload, count: message.payload == nil ? 0 : message.len)
+    self.init(
+      Code(message.err), text.isEmpty ? nil : String(decoding: text, as: UTF8.self),
+      operation: operation,
+      topic: message.rkt.map { String(cString: rd_kafka_topic_name($0)) },
+      partition: message.partition < 0 ? nil : message.partition,
+      offset: message.offset < 0 ? nil : message.offset)
+  }
+}
