@@ -38,7 +38,8 @@ let package = Package(
     // Rim: waits for brokers, disks and receivers.
     .systemLibrary(
       name: "CRdKafka", pkgConfig: "rdkafka", providers: [.apt(["librdkafka-dev"])]),
-    .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+    .systemLibrary(
+      name: "CDeflate", pkgConfig: "libdeflate", providers: [.apt(["libdeflate-dev"])]),
     .target(name: "CEmbeddedBroker"),
     .target(
       name: "Kafka",
@@ -48,18 +49,29 @@ let package = Package(
       // Lifetimes: keys and values are spans that cannot outlive their batch.
       swiftSettings: strict + [.enableExperimentalFeature("Lifetimes")]),
     .target(
+      name: "Transport",
+      dependencies: [
+        "Columns",
+        .product(name: "AsyncHTTPClient", package: "async-http-client"),
+        .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "NIOHTTP1", package: "swift-nio"),
+        .product(name: "NIOPosix", package: "swift-nio"),
+      ],
+      swiftSettings: strict),
+    .target(
       name: "Delivery",
-      dependencies: ["CZlib", .product(name: "Crypto", package: "swift-crypto")],
+      dependencies: [
+        "CDeflate", "Columns", "Transport",
+        .product(name: "Crypto", package: "swift-crypto"),
+      ],
       swiftSettings: strict),
     .target(
       name: "Alerting",
       dependencies: [
-        .product(name: "AsyncHTTPClient", package: "async-http-client"),
+        "Transport",
         .product(name: "Crypto", package: "swift-crypto"),
         .product(name: "GRDB", package: "GRDB.swift"),
         .product(name: "Logging", package: "swift-log"),
-        .product(name: "NIOCore", package: "swift-nio"),
-        .product(name: "NIOPosix", package: "swift-nio"),
       ],
       swiftSettings: strict),
     .target(
@@ -87,6 +99,18 @@ let package = Package(
     .testTarget(
       name: "KafkaTests",
       dependencies: ["Kafka", .product(name: "Logging", package: "swift-log")],
+      swiftSettings: strict),
+    .target(
+      name: "RimSupport",
+      dependencies: [
+        "Transport",
+        .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "NIOHTTP1", package: "swift-nio"),
+        .product(name: "NIOPosix", package: "swift-nio"),
+      ],
+      path: "Tests/RimSupport", swiftSettings: strict),
+    .testTarget(
+      name: "DeliveryTests", dependencies: ["Columns", "Delivery", "RimSupport", "Transport"],
       swiftSettings: strict),
   ],
   swiftLanguageModes: [.v6]

@@ -1,0 +1,136 @@
+import Synchronization
+public import Transport
+
+/// Delivers the closed objects of one output and says how it goes.
+///
+/// An object is tried until it is stored; only one that the destination will never accept fails.
+/// Source of the retry rules: DESIGN.md §3, spec of Firehose for HTTP endpoints.
+public final class Uploader: Sendable {
+  /// How delivery goes.
+  public struct Status: Hashable, Sendable {
+    /// Objects handed over and not yet delivered.
+    public fileprivate(set) var pendingObjects = 0
+    /// Their bytes before compression.
+    public fileprivate(set) var pendingBytes = 0
+    /// The least ROWTIME among them in milliseconds since 1970: what freshness is measured from.
+    public fileprivate(set) var oldestRowTime: Int64?
+    /// Failed attempts since the last success.
+    public fileprivate(set) var consecutiveFailures = 0
+    /// When the first of them ended, in milliseconds since 1970.
+    public fileprivate(set) var failingSince: Int64?
+    /// The last failure; nil after a success.
+    public fileprivate(set) var lastError: DeliveryError?
+    /// Objects stored since the start, those that existed already included.
+    public fileprivate(set) var deliveredObjects = 0
+    /// Their records.
+    public fileprivate(set) var deliveredRecords = 0
+    /// Their bytes before compression.
+    public fileprivate(set) var deliveredBytes = 0
+  }
+
+  fileprivate struct State {
+    var status = Status()
+    var pendingRowTimes: [Int64] = []
+    var generator: SplitMix64
+  }
+
+  private let destination: any Destination
+  private let backoff: Backoff
+  private let time: any TimeSource
+  private let state: Mutex<State>
+
+  /// Creates an uploader.
+  ///
+  /// - Parameters:
+  ///   - destination: Where objects go.
+  ///   - backoff: The delays between attempts.
+  ///   - time: The clock.
+  ///   - seed: The seed of the jitter.
+  public init(
+    destination: any Destination, backoff: Backoff = Backoff(),
+    time: any TimeSource = SystemTime(), seed: UInt64
+  ) {
+    self.destination = destination
+    self.backoff = backoff
+    self.time = time
+    state = Mutex(State(generator: SplitMix64(seed: seed)))
+  }
+
+  /// How delivery goes.
+  public var status: Status { state.withLock { $0.status } }
+
+  /// Delivers one object, trying until it is stored; several may be under way at once.
+  ///
+  /// - Throws: `DeliveryError` with remedy `none` when it will never be accepted,
+  ///   `CancellationError` when the task is cancelled.
+  public func deliver(_ object: ClosedObject) async throws -> PutResult {
+    state.withLock { $0.begin(object) }
+    do {
+      let result = try await attempts(object)
+      state.withLock { $0.end(object, isDelivered: true) }
+      return result
+    } catch {
+      state.withLock { $0.end(object, isDelivered: false) }
+      throw error
+    }
+  }
+
+  private func attempts(_ object: ClosedObject) async throws -> PutResult {
+    var failures = 0
+    while true {
+      do {
+        return try await destination.put(object)
+      } catch let error as CancellationError {
+        throw error
+      } catch {
+        failures += 1
+        let failure = Self.deliveryError(for: error)
+        let now = time.now
+        let delay = state.withLock { state in
+          state.fail(failure, now: now)
+          return backoff.delay(failures: failures, using: &state.generator)
+        }
+        if failure.remedy == .none { throw failure }
+        try await time.sleep(milliseconds: max(delay, failure.retryAfterMilliseconds ?? 0))
+      }
+    }
+  }
+
+  private static func deliveryError(for error: any Error) -> DeliveryError {
+    if let error = error as? DeliveryError { return error }
+    return DeliveryError(
+      code: "Delivery.Unexpected", message: "\(error)", hint: "delivery is tried again",
+      remedy: .retry)
+  }
+}
+
+extension Uploader.State {
+  fileprivate mutating func begin(_ object: ClosedObject) {
+    status.pendingObjects += 1
+    status.pendingBytes += object.bytes.count
+    pendingRowTimes.append(object.oldestRowTime)
+    status.oldestRowTime = pendingRowTimes.min()
+  }
+
+  fileprivate mutating func end(_ object: ClosedObject, isDelivered: Bool) {
+    status.pendingObjects -= 1
+    status.pendingBytes -= object.bytes.count
+    if let index = pendingRowTimes.firstIndex(of: object.oldestRowTime) {
+      pendingRowTimes.remove(at: index)
+    }
+    status.oldestRowTime = pendingRowTimes.min()
+    guard isDelivered else { return }
+    status.deliveredObjects += 1
+    status.deliveredRecords += object.recordCount
+    status.deliveredBytes += object.bytes.count
+    status.consecutiveFailures = 0
+    status.failingSince = nil
+    status.lastError = nil
+  }
+
+  fileprivate mutating func fail(_ error: DeliveryError, now: Int64) {
+    status.consecutiveFailures += 1
+    status.failingSince = status.failingSince ?? now
+    status.lastError = error
+  }
+}
