@@ -174,8 +174,8 @@ public struct Prefix: Hashable, Sendable {
     guard value != ".", value != ".." else { return String(repeating: "%2E", count: value.count) }
     var name: [UInt8] = []
     for byte in value.utf8 {
-      let isUnsafe = byte < 0x20 || byte == 0x7F || "\"#%*/:<=>?[\\]^{|}".utf8.contains(byte)
-      guard isUnsafe else {
+      let isMisread = byte < 0x20 || byte == 0x7F || "\"#%*/:<=>?[\\]^{|}".utf8.contains(byte)
+      guard isMisread else {
         name.append(byte)
         continue
       }
