@@ -83,10 +83,11 @@ let package = Package(
       ],
       swiftSettings: strict),
 
+    .target(name: "CAllocationCounter"),
     .executableTarget(
       name: "cutbank",
       dependencies: [
-        "Engine", "RandomCutForest",
+        "CAllocationCounter", "Engine", "RandomCutForest",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "NIOCore", package: "swift-nio"),
         .product(name: "NIOHTTP1", package: "swift-nio"),
@@ -95,6 +96,8 @@ let package = Package(
       swiftSettings: strict),
 
     .testTarget(name: "ColumnsTests", dependencies: ["Columns"], swiftSettings: strict),
+    .testTarget(
+      name: "RandomCutForestTests", dependencies: ["RandomCutForest"], swiftSettings: strict),
     .testTarget(name: "TidyTests", swiftSettings: strict),
     .testTarget(
       name: "KafkaTests",

@@ -1,1 +1,6 @@
-// Kernels follow.
+#ifndef CKERNELS_H
+#define CKERNELS_H
+
+#include "forest.h"
+
+#endif

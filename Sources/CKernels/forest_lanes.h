@@ -1,0 +1,134 @@
+// Vector arithmetic that gives the same bits on every CPU: sixteen virtual lanes, one order of reduction, no
+// contraction. Wider registers come by run-time dispatch of the functions marked RCF_DISPATCH.
+#ifndef FOREST_LANES_H
+#define FOREST_LANES_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "forest.h"
+
+#pragma STDC FP_CONTRACT OFF
+
+#if defined(__x86_64__) && defined(__linux__)
+#define RCF_DISPATCH __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
+#else
+#define RCF_DISPATCH
+#endif
+#define RCF_INLINE static inline __attribute__((always_inline))
+
+typedef float v16 __attribute__((vector_size(64), aligned(4)));
+typedef float v8 __attribute__((vector_size(32), aligned(4)));
+typedef float v4 __attribute__((vector_size(16), aligned(4)));
+typedef float v2 __attribute__((vector_size(8), aligned(4)));
+
+// Vectors of any width pass through memory, never by value, so that no ABI depends on the CPU.
+#define LOAD(type, pointer) (*(const type *)(pointer))
+#define STORE(type, pointer, value) (*(type *)(pointer) = (value))
+
+RCF_INLINE float sum4(const v4 *a) {
+  v2 low = __builtin_shufflevector(*a, *a, 0, 1) + __builtin_shufflevector(*a, *a, 2, 3);
+  return low[0] + low[1];
+}
+
+RCF_INLINE float sum8(const v8 *a) {
+  v4 low = __builtin_shufflevector(*a, *a, 0, 1, 2, 3) + __builtin_shufflevector(*a, *a, 4, 5, 6, 7);
+  return sum4(&low);
+}
+
+RCF_INLINE float sum16(const v16 *a) {
+  v8 low = __builtin_shufflevector(*a, *a, 0, 1, 2, 3, 4, 5, 6, 7) +
+           __builtin_shufflevector(*a, *a, 8, 9, 10, 11, 12, 13, 14, 15);
+  return sum8(&low);
+}
+
+// How far the query lies outside the box, summed over the lanes.
+RCF_INLINE float gap_sum(const float *query, const float *box, uint32_t lanes) {
+  if (lanes == 4) {
+    v4 gap = __builtin_elementwise_max(LOAD(v4, query) - LOAD(v4, box), (v4){0});
+    return sum4(&gap);
+  }
+  if (lanes == 8) {
+    v8 gap = __builtin_elementwise_max(LOAD(v8, query) - LOAD(v8, box), (v8){0});
+    return sum8(&gap);
+  }
+  v16 total = {0};
+  for (uint32_t i = 0; i < lanes; i += 16)
+    total += __builtin_elementwise_max(LOAD(v16, query + i) - LOAD(v16, box + i), (v16){0});
+  return sum16(&total);
+}
+
+// The sum of the sides of the box.
+RCF_INLINE float range_sum(const float *box, uint32_t lanes) {
+  const uint32_t half = lanes / 2;
+  if (lanes == 4) {
+    v2 side = LOAD(v2, box) + LOAD(v2, box + 2);
+    return side[0] + side[1];
+  }
+  if (lanes == 8) {
+    v4 side = LOAD(v4, box) + LOAD(v4, box + 4);
+    return sum4(&side);
+  }
+  if (lanes == 16) {
+    v8 side = LOAD(v8, box) + LOAD(v8, box + 8);
+    return sum8(&side);
+  }
+  v16 total = {0};
+  uint32_t i = 0;
+  for (; i + 16 <= half; i += 16) total += LOAD(v16, box + i) + LOAD(v16, box + half + i);
+  if (i < half) {
+    v8 rest = LOAD(v8, box + i) + LOAD(v8, box + half + i);
+    total += __builtin_shufflevector(rest, (v8){0}, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+  }
+  return sum16(&total);
+}
+
+// target = max(a, b), lane by lane. Returns whether it differs from what stood in the target.
+RCF_INLINE int maximum(float *target, const float *a, const float *b, uint32_t lanes) {
+  int changed = 0;
+  for (uint32_t i = 0; i < lanes; i++) {
+    float larger = a[i] > b[i] ? a[i] : b[i];
+    changed |= larger != target[i];
+    target[i] = larger;
+  }
+  return changed;
+}
+
+// Whether the query lies inside the box and touches none of its sides.
+RCF_INLINE int strictly_inside(const float *query, const float *box, uint32_t lanes) {
+  int outside = 0;
+  for (uint32_t i = 0; i < lanes; i++) outside |= query[i] >= box[i];
+  return !outside;
+}
+
+// The lanes of a point: `padding` is 0 for a box, -1 for a query.
+RCF_INLINE void point_lanes(
+    const float *point, uint32_t dimensions, uint32_t lanes, float padding, float *target) {
+  const uint32_t half = lanes / 2;
+  for (uint32_t i = 0; i < dimensions; i++) {
+    target[i] = point[i];
+    target[half + i] = -point[i];
+  }
+  for (uint32_t i = dimensions; i < half; i++) target[i] = target[half + i] = padding;
+}
+
+RCF_INLINE const float *stored_point(const rcf_forest *f, uint32_t tree, uint32_t entry) {
+  return f->store + (size_t)f->points[(size_t)tree * f->capacity + entry] * f->block;
+}
+
+RCF_INLINE int is_leaf(uint32_t reference) { return (reference & RCF_LEAF) != 0; }
+RCF_INLINE uint32_t entry_of(uint32_t reference) { return reference & (RCF_LEAF - 1); }
+
+// The child that the query goes to: a shift in place of a branch, because cuts are not predictable.
+RCF_INLINE uint32_t child_of(const rcf_node *node, const float *query) {
+  uint32_t children;
+  memcpy(&children, &node->left, 4);
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+#error "the order of the two children is that of little-endian machines"
+#endif
+  uint32_t right = query[node->dimension] > node->cut;
+  return (children >> (right << 4)) & 0xffff;
+}
+
+#endif

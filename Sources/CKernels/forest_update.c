@@ -1,0 +1,293 @@
+// Insertion and deletion of points. Boxes are exact unions at every moment, so that a tree rebuilt from its points
+// has the same boxes, bit for bit.
+#include "forest_lanes.h"
+
+// SplitMix64; a tree owns its generator.
+RCF_INLINE double uniform(rcf_tree *tree) {
+  uint64_t z = tree->random += 0x9E3779B97F4A7C15u;
+  z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9u;
+  z = (z ^ (z >> 27)) * 0x94D049BB133111EBu;
+  return (double)((z ^ (z >> 31)) >> 11) * 0x1p-53;
+}
+
+// The greatest float below x.
+RCF_INLINE float below(float x) {
+  uint32_t bits;
+  memcpy(&bits, &x, 4);
+  bits = x > 0 ? bits - 1 : x < 0 ? bits + 1 : 0x80000001u;
+  memcpy(&x, &bits, 4);
+  return x;
+}
+
+// The cut that lies `distance` into the gaps between query and box. A coordinate may be gapped on one side only.
+RCF_INLINE rcf_node cut_in_gap(
+    const float *query, const float *box, uint32_t dimensions, uint32_t half, double distance,
+    int *query_is_right) {
+  uint32_t chosen = 0;
+  float low = 0, high = 0;
+  for (uint32_t i = 0; i < dimensions; i++) {
+    const float above = query[i] - box[i], under = query[half + i] - box[half + i];
+    const float gap = above > 0 ? above : under;
+    if (!(gap > 0)) continue;
+    chosen = i;
+    *query_is_right = above > 0;
+    low = above > 0 ? box[i] : query[i];
+    high = above > 0 ? query[i] : -box[half + i];
+    if (distance < (double)gap) break;
+    distance -= (double)gap;
+  }
+  float cut = (float)((double)low + distance);
+  if (cut < low) cut = low;
+  if (cut >= high) cut = below(high);
+  return (rcf_node){.cut = cut, .dimension = (uint16_t)chosen};
+}
+
+typedef struct {
+  const rcf_forest *forest;
+  rcf_tree *tree;
+  rcf_node *nodes;
+  float *boxes, *ranges;  // null where the tree keeps none
+  uint32_t number;
+} tree_state;
+
+RCF_INLINE tree_state state_of(const rcf_forest *f, uint32_t tree) {
+  const size_t first = (size_t)tree * f->capacity;
+  tree_state state = {f, f->trees + tree, f->nodes + first, f->scratch_boxes, f->scratch_ranges, tree};
+  if (tree < f->boxed_trees) {
+    state.boxes = f->boxes + first * f->lanes;
+    state.ranges = f->ranges + first;
+  }
+  return state;
+}
+
+RCF_INLINE uint16_t take_node(tree_state *s) {
+  const uint16_t free = s->tree->free_node;
+  if (free == RCF_NONE) return s->tree->node_limit++;
+  s->tree->free_node = s->nodes[free].left;
+  return free;
+}
+
+// Puts a new inner node with `cut` where `link` points, above what was there.
+RCF_INLINE void splice(
+    tree_state *s, uint16_t *link, rcf_node cut, int query_is_right, uint32_t mass, uint32_t entry,
+    const float *query, const float *box, uint32_t lanes) {
+  const uint16_t below_it = *link, leaf = (uint16_t)(RCF_LEAF | entry);
+  const uint16_t node = take_node(s);
+  cut.left = query_is_right ? below_it : leaf;
+  cut.right = query_is_right ? leaf : below_it;
+  cut.left_mass = query_is_right ? (uint16_t)mass : 1;
+  s->nodes[node] = cut;
+  *link = node;
+  float *target = s->boxes + (size_t)node * lanes;
+  maximum(target, query, box, lanes);
+  s->ranges[node] = range_sum(target, lanes);
+}
+
+// The box of a child: its own, or its point's in `leaf`.
+RCF_INLINE const float *child_box(
+    const rcf_forest *f, uint32_t tree, const float *boxes, uint32_t reference, uint32_t lanes,
+    float *leaf) {
+  if (!is_leaf(reference)) return boxes + (size_t)reference * lanes;
+  point_lanes(stored_point(f, tree, entry_of(reference)), f->dimensions, lanes, 0, leaf);
+  return leaf;
+}
+
+// Whether the box of the node changed.
+RCF_INLINE int unite(
+    const rcf_forest *f, uint32_t tree, float *boxes, float *ranges, const rcf_node *nodes, uint32_t node,
+    uint32_t lanes) {
+  float *left = f->lane_scratch + lanes, *right = f->lane_scratch + 2 * lanes;
+  const float *a = child_box(f, tree, boxes, nodes[node].left, lanes, left);
+  const float *b = child_box(f, tree, boxes, nodes[node].right, lanes, right);
+  float *box = boxes + (size_t)node * lanes;
+  const int changed = maximum(box, a, b, lanes);
+  if (changed) ranges[node] = range_sum(box, lanes);
+  return changed;
+}
+
+RCF_DISPATCH void rcf_rebuild(const rcf_forest *f, uint32_t tree, float *boxes, float *ranges) {
+  const rcf_node *nodes = f->nodes + (size_t)tree * f->capacity;
+  uint16_t *order = f->order;
+  const uint32_t root = f->trees[tree].root;
+  if (root == RCF_NONE || is_leaf(root)) return;
+  uint32_t count = 0;
+  order[count++] = (uint16_t)root;
+  for (uint32_t next = 0; next < count; next++) {
+    const rcf_node *node = nodes + order[next];
+    if (!is_leaf(node->left)) order[count++] = node->left;
+    if (!is_leaf(node->right)) order[count++] = node->right;
+  }
+  const uint32_t lanes = f->lanes;
+  while (count-- > 0) {
+    const uint32_t node = order[count];
+    unite(f, tree, boxes, ranges, nodes, node, lanes);
+    ranges[node] = range_sum(boxes + (size_t)node * lanes, lanes);
+  }
+}
+
+// From the root: at each box the query is separated with probability gap / (range + gap), by a cut uniform in the
+// gaps; else the box grows to hold it and the walk goes on. The same distribution as drawing a cut at every level
+// from the leaf up and keeping the highest that separates.
+RCF_INLINE int32_t insert(
+    tree_state *s, const float *query, uint32_t entry, uint32_t position, uint32_t lanes) {
+  const rcf_forest *f = s->forest;
+  const uint32_t half = lanes / 2;
+  uint32_t *points = f->points + (size_t)s->number * f->capacity;
+  uint16_t *link = &s->tree->root;
+  uint32_t mass = s->tree->mass++;
+  points[entry] = position;
+  if (mass == 0) {
+    *link = (uint16_t)(RCF_LEAF | entry);
+    return -1;
+  }
+  float *leaf_box = f->lane_scratch;
+  int query_is_right = 0;
+  for (;;) {
+    const uint32_t reference = *link;
+    if (is_leaf(reference)) {
+      const uint32_t other = entry_of(reference);
+      point_lanes(stored_point(f, s->number, other), f->dimensions, lanes, 0, leaf_box);
+      const float gap = gap_sum(query, leaf_box, lanes);
+      if (gap == 0) {
+        points[entry] = points[other];
+        return (int32_t)other;
+      }
+      const double distance = uniform(s->tree) * (double)gap;
+      const rcf_node cut = cut_in_gap(query, leaf_box, f->dimensions, half, distance, &query_is_right);
+      splice(s, link, cut, query_is_right, mass, entry, query, leaf_box, lanes);
+      return -1;
+    }
+    float *box = s->boxes + (size_t)reference * lanes;
+    const float gap = gap_sum(query, box, lanes);
+    if (gap > 0) {
+      const double distance = uniform(s->tree) * ((double)s->ranges[reference] + (double)gap);
+      if (distance < (double)gap) {
+        const rcf_node cut = cut_in_gap(query, box, f->dimensions, half, distance, &query_is_right);
+        splice(s, link, cut, query_is_right, mass, entry, query, box, lanes);
+        return -1;
+      }
+      maximum(box, box, query, lanes);
+      s->ranges[reference] = range_sum(box, lanes);
+    }
+    rcf_node *node = s->nodes + reference;
+    const int right = query[node->dimension] > node->cut;
+    mass = right ? mass - node->left_mass : node->left_mass;
+    node->left_mass += !right;
+    link = right ? &node->right : &node->left;
+  }
+}
+
+RCF_DISPATCH int32_t rcf_insert(
+    const rcf_forest *f, uint32_t tree, const float *query, uint32_t entry, uint32_t position) {
+  tree_state state = state_of(f, tree);
+  if (tree >= f->boxed_trees) rcf_rebuild(f, tree, f->scratch_boxes, f->scratch_ranges);
+  switch (f->lanes) {
+    case 4: return insert(&state, query, entry, position, 4);
+    case 8: return insert(&state, query, entry, position, 8);
+    case 16: return insert(&state, query, entry, position, 16);
+    default: return insert(&state, query, entry, position, f->lanes);
+  }
+}
+
+// Gives the leaf's own entry a twin's key, so that the twin's entry is the one that becomes free.
+RCF_INLINE uint32_t trade_places(const rcf_forest *f, uint32_t tree, uint32_t entry) {
+  const size_t first = (size_t)tree * f->capacity;
+  const uint32_t *points = f->points + first;
+  float *keys = f->keys + first;
+  const uint32_t count = f->trees[tree].mass + 1;
+  for (uint32_t other = 0; other < count; other++)
+    if (other != entry && points[other] == points[entry]) {
+      const float key = keys[other];
+      keys[other] = keys[entry];
+      keys[entry] = key;
+      return other;
+    }
+  return entry;
+}
+
+RCF_INLINE uint32_t delete(tree_state *s, uint32_t entry, int32_t *left, uint32_t lanes, int boxed) {
+  const rcf_forest *f = s->forest;
+  rcf_node *nodes = s->nodes;
+  uint16_t *path = f->paths;
+  float *query = f->lane_scratch + 3 * lanes;
+  point_lanes(stored_point(f, s->number, entry), f->dimensions, lanes, -1, query);
+  uint32_t reference = s->tree->root, mass = s->tree->mass--, depth = 0;
+  while (!is_leaf(reference)) {
+    path[depth++] = (uint16_t)reference;
+    rcf_node *node = nodes + reference;
+    const int right = query[node->dimension] > node->cut;
+    mass = right ? mass - node->left_mass : node->left_mass;
+    node->left_mass -= !right;
+    reference = right ? node->right : node->left;
+  }
+  *left = mass == 1;
+  if (mass > 1)
+    return entry_of(reference) == entry ? trade_places(f, s->number, entry) : entry;
+  if (depth == 0) {
+    s->tree->root = RCF_NONE;
+    return entry;
+  }
+  const uint16_t parent = path[depth - 1];
+  const uint16_t sibling = nodes[parent].left == reference ? nodes[parent].right : nodes[parent].left;
+  if (depth == 1) {
+    s->tree->root = sibling;
+  } else {
+    rcf_node *above = nodes + path[depth - 2];
+    if (above->left == parent) above->left = sibling;
+    else above->right = sibling;
+  }
+  nodes[parent].left = s->tree->free_node;
+  s->tree->free_node = parent;
+  if (!boxed) return entry;
+  // A box that the point does not touch does not change, and neither does any above an unchanged one.
+  for (uint32_t level = depth - 1; level-- > 0;) {
+    if (strictly_inside(query, s->boxes + (size_t)path[level] * lanes, lanes)) break;
+    if (!unite(f, s->number, s->boxes, s->ranges, nodes, path[level], lanes)) break;
+  }
+  return entry;
+}
+
+RCF_DISPATCH uint32_t rcf_delete(const rcf_forest *f, uint32_t tree, uint32_t entry, int32_t *left) {
+  tree_state state = state_of(f, tree);
+  const int boxed = tree < f->boxed_trees;
+  switch (f->lanes) {
+    case 4: return delete(&state, entry, left, 4, boxed);
+    case 8: return delete(&state, entry, left, 8, boxed);
+    case 16: return delete(&state, entry, left, 16, boxed);
+    default: return delete(&state, entry, left, f->lanes, boxed);
+  }
+}
+
+RCF_DISPATCH uint32_t rcf_last_entry(const rcf_forest *f, uint32_t tree) {
+  const float *keys = f->keys + (size_t)tree * f->capacity;
+  const uint32_t count = f->trees[tree].mass;
+  float most = keys[0];
+  uint32_t i = 0;
+  if (count >= 16) {
+    v16 largest = LOAD(v16, keys);
+    for (i = 16; i + 16 <= count; i += 16)
+      largest = __builtin_elementwise_max(largest, LOAD(v16, keys + i));
+    for (uint32_t lane = 0; lane < 16; lane++)
+      if (largest[lane] > most) most = largest[lane];
+  }
+  for (; i < count; i++)
+    if (keys[i] > most) most = keys[i];
+  // The order of the entries is not part of the state of a forest, so it must not break ties.
+  uint32_t last = count;
+  for (i = 0; i < count; i++) {
+    if (keys[i] != most) continue;
+    if (last == count) {
+      last = i;
+      continue;
+    }
+    const float *a = stored_point(f, tree, i), *b = stored_point(f, tree, last);
+    uint32_t j = 0;
+    while (j < f->dimensions && a[j] == b[j]) j++;
+    if (j < f->dimensions && a[j] > b[j]) last = i;
+  }
+  return last;
+}
+
+void rcf_query(const rcf_forest *f, const float *point, float *query) {
+  point_lanes(point, f->dimensions, f->lanes, -1, query);
+}

@@ -1,0 +1,167 @@
+import CKernels
+
+/// The clock of the time-decayed reservoirs of all trees.
+///
+/// Each sample has the key log(E / w) - λ·(i - base): E exponential, w the item's weight, i its
+/// arrival number. A tree keeps the `sampleSize` smallest keys. Hence an arrival is accepted when
+/// its E is below h = w·exp(K + λ·(i - base)), K being the largest key held, and the number of
+/// arrivals to skip until the next acceptance has a closed form: only accepted points cost random
+/// numbers.
+///
+/// - Source: Efraimidis, Spirakis, "Weighted random sampling with a reservoir", IPL 2006, with
+///   decay as a weight.
+package struct SamplerClock: Equatable, Sendable {
+  package private(set) var timeDecay: Double
+  /// Points offered so far; the last one's arrival number.
+  package var arrivals: Int64 = 0
+  /// Keys are relative to this arrival, so that single precision always suffices.
+  package var base: Int64 = 0
+  /// exp(λ) - 1.
+  private var growth: Double
+
+  package init(timeDecay: Double) {
+    self.timeDecay = timeDecay
+    growth = exponentialM1(timeDecay)
+  }
+
+  /// λ·(i - base) for the latest arrival.
+  package var elapsed: Double { timeDecay * Double(arrivals - base) }
+
+  /// Arrivals before the keys must be moved to a new base.
+  package var arrivalsBeforeRebase: Int64 {
+    timeDecay > 0 ? max(0, Int64(min(32 / timeDecay, 0x1p60)) - (arrivals - base)) : .max
+  }
+
+  package mutating func change(timeDecay: Double) {
+    self.timeDecay = timeDecay
+    growth = exponentialM1(timeDecay)
+  }
+
+  /// Arrivals until the next acceptance, given the largest key and a unit exponential: the first k
+  /// with Σ exp(key + λ·(elapsed + j)), j = 1...k, at least `exponent`.
+  package func skip(largestKey: Float, elapsed: Double, exponent: Double) -> Int64 {
+    let first = exponential(Double(largestKey) + elapsed + timeDecay)
+    var steps = exponent / first
+    if timeDecay > 1e-12 { steps = logarithm1p(steps * growth) / timeDecay }
+    return max(1, Int64(min(steps.rounded(.up), 0x1p60)))
+  }
+}
+
+extension ForestCore {
+  private func random(_ tree: Int) -> Double {
+    var generator = SplitMix64(seed: forest.pointee.trees[tree].random)
+    let number = generator.openUniform()
+    forest.pointee.trees[tree].random = generator.state
+    return number
+  }
+
+  private func keys(_ tree: Int) -> UnsafeMutablePointer<Float> {
+    forest.pointee.keys + tree * capacity
+  }
+
+  /// Draws when a full tree accepts next.
+  package func schedule(_ tree: Int, at arrival: Int64, elapsed: Double) {
+    findLastEntry(tree)
+    let skipped = clock.skip(
+      largestKey: keys(tree)[Int(lastEntry[tree])], elapsed: elapsed,
+      exponent: -logarithm(random(tree)))
+    nextAcceptance[tree] = arrival + skipped
+  }
+
+  package func findLastEntry(_ tree: Int) {
+    lastEntry[tree] = UInt16(rcf_last_entry(forest, UInt32(tree)))
+  }
+
+  /// A scheduled acceptance: the sample with the largest key gives way to the query.
+  package mutating func acceptScheduled(
+    _ tree: Int, query: UnsafePointer<Float>, position: Int, arrival: Int64
+  ) {
+    let elapsed = clock.timeDecay * Double(arrival - clock.base)
+    let bound = exponential(Double(keys(tree)[Int(lastEntry[tree])]) + elapsed)
+    let exponent = -logarithm1p(random(tree) * exponentialM1(-bound))
+    replace(tree, query: query, position: position, key: Float(logarithm(exponent) - elapsed))
+    schedule(tree, at: arrival, elapsed: elapsed)
+  }
+
+  private mutating func replace(
+    _ tree: Int, query: UnsafePointer<Float>, position: Int, key: Float
+  ) {
+    let entry = evict(tree, entry: Int(lastEntry[tree]))
+    hold(tree, query: query, position: position, entry: entry, key: key)
+  }
+
+  /// Takes the sample `entry` out of the tree; returns the entry that is free now.
+  package mutating func evict(_ tree: Int, entry: Int) -> Int {
+    let position = Int(forest.pointee.points[tree * capacity + entry])
+    var left: Int32 = 0
+    let free = Int(rcf_delete(forest, UInt32(tree), UInt32(entry), &left))
+    if left != 0 { store.release(position) }
+    return free
+  }
+
+  package mutating func hold(
+    _ tree: Int, query: UnsafePointer<Float>, position: Int, entry: Int, key: Float
+  ) {
+    let joined = rcf_insert(forest, UInt32(tree), query, UInt32(entry), UInt32(position))
+    if joined < 0 { store.retain(position) }
+    keys(tree)[entry] = key
+  }
+
+  /// Offers the query to a tree that is not full: taken for certain up to the initial accept
+  /// fraction, then less and less often, else only in place of a sample with a larger key.
+  package mutating func fill(
+    _ tree: Int, query: UnsafePointer<Float>, position: Int, arrival: Int64, weight: Double,
+    initialAcceptFraction: Double
+  ) {
+    let size = mass(ofTree: tree)
+    let full = Double(size) / Double(sampleSize)
+    let elapsed = clock.timeDecay * Double(arrival - clock.base)
+    let isTaken =
+      full < initialAcceptFraction
+      || initialAcceptFraction < 1
+        && random(tree) < 1 - (full - initialAcceptFraction) / (1 - initialAcceptFraction)
+    let key = Float(logarithm(-logarithm(random(tree)) / weight) - elapsed)
+    if isTaken {
+      hold(tree, query: query, position: position, entry: size, key: key)
+      if size + 1 == sampleSize { schedule(tree, at: arrival, elapsed: elapsed) }
+    } else {
+      findLastEntry(tree)
+      guard key < keys(tree)[Int(lastEntry[tree])] else { return }
+      replace(tree, query: query, position: position, key: key)
+    }
+  }
+
+  /// Offers the query to a full tree with a weight other than 1.
+  ///
+  /// As the waiting time has no memory, the schedule is drawn anew.
+  package mutating func acceptWeighted(
+    _ tree: Int, query: UnsafePointer<Float>, position: Int, arrival: Int64, weight: Double
+  ) {
+    let elapsed = clock.timeDecay * Double(arrival - clock.base)
+    let exponent = -logarithm(random(tree)) / weight
+    if logarithm(exponent) - elapsed < Double(keys(tree)[Int(lastEntry[tree])]) {
+      let key = Float(logarithm(exponent) - elapsed)
+      replace(tree, query: query, position: position, key: key)
+    }
+    schedule(tree, at: arrival, elapsed: elapsed)
+  }
+
+  /// Makes keys relative to the present.
+  package mutating func rebase() {
+    let shift = Float(clock.elapsed)
+    for tree in 0..<numberOfTrees {
+      let keys = keys(tree)
+      for entry in 0..<mass(ofTree: tree) { keys[entry] += shift }
+    }
+    clock.base = clock.arrivals
+  }
+
+  /// Changes how fast old points lose weight from now on.
+  package mutating func change(timeDecay: Double) {
+    rebase()
+    clock.change(timeDecay: timeDecay)
+    for tree in 0..<numberOfTrees where mass(ofTree: tree) == sampleSize {
+      schedule(tree, at: clock.arrivals, elapsed: 0)
+    }
+  }
+}
