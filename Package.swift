@@ -115,6 +115,7 @@ let package = Package(
     .testTarget(
       name: "DeliveryTests", dependencies: ["Columns", "Delivery", "RimSupport", "Transport"],
       swiftSettings: strict),
+    .testTarget(name: "CodecsTests", dependencies: ["Codecs", "Columns"], swiftSettings: strict),
   ],
   swiftLanguageModes: [.v6]
 )
