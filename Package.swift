@@ -116,6 +116,14 @@ let package = Package(
       name: "DeliveryTests", dependencies: ["Columns", "Delivery", "RimSupport", "Transport"],
       swiftSettings: strict),
     .testTarget(name: "CodecsTests", dependencies: ["Codecs", "Columns"], swiftSettings: strict),
+    .testTarget(
+      name: "TransportTests", dependencies: ["RimSupport", "Transport"], swiftSettings: strict),
+    .testTarget(
+      name: "AlertingTests",
+      dependencies: [
+        "Alerting", "RimSupport", "Transport", .product(name: "Logging", package: "swift-log"),
+      ],
+      swiftSettings: strict),
   ],
   swiftLanguageModes: [.v6]
 )

@@ -1,0 +1,34 @@
+/// Alerts that one message tells about.
+public struct AlertGroup: Hashable, Sendable {
+  /// What the alerts have in common by the receiver's `group_by`.
+  public let labels: [Alert.Label]
+  /// The alerts in their order.
+  public let alerts: [Alert]
+  /// How many more there are that the message leaves out.
+  public let truncatedAlerts: Int
+
+  /// A group of one alert, by all its labels.
+  public init(_ alert: Alert) { self.init(labels: alert.labels, alerts: [alert]) }
+
+  /// Creates a group.
+  public init(labels: [Alert.Label], alerts: [Alert], truncatedAlerts: Int = 0) {
+    self.labels = labels
+    self.alerts = alerts
+    self.truncatedAlerts = truncatedAlerts
+  }
+
+  /// A stable name of the group as Alertmanager writes it: `{}:{alertname="a", host="b"}`.
+  public var key: String {
+    let pairs = labels.map { label in
+      let escaped = label.value.reduce(into: "") { text, character in
+        switch character {
+        case "\"", "\\": text += "\\\(character)"
+        case "\n": text += "\\n"
+        default: text.append(character)
+        }
+      }
+      return "\(label.name)=\"\(escaped)\""
+    }
+    return "{}:{\(pairs.joined(separator: ", "))}"
+  }
+}

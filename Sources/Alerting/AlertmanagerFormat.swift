@@ -1,0 +1,65 @@
+import Transport
+
+/// The webhook body of Prometheus Alertmanager, version 4.
+///
+/// Source: prometheus/alertmanager, `notify/webhook/webhook.go` and `template/template.go`.
+struct AlertmanagerFormat {
+  /// The time that Go prints for no time.
+  private static let noTime = "0001-01-01T00:00:00Z"
+
+  /// The body for a group of alerts, which is not empty.
+  static func body(for group: AlertGroup, receiver: String, externalURL: String) -> [UInt8] {
+    let alerts = group.alerts
+    let isFiring = alerts.contains { $0.status == .firing }
+    var text = JSONText(capacity: 512 * (1 + alerts.count))
+    text.object { text in
+      text.member("version", "4")
+      text.member("groupKey", group.key)
+      text.member("truncatedAlerts", group.truncatedAlerts)
+      text.member("status", (isFiring ? Alert.Status.firing : .resolved).rawValue)
+      text.member("receiver", receiver)
+      write("groupLabels", group.labels, to: &text)
+      write("commonLabels", common(alerts.map(\.labels)), to: &text)
+      write("commonAnnotations", common(alerts.map(annotations)), to: &text)
+      text.member("externalURL", externalURL)
+      text.name("alerts")
+      text.array { text in
+        for alert in alerts { write(alert, to: &text) }
+      }
+    }
+    return text.bytes
+  }
+
+  private static func write(_ alert: Alert, to text: inout JSONText) {
+    text.object { text in
+      text.member("status", alert.status.rawValue)
+      write("labels", alert.labels, to: &text)
+      write("annotations", annotations(alert), to: &text)
+      text.member("startsAt", time: alert.startsAt)
+      text.member("endsAt", alert.endsAt.map(JSONText.rfc3339) ?? noTime)
+      text.member("generatorURL", alert.generatorURL)
+      text.member("fingerprint", alert.fingerprint)
+    }
+  }
+
+  private static func write(_ name: String, _ labels: [Alert.Label], to text: inout JSONText) {
+    text.name(name)
+    text.object { text in
+      for label in labels { text.member(label.name, label.value) }
+    }
+  }
+
+  /// Annotations and values together, since this format knows texts only; annotations win.
+  static func annotations(_ alert: Alert) -> [Alert.Label] {
+    let values = alert.fields.compactMap { field in
+      field.value == .null ? nil : Alert.Label(field.name, field.value.description)
+    }
+    return Alert.sorted(values + alert.annotations)
+  }
+
+  /// What all lists hold with the same value.
+  static func common(_ lists: [[Alert.Label]]) -> [Alert.Label] {
+    guard let first = lists.first else { return [] }
+    return first.filter { label in lists.dropFirst().allSatisfy { $0.contains(label) } }
+  }
+}

@@ -1,0 +1,167 @@
+import Foundation
+import GRDB
+import Synchronization
+public import Transport
+
+/// Alerts on their way out, durable before the commit that raised them.
+///
+/// A message is staged under its commit, can be sent once that commit is released, and is told
+/// apart by its webhook id, so that appending it again changes nothing.
+public final class Outbox: Sendable {
+  let database: DatabasePool
+  let time: any TimeSource
+  private let signals = Mutex<[WakeSignal]>([])
+  private static let deliveredRetentionMilliseconds: Int64 = 86_400_000
+
+  /// Opens or creates an outbox in a SQLite file.
+  ///
+  /// - Throws: when the file cannot be opened or was written by a newer version.
+  public init(path: String, time: any TimeSource = SystemTime()) throws {
+    self.time = time
+    var configuration = Configuration()
+    configuration.label = "outbox"
+    configuration.busyMode = .timeout(10)
+    database = try DatabasePool(path: path, configuration: configuration)
+    // The pool sets NORMAL, under which a power cut may take back a commit.
+    try database.writeWithoutTransaction { try $0.execute(sql: "PRAGMA synchronous = FULL") }
+    try OutboxSchema.migrate(database)
+  }
+
+  /// A signal that wakes whenever there may be more to send.
+  public func subscribe() -> WakeSignal {
+    let signal = WakeSignal()
+    signals.withLock { $0.append(signal) }
+    return signal
+  }
+
+  func wakeAll() {
+    for signal in signals.withLock({ $0 }) { signal.wake() }
+  }
+
+  /// Stages alerts for a receiver under a commit; durable when it returns.
+  ///
+  /// - Parameters:
+  ///   - alerts: The alerts in their order; those that the outbox knows are left out.
+  ///   - receiver: Whom to tell.
+  ///   - pipeline: The pipeline.
+  ///   - task: The task.
+  ///   - commit: The number of the commit that will account for them.
+  /// - Returns: How many were new.
+  /// - Throws: when the database cannot be written.
+  @discardableResult
+  public func append(
+    _ alerts: [Alert], to receiver: Receiver, pipeline: String, task: Int, commit: Int64
+  ) throws -> Int {
+    let now = time.now
+    return try database.write { database in
+      let statement = try database.cachedStatement(sql: OutboxSchema.insert)
+      let before = database.totalChangesCount
+      for alert in alerts where receiver.sendsResolved || alert.status == .firing {
+        let body = receiver.format.body(for: AlertGroup(alert), receiver: receiver.name)
+        statement.setUncheckedArguments([
+          receiver.messageID(of: alert), pipeline, task, commit, receiver.name,
+          alert.orderingKey, Data(body), now,
+        ])
+        try statement.execute()
+      }
+      return database.totalChangesCount - before
+    }
+  }
+
+  /// Lets everything up to a commit be sent, since that commit is acknowledged.
+  ///
+  /// - Throws: when the database cannot be written.
+  public func release(pipeline: String, task: Int, upTo commit: Int64) throws {
+    let released = try database.write { database in
+      let arguments: StatementArguments = [pipeline, task, commit]
+      let rows = try Row.fetchAll(database, sql: OutboxSchema.stagedUpTo, arguments: arguments)
+      let update = try database.cachedStatement(sql: OutboxSchema.queue)
+      for row in rows {
+        let sequence: Int64 = row[0]
+        let receiver: String = row[1]
+        let key: String = row[2]
+        try update.execute(arguments: [receiver, key, sequence, sequence])
+      }
+      return rows.count
+    }
+    if released > 0 { wakeAll() }
+  }
+
+  /// Removes what was staged beyond a commit by a crash.
+  ///
+  /// - Throws: when the database cannot be written.
+  public func dropBeyond(pipeline: String, task: Int, commit: Int64) throws {
+    try database.write { database in
+      try database.execute(
+        sql: OutboxSchema.dropBeyond, arguments: [pipeline, task, commit])
+    }
+  }
+
+  /// The messages of a receiver that may be sent now, those due longest first; of messages with
+  /// the same ordering key only the first.
+  ///
+  /// - Throws: when the database cannot be read.
+  func due(receiver: String, now: Int64, limit: Int) async throws -> [OutboxMessage] {
+    try await database.read { database in
+      try Row.fetchAll(
+        database, sql: OutboxSchema.due, arguments: [receiver, now, limit]
+      ).map { row in
+        OutboxMessage(
+          sequence: row[0], webhookID: row[1], receiver: receiver, body: row.bytes(2),
+          createdAt: row[3], attempts: row[4])
+      }
+    }
+  }
+
+  /// When the next message of a receiver is due, in milliseconds since 1970; nil without one.
+  func nextDue(receiver: String) async throws -> Int64? {
+    try await database.read { database in
+      try Int64.fetchOne(database, sql: OutboxSchema.nextDue, arguments: [receiver])
+    }
+  }
+
+  /// Notes what became of attempts.
+  func mark(_ records: [AttemptRecord]) async throws {
+    let now = time.now
+    try await database.write { database in
+      for record in records {
+        switch record.result {
+        case .delivered:
+          try OutboxSchema.end(record.sequence, as: .delivered, error: nil, now: now, in: database)
+        case .dead(let error):
+          try OutboxSchema.end(record.sequence, as: .dead, error: error, now: now, in: database)
+        case .retry(let moment, let error):
+          try database.cachedStatement(sql: OutboxSchema.retry).execute(
+            arguments: [moment, error, record.sequence])
+        }
+      }
+    }
+  }
+
+  /// Makes every waiting message of a receiver due, because it is back.
+  func hasten(receiver: String) async throws {
+    let now = time.now
+    try await database.write { database in
+      try database.execute(sql: OutboxSchema.hasten, arguments: [now, receiver, now])
+    }
+  }
+
+  /// Gives up the messages of a receiver that were appended before a moment, and forgets what was
+  /// delivered long ago.
+  ///
+  /// - Returns: How many were given up.
+  func expire(receiver: String, createdBefore moment: Int64) async throws -> Int {
+    let now = time.now
+    return try await database.write { database in
+      try database.execute(
+        sql: OutboxSchema.forget, arguments: [now - Self.deliveredRetentionMilliseconds])
+      let sequences = try Int64.fetchAll(
+        database, sql: OutboxSchema.createdBefore, arguments: [receiver, moment])
+      for sequence in sequences {
+        try OutboxSchema.end(
+          sequence, as: .dead, error: "expired: not delivered in time", now: now, in: database)
+      }
+      return sequences.count
+    }
+  }
+}

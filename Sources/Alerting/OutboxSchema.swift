@@ -1,0 +1,134 @@
+import GRDB
+
+/// The tables of the outbox and the statements over them.
+enum OutboxSchema {
+  /// Where a message stands.
+  enum State: Int {
+    /// Its commit is not acknowledged.
+    case staged = 0
+    /// An earlier message with its ordering key is to be sent first.
+    case waiting = 1
+    /// It is sent when due.
+    case ready = 2
+    /// The receiver has it; the body is gone, the id stays to tell repetitions.
+    case delivered = 3
+    /// It was given up.
+    case dead = 4
+  }
+
+  static func migrate(_ database: DatabasePool) throws {
+    var migrator = DatabaseMigrator()
+    migrator.registerMigration("1") { database in
+      try database.execute(
+        sql: """
+          CREATE TABLE message (
+            sequence INTEGER PRIMARY KEY AUTOINCREMENT,
+            webhook_id TEXT NOT NULL UNIQUE,
+            pipeline TEXT NOT NULL,
+            task INTEGER NOT NULL,
+            commit_number INTEGER NOT NULL,
+            receiver TEXT NOT NULL,
+            ordering_key TEXT NOT NULL,
+            state INTEGER NOT NULL,
+            body BLOB NOT NULL,
+            created_at INTEGER NOT NULL,
+            due_at INTEGER NOT NULL,
+            attempts INTEGER NOT NULL DEFAULT 0,
+            ended_at INTEGER,
+            error TEXT
+          ) STRICT;
+          CREATE INDEX message_staged ON message (pipeline, task, commit_number)
+            WHERE state = 0;
+          CREATE INDEX message_order ON message (receiver, ordering_key, sequence)
+            WHERE state IN (1, 2);
+          CREATE INDEX message_due ON message (receiver, due_at, sequence) WHERE state = 2;
+          CREATE INDEX message_delivered ON message (ended_at) WHERE state = 3;
+          CREATE INDEX message_dead ON message (receiver, sequence) WHERE state = 4;
+          CREATE TABLE disabled_receiver (
+            name TEXT NOT NULL PRIMARY KEY,
+            reason TEXT NOT NULL,
+            disabled_at INTEGER NOT NULL
+          ) STRICT, WITHOUT ROWID;
+          """)
+    }
+    try migrator.migrate(database)
+  }
+
+  static let insert = """
+    INSERT OR IGNORE INTO message (
+      webhook_id, pipeline, task, commit_number, receiver, ordering_key, state, body,
+      created_at, due_at)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0, ?7, ?8, ?8)
+    """
+
+  static let stagedUpTo = """
+    SELECT sequence, receiver, ordering_key FROM message
+    WHERE state = 0 AND pipeline = ? AND task = ? AND commit_number <= ? ORDER BY sequence
+    """
+
+  static let queue = """
+    UPDATE message SET state = CASE WHEN EXISTS (
+      SELECT 1 FROM message AS earlier
+      WHERE earlier.receiver = ? AND earlier.ordering_key = ? AND earlier.sequence < ?
+        AND earlier.state IN (1, 2)) THEN 1 ELSE 2 END
+    WHERE sequence = ?
+    """
+
+  static let dropBeyond = """
+    DELETE FROM message
+    WHERE state = 0 AND pipeline = ? AND task = ? AND commit_number > ?
+    """
+
+  static let due = """
+    SELECT sequence, webhook_id, body, created_at, attempts FROM message
+    WHERE state = 2 AND receiver = ? AND due_at <= ? ORDER BY due_at, sequence LIMIT ?
+    """
+
+  static let nextDue = """
+    SELECT due_at FROM message WHERE state = 2 AND receiver = ? ORDER BY due_at LIMIT 1
+    """
+
+  static let retry = """
+    UPDATE message SET attempts = attempts + 1, due_at = ?, error = ? WHERE sequence = ?
+    """
+
+  static let hasten = """
+    UPDATE message SET due_at = ? WHERE state = 2 AND receiver = ? AND due_at > ?
+    """
+
+  static let forget = "DELETE FROM message WHERE state = 3 AND ended_at < ?"
+
+  static let createdBefore = """
+    SELECT sequence FROM message
+    WHERE state IN (1, 2) AND receiver = ? AND created_at < ? ORDER BY sequence
+    """
+
+  private static let end = """
+    UPDATE message SET state = ?1, ended_at = ?2, error = ?3, attempts = attempts + 1,
+      body = CASE ?1 WHEN 3 THEN x'' ELSE body END
+    WHERE sequence = ?4 AND state IN (1, 2) RETURNING receiver, ordering_key
+    """
+
+  private static let promote = """
+    UPDATE message SET state = 2 WHERE sequence = (
+      SELECT sequence FROM message
+      WHERE receiver = ?1 AND ordering_key = ?2 AND state IN (1, 2) ORDER BY sequence LIMIT 1)
+    """
+
+  /// Ends a message and lets the next one of its ordering key be sent.
+  static func end(
+    _ sequence: Int64, as state: State, error: String?, now: Int64, in database: Database
+  ) throws {
+    let statement = try database.cachedStatement(sql: end)
+    let arguments: StatementArguments = [state.rawValue, now, error, sequence]
+    guard let row = try Row.fetchOne(statement, arguments: arguments) else { return }
+    let receiver: String = row[0]
+    let key: String = row[1]
+    try promoteFirst(receiver: receiver, key: key, in: database)
+  }
+
+  /// Lets the first message of an ordering key be sent.
+  static func promoteFirst(receiver: String, key: String, in database: Database) throws {
+    try database.cachedStatement(sql: promote).execute(arguments: [receiver, key])
+  }
+}

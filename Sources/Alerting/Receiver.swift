@@ -1,0 +1,85 @@
+import Crypto
+import Foundation
+public import Transport
+
+/// Where alerts are sent and how.
+public struct Receiver: Sendable {
+  /// The receiver's name, unique in the daemon.
+  public let name: String
+  /// Where messages go.
+  public let url: WebURL
+  /// How they are written.
+  public let format: AlertFormat
+  /// What signs them: all sign while secrets are changed over.
+  public let secrets: [WebhookSecret]
+  /// Further headers, such as an authorization.
+  public let headers: [(name: String, value: String)]
+  /// Whether the end of an alert is told.
+  public let sendsResolved: Bool
+  /// How long one attempt may take.
+  public let timeoutMilliseconds: Int64
+  /// How many requests may be under way.
+  public let concurrency: Int
+
+  /// Creates a receiver.
+  public init(
+    name: String, url: WebURL, format: AlertFormat = .alertmanager(externalURL: ""),
+    secrets: [WebhookSecret] = [], headers: [(name: String, value: String)] = [],
+    sendsResolved: Bool = true, timeoutMilliseconds: Int64 = 30_000, concurrency: Int = 8
+  ) {
+    self.name = name
+    self.url = url
+    self.format = format
+    self.secrets = secrets
+    self.headers = headers
+    self.sendsResolved = sendsResolved
+    self.timeoutMilliseconds = timeoutMilliseconds
+    self.concurrency = concurrency
+  }
+
+  /// The id of an alert's message, which never changes: what a receiver tells repetitions by.
+  func messageID(of alert: Alert) -> String {
+    let digest = SHA256.hash(data: Array("\(alert.pipeline)\0\(name)\0\(alert.id)".utf8))
+    return "msg_" + Hexadecimal.encode(digest.prefix(16))
+  }
+
+  /// The request of one attempt.
+  func request(for message: OutboxMessage, now: Int64) -> HTTPExchangeRequest {
+    let timestamp = now / 1_000
+    var all = headers
+    all.append(("content-type", format.contentType))
+    all.append(("user-agent", "cutbank"))
+    all.append(("webhook-id", message.webhookID))
+    all.append(("webhook-timestamp", String(timestamp)))
+    if !secrets.isEmpty {
+      let signatures = secrets.map {
+        $0.signature(id: message.webhookID, timestamp: timestamp, body: message.body)
+      }
+      all.append(("webhook-signature", signatures.joined(separator: " ")))
+    }
+    return HTTPExchangeRequest(
+      method: "POST", url: url, headers: all, body: message.body,
+      timeoutMilliseconds: timeoutMilliseconds)
+  }
+}
+
+/// The body that a receiver expects.
+public enum AlertFormat: Hashable, Sendable {
+  /// Prometheus Alertmanager's webhook, version 4.
+  case alertmanager(externalURL: String)
+
+  /// The value of `Content-Type`.
+  public var contentType: String {
+    switch self {
+    case .alertmanager: "application/json"
+    }
+  }
+
+  /// The body for a group of alerts.
+  public func body(for group: AlertGroup, receiver: String) -> [UInt8] {
+    switch self {
+    case .alertmanager(let externalURL):
+      AlertmanagerFormat.body(for: group, receiver: receiver, externalURL: externalURL)
+    }
+  }
+}

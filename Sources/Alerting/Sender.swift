@@ -1,0 +1,61 @@
+public import Logging
+import Synchronization
+public import Transport
+
+/// Sends what the outbox holds, each receiver at its own pace.
+public final class Sender: Sendable {
+  private let outbox: Outbox
+  private let receivers: [Receiver]
+  private let connections: HTTPConnections
+  private let policy: RetryPolicy
+  private let time: any TimeSource
+  private let seed: UInt64
+  private let logger: Logger
+
+  /// Creates a sender.
+  ///
+  /// - Parameters:
+  ///   - outbox: Where messages come from.
+  ///   - receivers: Whom to tell.
+  ///   - connections: The way out, with the policy on addresses.
+  ///   - policy: How long and how often messages are tried.
+  ///   - time: The clock.
+  ///   - seed: The seed of the jitter.
+  ///   - logger: Told about changes of state only, never about secrets.
+  public init(
+    outbox: Outbox, receivers: [Receiver], connections: HTTPConnections,
+    policy: RetryPolicy = RetryPolicy(), time: any TimeSource = SystemTime(), seed: UInt64,
+    logger: Logger
+  ) {
+    self.outbox = outbox
+    self.receivers = receivers
+    self.connections = connections
+    self.policy = policy
+    self.time = time
+    self.seed = seed
+    self.logger = logger
+  }
+
+  /// Sends until the task is cancelled.
+  ///
+  /// - Throws: when the outbox cannot be read or written.
+  public func run() async throws {
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      for (index, receiver) in receivers.enumerated() {
+        let signal = outbox.subscribe()
+        group.addTask {
+          var lane = SendingLane(
+            outbox: self.outbox, receiver: receiver, connections: self.connections,
+            policy: self.policy, time: self.time, logger: self.logger, signal: signal,
+            generator: SplitMix64(seed: self.seed &+ UInt64(index)))
+          try await lane.run()
+        }
+      }
+      do {
+        try await group.waitForAll()
+      } catch is CancellationError {
+        group.cancelAll()
+      }
+    }
+  }
+}

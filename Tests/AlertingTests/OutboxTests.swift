@@ -1,0 +1,68 @@
+import Alerting
+import RimSupport
+import Testing
+import Transport
+
+struct OutboxTests {
+  let folder: TemporaryFolder
+  let outbox: Outbox
+  let receiver = Receiver(name: "team-x", url: WebURL("https://example.com/hook")!)
+
+  init() throws {
+    folder = try TemporaryFolder()
+    outbox = try Outbox(path: folder.path + "/outbox.sqlite", time: InstantTime())
+  }
+
+  private func queued() throws -> Int { try outbox.statistics(receiver: "team-x").queued }
+
+  private func staged() throws -> Int { try outbox.statistics(receiver: "team-x").staged }
+
+  @Test func alertsAreSentOnlyAfterTheirCommit() throws {
+    let count = try outbox.append(
+      [alert("1"), alert("2")], to: receiver, pipeline: "p", task: 0, commit: 5)
+    #expect(count == 2)
+    try outbox.append([alert("3")], to: receiver, pipeline: "p", task: 0, commit: 6)
+    try outbox.append([alert("4")], to: receiver, pipeline: "p", task: 1, commit: 5)
+    #expect(try queued() == 0)
+    try outbox.release(pipeline: "p", task: 0, upTo: 5)
+    #expect(try queued() == 2)
+    #expect(try staged() == 2)
+  }
+
+  @Test func appendingAgainChangesNothing() throws {
+    try outbox.append([alert("1")], to: receiver, pipeline: "p", task: 0, commit: 5)
+    try outbox.release(pipeline: "p", task: 0, upTo: 5)
+    let again = try outbox.append(
+      [alert("1"), alert("2")], to: receiver, pipeline: "p", task: 0, commit: 7)
+    #expect(again == 1)
+    #expect(try queued() == 1)
+    #expect(try staged() == 1)
+  }
+
+  @Test func whatACrashStagedIsDropped() throws {
+    try outbox.append([alert("1")], to: receiver, pipeline: "p", task: 0, commit: 5)
+    try outbox.append([alert("2")], to: receiver, pipeline: "p", task: 0, commit: 6)
+    try outbox.append([alert("3")], to: receiver, pipeline: "q", task: 0, commit: 6)
+    try outbox.dropBeyond(pipeline: "p", task: 0, commit: 5)
+    #expect(try staged() == 2)
+    try outbox.release(pipeline: "p", task: 0, upTo: 9)
+    #expect(try queued() == 1)
+    let again = try outbox.append([alert("2")], to: receiver, pipeline: "p", task: 0, commit: 6)
+    #expect(again == 1, "a dropped alert can be raised again")
+  }
+
+  @Test func everythingSurvivesReopening() throws {
+    try outbox.append([alert("1")], to: receiver, pipeline: "p", task: 0, commit: 5)
+    try outbox.release(pipeline: "p", task: 0, upTo: 5)
+    let reopened = try Outbox(path: folder.path + "/outbox.sqlite", time: InstantTime())
+    #expect(try reopened.statistics(receiver: "team-x").queued == 1)
+  }
+
+  @Test func resolvedAlertsCanBeLeftOut() throws {
+    let quiet = Receiver(
+      name: "team-x", url: WebURL("https://example.com")!, sendsResolved: false)
+    let count = try outbox.append(
+      [alert("1"), alert("2", status: .resolved)], to: quiet, pipeline: "p", task: 0, commit: 1)
+    #expect(count == 1)
+  }
+}
