@@ -15,11 +15,11 @@ class CallbackContext: @unchecked Sendable {
     self.logger = logger
   }
 
-  /// Called while the client is polled.
-  func receive(error: KafkaError) {}
+  /// Called while the client is polled, flushed or in a transaction's call.
+  func receive(error: KafkaError, from client: OpaquePointer?) {}
 
-  /// Called while the client is polled.
-  func receive(statistics: String) {}
+  /// Called while the client is polled, flushed or in a transaction's call.
+  func receive(statistics: String, from client: OpaquePointer?) {}
 
   var opaque: UnsafeMutableRawPointer { Unmanaged.passUnretained(self).toOpaque() }
 
@@ -40,13 +40,12 @@ class CallbackContext: @unchecked Sendable {
       let code = KafkaError.Code(rawValue: error)
       let text = reason.map { String(cString: $0) } ?? code.summary
       CallbackContext.of(opaque)?.receive(
-        error: KafkaError.reported(by: client, code: code, text: text))
-      rd_kafka_yield(client)
+        error: KafkaError.reported(by: client, code: code, text: text), from: client)
     }
     rd_kafka_conf_set_stats_cb(configuration) { client, json, count, opaque in
       let bytes = UnsafeRawBufferPointer(start: json, count: json == nil ? 0 : count)
-      CallbackContext.of(opaque)?.receive(statistics: String(decoding: bytes, as: UTF8.self))
-      rd_kafka_yield(client)
+      CallbackContext.of(opaque)?.receive(
+        statistics: String(decoding: bytes, as: UTF8.self), from: client)
       return 0
     }
   }

@@ -1,4 +1,5 @@
 internal import CRdKafka
+internal import Glibc
 
 /// The properties of one client, from our fields, our defaults and what the user passes through.
 struct ClientProperties {
@@ -49,7 +50,7 @@ struct ClientProperties {
     switch rd_kafka_conf_set(configuration, name, value, &reason, reason.count) {
     case RD_KAFKA_CONF_OK: return nil
     case RD_KAFKA_CONF_UNKNOWN:
-      let nearest = Self.nearestProperty(to: name, in: configuration)
+      let nearest = Self.nearestProperty(to: name)
       return KafkaError(
         .invalidArgument, "unknown property `\(name)`", operation: operation,
         hint: nearest.map { "did you mean `\($0)`?" }
@@ -61,19 +62,24 @@ struct ClientProperties {
     }
   }
 
-  private static func nearestProperty(
-    to name: String, in configuration: OpaquePointer
-  ) -> String? {
-    var count = 0
-    guard let names = rd_kafka_conf_dump(configuration, &count) else { return nil }
-    defer { rd_kafka_conf_dump_free(names, count) }
-    // Names and values alternate.
-    let known = stride(from: 0, to: count, by: 2).compactMap { index in
-      names[index].map { String(cString: $0) }
-    }
+  private static func nearestProperty(to name: String) -> String? {
+    let known = knownProperties()
     let nearest = known.map { (distance: editDistance($0, name), name: $0) }
       .min { ($0.distance, $0.name) < ($1.distance, $1.name) }
     return nearest.flatMap { $0.distance <= max(2, name.utf8.count / 4) ? $0.name : nil }
+  }
+
+  /// The names in the table of properties that librdkafka prints.
+  private static func knownProperties() -> [String] {
+    var text: UnsafeMutablePointer<CChar>?
+    var size = 0
+    guard let stream = open_memstream(&text, &size) else { return [] }
+    rd_kafka_conf_properties_show(stream)
+    fclose(stream)
+    defer { free(text) }
+    return text.map { String(cString: $0) }?.split(separator: "\n").compactMap { line in
+      line.split(separator: " ", maxSplits: 1).first.map(String.init)
+    }.filter { $0.contains(".") || $0 == "acks" } ?? []
   }
 
   /// Fewest insertions, deletions and substitutions of bytes that turn one into the other.

@@ -29,8 +29,8 @@ extension Consumer {
           guard let client,
             let context = CallbackContext.of(rd_kafka_opaque(client)) as? ConsumerContext
           else { return }
-          context.receive(.committed(CommitResult(tag: tag, error: error, offsets: offsets)))
-          rd_kafka_yield(client)
+          context.receive(
+            .committed(CommitResult(tag: tag, error: error, offsets: offsets)), from: client)
         }, UnsafeMutableRawPointer(bitPattern: UInt(tag))),
       operation: "commit")
   }

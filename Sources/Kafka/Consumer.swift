@@ -70,7 +70,8 @@ public final class Consumer: Sendable {
     }
     // Records go to the partition queues, so that only errors come here.
     defer { rd_kafka_message_destroy(message) }
-    context.receive(error: KafkaError(message: message.pointee, operation: "consume"))
+    context.receive(
+      error: KafkaError(message: message.pointee, operation: "consume"), from: client.handle)
     return context.next()
   }
 
@@ -113,6 +114,14 @@ public final class Consumer: Sendable {
       operation: "unassign incrementally")
   }
 
+  /// Goes on with assigned partitions that stand still after an `offsetOutOfRange`.
+  ///
+  /// - Returns: Their new queues in the same order; the others are not touched.
+  public func restart(_ starts: [PartitionStart]) throws(KafkaError) -> [PartitionQueue] {
+    try incrementallyUnassign(starts.map(\.topicPartition))
+    return try incrementallyAssign(starts)
+  }
+
   /// Whether rebalances are to be answered incrementally.
   public var isCooperative: Bool {
     rd_kafka_rebalance_protocol(client.handle).map { String(cString: $0) } == "COOPERATIVE"
@@ -121,16 +130,27 @@ public final class Consumer: Sendable {
   /// Gives up all partitions without a further event, and leaves the group.
   ///
   /// Commit before. Queues and batches may outlive it.
-  public func close() throws(KafkaError) {
+  /// - Throws: `KafkaError` `.timedOut` when the coordinator was not reached within `timeout`; the
+  ///   group then notices by the session timeout.
+  public func close(timeout: Duration = .seconds(10)) throws(KafkaError) {
     retireQueues(nil)
     context.close()
     guard rd_kafka_consumer_closed(client.handle) == 0 else { return }
     guard let queue = rd_kafka_queue_new(client.handle) else { preconditionFailure("no memory") }
     defer { rd_kafka_queue_destroy(queue) }
     try KafkaError.check(rd_kafka_consumer_close_queue(client.handle, queue), operation: "close")
+    var remaining = timeout.milliseconds
     while rd_kafka_consumer_closed(client.handle) == 0 {
-      // Callbacks are served inside; an event that is no callback's is of no interest any more.
-      if let event = rd_kafka_queue_poll(queue, 100) { rd_kafka_event_destroy(event) }
+      guard let event = rd_kafka_queue_poll(queue, min(remaining, 100)) else {
+        remaining -= min(remaining, 100)
+        guard remaining > 0 else { throw KafkaError(.timedOut, operation: "close") }
+        continue
+      }
+      defer { rd_kafka_event_destroy(event) }
+      // Of all events only a rebalance needs an answer.
+      if rd_kafka_event_type(event) == RD_KAFKA_EVENT_REBALANCE {
+        try KafkaError.check(rd_kafka_assign(client.handle, nil), operation: "close")
+      }
     }
   }
 
@@ -171,16 +191,18 @@ final class ConsumerContext: CallbackContext, @unchecked Sendable {
     state.withLock { $0.isClosed = true }
   }
 
-  func receive(_ event: ConsumerEvent) {
+  /// Keeps the event, and lets the poll that is under way return.
+  func receive(_ event: ConsumerEvent, from client: OpaquePointer?) {
     state.withLock { $0.events.append(event) }
+    rd_kafka_yield(client)
   }
 
-  override func receive(error: KafkaError) {
-    receive(.error(error))
+  override func receive(error: KafkaError, from client: OpaquePointer?) {
+    receive(.error(error), from: client)
   }
 
-  override func receive(statistics: String) {
-    receive(.statistics(statistics))
+  override func receive(statistics: String, from client: OpaquePointer?) {
+    receive(.statistics(statistics), from: client)
   }
 
   static func attachRebalance(to configuration: OpaquePointer) {
@@ -189,24 +211,23 @@ final class ConsumerContext: CallbackContext, @unchecked Sendable {
         let context = CallbackContext.of(opaque) as? ConsumerContext
       else { return }
       context.rebalance(
-        client, error, TopicPartitionList.partitions(partitions), list: partitions)
-      rd_kafka_yield(client)
+        client, error, TopicPartitionList.partitions(partitions))
     }
   }
 
   private func rebalance(
-    _ client: OpaquePointer, _ error: rd_kafka_resp_err_t, _ partitions: [TopicPartition],
-    list: UnsafeMutablePointer<rd_kafka_topic_partition_list_t>
+    _ client: OpaquePointer, _ error: rd_kafka_resp_err_t, _ partitions: [TopicPartition]
   ) {
     let isClosed = state.withLock { $0.isClosed }
     switch error {
     case RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS where !isClosed:
-      receive(.assign(partitions))
+      receive(.assign(partitions), from: client)
     case RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS where !isClosed:
-      receive(rd_kafka_assignment_lost(client) != 0 ? .lost(partitions) : .revoke(partitions))
+      let isLost = rd_kafka_assignment_lost(client) != 0
+      receive(isLost ? .lost(partitions) : .revoke(partitions), from: client)
     default:
       if !isClosed {
-        receive(error: KafkaError(KafkaError.Code(error), operation: "rebalance"))
+        receive(error: KafkaError(KafkaError.Code(error), operation: "rebalance"), from: client)
       }
       // librdkafka waits for an answer, and nobody else will give it.
       let answer = rd_kafka_assign(client, nil)

@@ -225,11 +225,11 @@ final class ProducerContext: CallbackContext, @unchecked Sendable {
     events.withLock { $0.append(event) }
   }
 
-  override func receive(error: KafkaError) {
+  override func receive(error: KafkaError, from client: OpaquePointer?) {
     receive(.error(error))
   }
 
-  override func receive(statistics: String) {
+  override func receive(statistics: String, from client: OpaquePointer?) {
     receive(.statistics(statistics))
   }
 

@@ -4,7 +4,7 @@ internal import CRdKafka
 public enum QueueEvent: Sendable, Equatable {
   /// Everything before this offset was read; comes with `reportsPartitionEnd` only.
   case partitionEnd(offset: Int64)
-  /// The broker does not have the offset to read from; reading stands still until a `seek`.
+  /// The broker does not have the offset to read from; reading stands still until a `restart`.
   case offsetOutOfRange(offset: Int64?, KafkaError)
   /// Anything else, such as a damaged batch of records.
   case error(KafkaError)

@@ -118,6 +118,8 @@ extension EmbeddedBroker {
     group: String? = nil, _ configure: (inout ConsumerConfiguration) -> Void = { _ in }
   ) throws -> Consumer {
     var configuration = ConsumerConfiguration(brokers: bootstrap, group: group)
+    // A join of a group that has members takes as long as their session, less a second.
+    configuration.properties = ["session.timeout.ms": "3000", "heartbeat.interval.ms": "300"]
     configure(&configuration)
     return try Consumer(configuration, logger: quiet)
   }
