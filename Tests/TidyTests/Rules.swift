@@ -80,7 +80,7 @@ enum Rules {
       "LearnedModels", "Learning", "Kafka", "Transport", "Delivery", "Alerting", "Registry",
     ],
     "Console": ["Engine", "Registry", "Transport"],
-    "Demo": [],
+    "Demo": ["Columns", "RandomCutForest"],
     "cutbank": [
       "Columns", "StreamSQL", "Codecs", "Dataflow", "RandomCutForest", "Hotspots",
       "LearnedModels", "Learning", "Kafka", "Transport", "Delivery", "Alerting", "Registry",
