@@ -1,1 +1,43 @@
-@main struct Main { static func main() {} }
+import ArgumentParser
+import Glibc
+
+/// The program: one command with all others below it.
+@main struct Main {
+  static func main() async {
+    // A reader that went away is an error of the write, not the end of the process.
+    signal(SIGPIPE, SIG_IGN)
+    do {
+      var command = try Cutbank.parseAsRoot()
+      if var waiting = command as? any AsyncParsableCommand {
+        try await waiting.run()
+      } else {
+        try command.run()
+      }
+    } catch {
+      Outcome.exit(with: error)
+    }
+  }
+}
+
+struct Cutbank: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "cutbank",
+    abstract: "Streaming anomaly detection: a Kafka topic in, scored records and alerts out.",
+    version: Version.text,
+    subcommands: [
+      BrokerCommand.self, GenerateCommand.self, VersionCommand.self,
+    ])
+}
+
+struct VersionCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "version", abstract: "Print the version.")
+
+  func run() throws {
+    try Output.write("cutbank \(Version.text)\n")
+  }
+}
+
+enum Version {
+  static let text = "0.1.0"
+}
