@@ -84,11 +84,14 @@ let package = Package(
       swiftSettings: strict),
 
     .target(name: "CAllocationCounter"),
+    .target(name: "Demo", dependencies: ["Columns", "RandomCutForest"], swiftSettings: strict),
     .executableTarget(
       name: "cutbank",
       dependencies: [
-        "CAllocationCounter", "Engine", "RandomCutForest",
+        "CAllocationCounter", "Columns", "Demo", "Engine", "Kafka", "RandomCutForest",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        .product(name: "Crypto", package: "swift-crypto"),
+        .product(name: "Logging", package: "swift-log"),
         .product(name: "NIOCore", package: "swift-nio"),
         .product(name: "NIOHTTP1", package: "swift-nio"),
         .product(name: "NIOPosix", package: "swift-nio"),
@@ -98,6 +101,7 @@ let package = Package(
     .testTarget(name: "ColumnsTests", dependencies: ["Columns"], swiftSettings: strict),
     .testTarget(
       name: "RandomCutForestTests", dependencies: ["RandomCutForest"], swiftSettings: strict),
+    .testTarget(name: "DemoTests", dependencies: ["Columns", "Demo"], swiftSettings: strict),
     .testTarget(name: "TidyTests", swiftSettings: strict),
     .testTarget(
       name: "KafkaTests",

@@ -20,9 +20,11 @@ struct BrokerCommand: AsyncParsableCommand {
   var topics: [TopicArgument] = []
 
   func run() async throws {
+    var logger = Logger(label: "cutbank.broker")
+    logger.logLevel = .warning
     let broker = try EmbeddedBroker(
       topics: Dictionary(topics.map { ($0.name, $0.partitions) }) { $1 },
-      ports: port == 0 ? [] : [port], logger: Logger(label: "cutbank.broker"))
+      ports: port == 0 ? [] : [port], logger: logger)
     try Output.write("broker: listening on \(broker.bootstrap)\n")
     for topic in topics {
       try Output.write("broker: topic \(topic.name) has \(topic.partitions) partitions\n")

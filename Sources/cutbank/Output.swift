@@ -7,7 +7,9 @@ struct WriteError: Error, CustomStringConvertible {
   /// The reader closed the pipe, as `head` does; nobody is left to be told.
   var isReaderGone: Bool { code == EPIPE }
 
-  var description: String { "standard output cannot be written: \(String(cString: strerror(code)))" }
+  var description: String {
+    "standard output cannot be written: \(String(cString: strerror(code)))"
+  }
 }
 
 /// The two streams of text that a command writes.
@@ -49,7 +51,8 @@ struct Terminal {
   static func current(environment: [String: String]) -> Terminal {
     var size = winsize()
     let known = ioctl(STDOUT_FILENO, UInt(TIOCGWINSZ), &size) == 0 && size.ws_col > 0
-    let locale = ["LC_ALL", "LC_CTYPE", "LANG"].lazy.compactMap { environment[$0] }
+    let locale =
+      ["LC_ALL", "LC_CTYPE", "LANG"].lazy.compactMap { environment[$0] }
       .first { !$0.isEmpty }?.uppercased() ?? ""
     return Terminal(
       isInteractive: isatty(STDOUT_FILENO) == 1 && environment["TERM"] != "dumb",
