@@ -25,7 +25,7 @@ struct Cutbank: AsyncParsableCommand {
     abstract: "Streaming anomaly detection: a Kafka topic in, scored records and alerts out.",
     version: Version.text,
     subcommands: [
-      BrokerCommand.self, GenerateCommand.self, VersionCommand.self,
+      GenerateCommand.self, BrokerCommand.self, BenchCommand.self, VersionCommand.self,
     ])
 }
 
