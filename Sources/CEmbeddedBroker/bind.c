@@ -1,6 +1,6 @@
-// librdkafka's mock brokers always bind 127.0.0.1:0. This `bind`, found before the C library's
-// because it stands in the executable, replaces port 0 on the one thread that is creating a broker
-// with fixed ports.
+// librdkafka's mock brokers always bind 127.0.0.1:0, and bind anew when a broker goes down. This
+// `bind`, found before the C library's because it stands in the executable, gives the listeners of
+// the one thread that is creating brokers fixed ports, and keeps the ports for them.
 
 #define _GNU_SOURCE
 #include "CEmbeddedBroker.h"
@@ -11,29 +11,26 @@
 #include <stddef.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
-static _Thread_local const uint16_t *fixed_ports;
-static _Thread_local int fixed_count;
-static _Thread_local int fixed_used;
-static _Thread_local int fixed_error;
+static _Thread_local cutbank_listeners *current;
 
-void cutbank_fixed_ports_begin(const uint16_t *ports, int count) {
-  fixed_ports = ports;
-  fixed_count = count;
-  fixed_used = 0;
-  fixed_error = 0;
+void cutbank_listeners_begin(cutbank_listeners *listeners) {
+  listeners->bound = 0;
+  listeners->error = 0;
+  for (int i = 0; i < listeners->count; i++) {
+    listeners->reservations[i] = -1;
+  }
+  current = listeners;
 }
 
-int cutbank_fixed_ports_end(int *used) {
-  *used = fixed_used;
-  fixed_ports = NULL;
-  fixed_count = 0;
-  return fixed_error;
+void cutbank_listeners_end(void) {
+  current = NULL;
 }
 
 typedef int (*bind_function)(int, const struct sockaddr *, socklen_t);
 
-static int system_bind(int socket, const struct sockaddr *address, socklen_t length) {
+static int system_bind(int socket, const void *address, socklen_t length) {
   bind_function next = (bind_function)dlsym(RTLD_NEXT, "bind");
   if (next == NULL) {
     errno = ENOSYS;
@@ -42,27 +39,55 @@ static int system_bind(int socket, const struct sockaddr *address, socklen_t len
   return next(socket, address, length);
 }
 
+// With SO_REUSEADDR several sockets may have one port as long as none of them listens yet; this one
+// never will, and the system gives the port to nobody else as long as it is open.
+static int reserve(int listener) {
+  struct sockaddr_in address;
+  socklen_t length = sizeof address;
+  int on = 1;
+  int reservation = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (reservation == -1) {
+    return -1;
+  }
+  if (getsockname(listener, (struct sockaddr *)&address, &length) != 0 ||
+      setsockopt(reservation, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0 ||
+      system_bind(reservation, &address, sizeof address) != 0) {
+    close(reservation);
+    return -1;
+  }
+  return reservation;
+}
+
+static int bind_next(cutbank_listeners *listeners, int socket, struct sockaddr_in address) {
+  int index = listeners->bound++;
+  int on = 1;
+  // Also lets a broker that is started again have its port beside connections in TIME_WAIT.
+  if (setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0) {
+    return -1;
+  }
+  address.sin_port = htons(listeners->ports[index]);
+  if (system_bind(socket, &address, sizeof address) != 0) {
+    // librdkafka 2.0.2 aborts the process when a mock broker cannot bind: let it have any port, and
+    // tell the caller, who gives the brokers up.
+    listeners->error = errno;
+    listeners->count = listeners->bound;
+    address.sin_port = 0;
+    return system_bind(socket, &address, sizeof address);
+  }
+  listeners->reservations[index] = reserve(socket);
+  return 0;
+}
+
 __attribute__((visibility("default"))) int bind(
     int socket, const struct sockaddr *address, socklen_t length) {
-  if (fixed_used >= fixed_count || address == NULL || address->sa_family != AF_INET ||
-      length < (socklen_t)sizeof(struct sockaddr_in)) {
+  struct sockaddr_in internet;
+  if (current == NULL || current->bound >= current->count || address == NULL ||
+      address->sa_family != AF_INET || length < (socklen_t)sizeof internet) {
     return system_bind(socket, address, length);
   }
-  struct sockaddr_in fixed;
-  memcpy(&fixed, address, sizeof fixed);
-  if (fixed.sin_port != 0) {
+  memcpy(&internet, address, sizeof internet);
+  if (internet.sin_port != 0) {
     return system_bind(socket, address, length);
   }
-  fixed.sin_port = htons(fixed_ports[fixed_used++]);
-  // A broker that is started again must not wait for connections of the one before in TIME_WAIT.
-  int on = 1;
-  if (setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0 &&
-      system_bind(socket, (const struct sockaddr *)&fixed, sizeof fixed) == 0) {
-    return 0;
-  }
-  // librdkafka 2.0.2 aborts the process when a mock broker cannot bind: let it have any port, and
-  // tell the caller, who gives the cluster up.
-  fixed_error = errno;
-  fixed_count = 0;
-  return system_bind(socket, address, length);
+  return bind_next(current, socket, internet);
 }

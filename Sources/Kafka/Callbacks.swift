@@ -72,12 +72,10 @@ extension KafkaError {
     guard code.rawValue != RD_KAFKA_RESP_ERR__FATAL.rawValue else {
       return KafkaError.fatal(of: client) ?? KafkaError(code, text, operation: "run", isFatal: true)
     }
-    var broker: String?
-    if let head = text.split(separator: " ", maxSplits: 1).first, head.last == ":",
-      head.contains("/")
-    {
-      broker = String(head.dropLast())
-    }
+    // `host:port/id: reason`, or `GroupCoordinator: host:port: reason`.
+    let broker = text.split(separator: " ").prefix(2).first { word in
+      word.last == ":" && word.dropLast().contains(":")
+    }.map { String($0.dropLast()) }
     return KafkaError(code, text, operation: "run", broker: broker, isRetriable: true)
   }
 

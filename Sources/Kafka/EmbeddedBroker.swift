@@ -152,15 +152,16 @@ public final class EmbeddedBroker: Sendable {
   }
 }
 
-/// The mock cluster and the client that carries it.
+/// The mock cluster, the client that carries it, and its ports.
 private final class MockCluster: @unchecked Sendable {
   // @unchecked: used under the owner's mutex only, and no property ever changes.
   let pointer: OpaquePointer
   let brokers: Int
   private let carrier: Client
+  /// Sockets that keep the ports while a broker is stopped.
+  private let reservations: [Int32]
 
   init(brokers: Int, ports: [UInt16], logger: Logger) throws(KafkaError) {
-    self.brokers = brokers
     let carrier = try Client(
       RD_KAFKA_PRODUCER,
       properties: ClientProperties(
@@ -168,36 +169,46 @@ private final class MockCluster: @unchecked Sendable {
         // Warnings only: a client without brokers would tell that it has none.
         fields: ["client.id": "embedded-broker", "log_level": "4"], defaults: [:], properties: [:]),
       context: CallbackContext(logger: logger))
-    let (cluster, used, error) = ports.withUnsafeBufferPointer { ports in
-      var used: Int32 = 0
-      cutbank_fixed_ports_begin(ports.baseAddress, Int32(ports.count))
-      let cluster = rd_kafka_mock_cluster_new(carrier.handle, Int32(brokers))
-      let error = cutbank_fixed_ports_end(&used)
-      return (cluster, Int(used), error)
+    let wanted = ports.isEmpty ? [UInt16](repeating: 0, count: brokers) : ports
+    var reservations = [Int32](repeating: -1, count: brokers)
+    var listeners = cutbank_listeners()
+    listeners.count = Int32(brokers)
+    let cluster = wanted.withUnsafeBufferPointer { wanted in
+      reservations.withUnsafeMutableBufferPointer { reservations in
+        listeners.ports = wanted.baseAddress
+        listeners.reservations = reservations.baseAddress
+        return withUnsafeMutablePointer(to: &listeners) { listeners in
+          cutbank_listeners_begin(listeners)
+          defer { cutbank_listeners_end() }
+          return rd_kafka_mock_cluster_new(carrier.handle, Int32(brokers))
+        }
+      }
     }
     self.carrier = carrier
+    self.brokers = brokers
+    self.reservations = reservations
     guard let cluster else {
       throw KafkaError(
         .fail, "cannot listen on 127.0.0.1", operation: "start embedded broker",
         hint: "see the log for the reason")
     }
-    guard error == 0 else {
-      rd_kafka_mock_cluster_destroy(cluster)
+    pointer = cluster
+    guard listeners.error == 0 else {
       throw KafkaError(
-        .fail, "port \(ports[used - 1]): \(String(cString: strerror(error)))",
+        .fail,
+        "port \(wanted[Int(listeners.bound) - 1]): \(String(cString: strerror(listeners.error)))",
         operation: "start embedded broker", hint: "choose a port that is free")
     }
-    guard used == ports.count else {
-      rd_kafka_mock_cluster_destroy(cluster)
+    guard listeners.bound == brokers else {
       throw KafkaError(
-        .fail, "fixed ports were not applied", operation: "start embedded broker",
+        .fail, "ports were not applied", operation: "start embedded broker",
         hint: "link the executable so that its own bind() comes before the C library's")
     }
-    pointer = cluster
   }
 
   deinit {
     rd_kafka_mock_cluster_destroy(pointer)
+    for reservation in reservations where reservation >= 0 { Glibc.close(reservation) }
   }
 
   var bootstrap: String {

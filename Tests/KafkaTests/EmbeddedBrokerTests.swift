@@ -144,7 +144,7 @@ import Testing
         guard case .error(let error) = event, error.code == .transport else { return nil }
         return error
       }
-      #expect(error.broker?.contains("127.0.0.1") == true)
+      #expect(error.broker?.contains("127.0.0.1:") == true, "\(error.message)")
       #expect(error.isRetriable && !error.isFatal)
       try broker.start()
       try broker.fill("t", ["b"])

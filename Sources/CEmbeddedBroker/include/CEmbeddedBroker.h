@@ -3,14 +3,24 @@
 
 #include <stdint.h>
 
-/// Gives the next listeners of the calling thread fixed ports: until the list is used up, each
-/// `bind` of an IPv4 address with port 0 on this thread takes the next port. `ports` must stay valid
-/// until `cutbank_fixed_ports_end` is called on the same thread.
-void cutbank_fixed_ports_begin(const uint16_t *ports, int count);
+/// What becomes of the loopback listeners that one thread makes.
+typedef struct {
+  /// The port of each listener in turn, 0 for any; as many as there will be listeners.
+  const uint16_t *ports;
+  /// Takes a socket for each listener that keeps its port when the listener is closed; -1 for none.
+  int *reservations;
+  /// Length of both.
+  int count;
+  /// How many listeners were bound.
+  int bound;
+  /// The errno of the first listener that could not have its port, else 0.
+  int error;
+} cutbank_listeners;
 
-/// Ends what `cutbank_fixed_ports_begin` began.
-///
-/// Returns 0, or the errno of the bind that failed; `*used` is the number of ports handed out.
-int cutbank_fixed_ports_end(int *used);
+/// From here to `cutbank_listeners_end`, each `bind` of an IPv4 address with port 0 on the calling
+/// thread makes the next of `listeners`, which must stay valid.
+void cutbank_listeners_begin(cutbank_listeners *listeners);
+
+void cutbank_listeners_end(void);
 
 #endif
