@@ -1,35 +1,42 @@
 // Scores and attributions: descend to a leaf, then come back up until a box contains the query.
 #include "forest_lanes.h"
 
+// Descents that go on together, so that their cache misses overlap: of one query in many trees or of many queries in
+// one tree. Level i of descent k is path[i * RCF_LOCKSTEP + k]: inner nodes from the root, then, from depths[k] on,
+// the leaf.
 typedef struct {
-  const rcf_node *nodes;
-  const float *query;
-  uint16_t *path;
-} descent;
+  const rcf_node *nodes[RCF_LOCKSTEP];
+  const float *queries[RCF_LOCKSTEP];
+  uint16_t roots[RCF_LOCKSTEP];
+  uint32_t depths[RCF_LOCKSTEP];
+} descents;
 
-// Descends up to RCF_LOCKSTEP independent (tree, query) pairs together. Afterwards path[0 ..< depth] are the inner
-// nodes from the root and path[depth] the leaf.
-RCF_INLINE void descend(const descent *d, uint32_t count, const uint16_t *roots, uint32_t *depths) {
-  uint32_t reference[RCF_LOCKSTEP];
-  for (uint32_t k = 0; k < count; k++) {
-    reference[k] = roots[k];
+RCF_INLINE void descend(descents *d, uint16_t *path) {
+  uint32_t references[RCF_LOCKSTEP], depths[RCF_LOCKSTEP];
+  for (uint32_t k = 0; k < RCF_LOCKSTEP; k++) {
+    references[k] = d->roots[k];
     depths[k] = 0;
   }
-  uint32_t active;
-  do {
-    active = 0;
-    for (uint32_t k = 0; k < count; k++) {
-      const uint32_t here = reference[k];
-      const uint32_t inner = !is_leaf(here);
-      d[k].path[depths[k]] = (uint16_t)here;
-      const rcf_node *node = d[k].nodes + (inner ? here : 0);
-      const uint32_t next = child_of(node, d[k].query);
-      reference[k] = inner ? next : here;
+  for (;; path += RCF_LOCKSTEP) {
+    uint32_t all = RCF_LEAF;
+#pragma clang loop unroll(full)
+    for (uint32_t k = 0; k < RCF_LOCKSTEP; k++) {
+      const uint32_t here = references[k], inner = here < RCF_LEAF;
+      path[k] = (uint16_t)here;
+      all &= here;
+      // At a leaf the step is made from some node all the same, and not taken.
+      uint32_t next = child_of(d->nodes[k] + entry_of(here), d->queries[k]);
+      // Keeps the compiler from packing the references into a vector, only to take them out again at every step.
+      __asm__("" : "+r"(next));
+      references[k] = inner ? next : here;
       depths[k] += inner;
-      active |= inner;
     }
-  } while (active);
+    if (all) break;
+  }
+  for (uint32_t k = 0; k < RCF_LOCKSTEP; k++) d->depths[k] = depths[k];
 }
+
+#define RCF_AHEAD 3
 
 typedef struct {
   const rcf_forest *forest;
@@ -49,11 +56,11 @@ RCF_INLINE tree_view view_of(const rcf_forest *f, uint32_t tree) {
 }
 
 // How many points a leaf stands for: what its ancestors' left masses leave over.
-RCF_INLINE uint32_t leaf_mass(const tree_view *v, const uint16_t *path, uint32_t depth) {
+RCF_INLINE uint32_t leaf_mass(const tree_view *v, const uint16_t *path, uint32_t stride, uint32_t depth) {
   uint32_t mass = v->forest->trees[v->tree].mass;
   for (uint32_t i = 0; i < depth; i++) {
-    const rcf_node *node = v->nodes + path[i];
-    mass = path[i + 1] == node->left ? node->left_mass : mass - node->left_mass;
+    const rcf_node *node = v->nodes + path[i * stride];
+    mass = path[(i + 1) * stride] == node->left ? node->left_mass : mass - node->left_mass;
   }
   return mass;
 }
@@ -66,56 +73,89 @@ RCF_INLINE int equals_leaf(const tree_view *v, uint32_t leaf, const float *query
 }
 
 // damp(m, M) * seen(D, m)
-RCF_INLINE double seen_score(const tree_view *v, const uint16_t *path, uint32_t depth) {
+RCF_INLINE double seen_score(const tree_view *v, const uint16_t *path, uint32_t stride, uint32_t depth) {
   const double total = v->forest->trees[v->tree].mass;
-  const uint32_t mass = leaf_mass(v, path, depth);
+  const uint32_t mass = leaf_mass(v, path, stride, depth);
   return (1 - mass / (2 * total)) / (depth + v->forest->log2_table[mass + 1]);
 }
 
 // Expected 1 / (depth + 1) over the cuts that would separate the query, not yet normalised.
 //
-// Only a query inside the box of the leaf's parent can equal the leaf, so no other point is ever read.
+// Where a box contains the query, all above do, and their separations are 0. Only a query inside the box of the
+// leaf's parent can equal the leaf, so no other point is ever read.
 RCF_INLINE double ascend(
     const tree_view *v, const float *query, const uint16_t *path, uint32_t depth, uint32_t lanes) {
   const double *inverse_depth = v->forest->inverse_depth;
   double score = inverse_depth[depth];
   uint32_t level = depth;
+  if (lanes <= 16)
+    for (; level >= 4; level -= 4) {
+      const uint16_t *nodes = path + (level - 4) * RCF_LOCKSTEP;
+      const float *boxes[4];
+      v4 range, gap;
+      for (uint32_t j = 0; j < 4; j++) {
+        const uint32_t node = nodes[(3 - j) * RCF_LOCKSTEP];
+        boxes[j] = v->boxes + (size_t)node * lanes;
+        range[j] = v->ranges[node];
+      }
+      gap_sums4(query, boxes, lanes, &gap);
+      const d4 gaps = __builtin_convertvector(gap, d4);
+      const d4 separation = gaps / (__builtin_convertvector(range, d4) + gaps);
+      if (level == depth && gap[0] == 0) goto contained;
+      score += separation[0] * (inverse_depth[level - 1] - score);
+      score += separation[1] * (inverse_depth[level - 2] - score);
+      score += separation[2] * (inverse_depth[level - 3] - score);
+      score += separation[3] * (inverse_depth[level - 4] - score);
+      if (gap[3] == 0) return score;
+    }
   while (level > 0) {
-    const uint32_t node = path[--level];
+    const uint32_t node = path[--level * RCF_LOCKSTEP];
     const float gap = gap_sum(query, v->boxes + (size_t)node * lanes, lanes);
     if (gap == 0) {
-      if (level + 1 == depth && equals_leaf(v, path[depth], query)) return seen_score(v, path, depth);
+      if (level + 1 == depth) goto contained;
       return score;
     }
     const double separation = (double)gap / ((double)v->ranges[node] + (double)gap);
     score += separation * (inverse_depth[level] - score);
   }
-  if (depth == 0 && equals_leaf(v, path[0], query)) return seen_score(v, path, 0);
+  if (depth > 0) return score;
+contained:
+  if (equals_leaf(v, path[depth * RCF_LOCKSTEP], query))
+    return seen_score(v, path, RCF_LOCKSTEP, depth);
   return score;
+}
+
+// Asks for the boxes that the next ascent begins with, where boxes are large enough to lie beyond the inner caches.
+RCF_INLINE void prefetch(const tree_view *v, const uint16_t *path, uint32_t depth, uint32_t lanes) {
+  if (lanes < 32) return;
+  for (uint32_t level = depth; level > 0 && level + RCF_AHEAD > depth;) {
+    const float *box = v->boxes + (size_t)path[--level * RCF_LOCKSTEP] * lanes;
+    for (uint32_t i = 0; i < lanes; i += 16) __builtin_prefetch(box + i);
+  }
 }
 
 RCF_INLINE double score_trees(const rcf_forest *f, const float *query, uint32_t lanes) {
   double total = 0;
-  descent paths[RCF_LOCKSTEP];
-  uint16_t roots[RCF_LOCKSTEP];
-  uint32_t depths[RCF_LOCKSTEP];
+  descents d;
+  for (uint32_t k = 0; k < RCF_LOCKSTEP; k++) d.queries[k] = query;
   for (uint32_t first = 0; first < f->tree_count; first += RCF_LOCKSTEP) {
     const uint32_t left = f->tree_count - first;
     const uint32_t count = left < RCF_LOCKSTEP ? left : RCF_LOCKSTEP;
-    for (uint32_t k = 0; k < count; k++) {
-      const size_t tree = first + k;
-      paths[k] = (descent){f->nodes + tree * f->capacity, query, f->paths + (size_t)k * f->capacity};
-      roots[k] = f->trees[tree].root;
+    for (uint32_t k = 0; k < RCF_LOCKSTEP; k++) {
+      const size_t tree = first + (k < count ? k : count - 1);
+      d.nodes[k] = f->nodes + tree * f->capacity;
+      d.roots[k] = f->trees[tree].root;
     }
-    if (count == RCF_LOCKSTEP)
-      descend(paths, RCF_LOCKSTEP, roots, depths);
-    else
-      descend(paths, count, roots, depths);
+    descend(&d, f->paths);
     for (uint32_t k = 0; k < count; k++) {
       const tree_view view = view_of(f, first + k);
       if (first + k >= f->boxed_trees)
         rcf_rebuild(f, first + k, f->scratch_boxes, f->scratch_ranges);
-      total += ascend(&view, query, paths[k].path, depths[k], lanes) *
+      if (k + 1 < count) {
+        const tree_view next = view_of(f, first + k + 1);
+        prefetch(&next, f->paths + k + 1, d.depths[k + 1], lanes);
+      }
+      total += ascend(&view, query, f->paths + k, d.depths[k], lanes) *
                f->log2_table[f->trees[first + k].mass + 1];
     }
   }
@@ -127,7 +167,8 @@ RCF_DISPATCH double rcf_score(const rcf_forest *f, const float *query) {
     case 4: return score_trees(f, query, 4);
     case 8: return score_trees(f, query, 8);
     case 16: return score_trees(f, query, 16);
-    case 32: return score_trees(f, query, 32);
+    case 96: return score_trees(f, query, 96);
+    case 192: return score_trees(f, query, 192);
     default: return score_trees(f, query, f->lanes);
   }
 }
@@ -138,23 +179,21 @@ RCF_INLINE void score_queries(
   const tree_view view = view_of(f, tree);
   if (tree >= f->boxed_trees) rcf_rebuild(f, tree, f->scratch_boxes, f->scratch_ranges);
   const double normaliser = f->log2_table[f->trees[tree].mass + 1];
-  descent paths[RCF_LOCKSTEP];
-  uint16_t roots[RCF_LOCKSTEP];
-  uint32_t depths[RCF_LOCKSTEP];
+  descents d;
+  for (uint32_t k = 0; k < RCF_LOCKSTEP; k++) {
+    d.nodes[k] = view.nodes;
+    d.roots[k] = f->trees[tree].root;
+  }
   for (uint32_t first = 0; first < count; first += RCF_LOCKSTEP) {
     const uint32_t left = count - first;
     const uint32_t group = left < RCF_LOCKSTEP ? left : RCF_LOCKSTEP;
+    for (uint32_t k = 0; k < RCF_LOCKSTEP; k++)
+      d.queries[k] = queries + (size_t)(first + (k < group ? k : group - 1)) * lanes;
+    descend(&d, f->paths);
     for (uint32_t k = 0; k < group; k++) {
-      paths[k] = (descent){view.nodes, queries + (size_t)(first + k) * lanes,
-                           f->paths + (size_t)k * f->capacity};
-      roots[k] = f->trees[tree].root;
+      if (k + 1 < group) prefetch(&view, f->paths + k + 1, d.depths[k + 1], lanes);
+      scores[first + k] += ascend(&view, d.queries[k], f->paths + k, d.depths[k], lanes) * normaliser;
     }
-    if (group == RCF_LOCKSTEP)
-      descend(paths, RCF_LOCKSTEP, roots, depths);
-    else
-      descend(paths, group, roots, depths);
-    for (uint32_t k = 0; k < group; k++)
-      scores[first + k] += ascend(&view, paths[k].query, paths[k].path, depths[k], lanes) * normaliser;
   }
 }
 
@@ -164,7 +203,8 @@ RCF_DISPATCH void rcf_score_block(
     case 4: score_queries(f, tree, queries, count, scores, 4); break;
     case 8: score_queries(f, tree, queries, count, scores, 8); break;
     case 16: score_queries(f, tree, queries, count, scores, 16); break;
-    case 32: score_queries(f, tree, queries, count, scores, 32); break;
+    case 96: score_queries(f, tree, queries, count, scores, 96); break;
+    case 192: score_queries(f, tree, queries, count, scores, 192); break;
     default: score_queries(f, tree, queries, count, scores, f->lanes);
   }
 }
@@ -217,7 +257,7 @@ RCF_INLINE double attribute(
   const int equal = equals_leaf(v, path[depth], query);
   double score;
   if (equal) {
-    score = seen_score(v, path, depth);
+    score = seen_score(v, path, 1, depth);
     const float each = (float)(score / (2 * f->dimensions));
     for (uint32_t i = 0; i < lanes; i++) share[i] = i % half < f->dimensions ? each : 0;
   } else {

@@ -19,23 +19,35 @@ RCF_INLINE float below(float x) {
   return x;
 }
 
-// The cut that lies `distance` into the gaps between query and box. A coordinate may be gapped on one side only.
+// The cut that lies `distance` into the gaps between query and box. A coordinate is gapped on one side at most.
 RCF_INLINE rcf_node cut_in_gap(
     const float *query, const float *box, uint32_t dimensions, uint32_t half, double distance,
     int *query_is_right) {
-  uint32_t chosen = 0;
-  float low = 0, high = 0;
-  for (uint32_t i = 0; i < dimensions; i++) {
+  // Eight coordinates at a time as long as the cut lies beyond them; the last gap found takes what rounding leaves.
+  uint32_t start = 0;
+  if (half >= 16)
+    for (; start + 8 < dimensions; start += 8) {
+      v8 above = LOAD(v8, query + start) - LOAD(v8, box + start);
+      v8 under = LOAD(v8, query + half + start) - LOAD(v8, box + half + start);
+      v8 gap = __builtin_elementwise_max(__builtin_elementwise_max(above, under), (v8){0});
+      const double sum = (double)sum8(&gap);
+      if (distance < sum) break;
+      distance -= sum;
+    }
+  uint32_t chosen = dimensions;
+  for (uint32_t i = start; i < dimensions; i++) {
     const float above = query[i] - box[i], under = query[half + i] - box[half + i];
     const float gap = above > 0 ? above : under;
     if (!(gap > 0)) continue;
     chosen = i;
-    *query_is_right = above > 0;
-    low = above > 0 ? box[i] : query[i];
-    high = above > 0 ? query[i] : -box[half + i];
     if (distance < (double)gap) break;
     distance -= (double)gap;
   }
+  for (uint32_t i = start; chosen == dimensions; i--)
+    if (query[i] > box[i] || query[half + i] > box[half + i]) chosen = i;
+  *query_is_right = query[chosen] > box[chosen];
+  const float low = *query_is_right ? box[chosen] : query[chosen];
+  const float high = *query_is_right ? query[chosen] : -box[half + chosen];
   float cut = (float)((double)low + distance);
   if (cut < low) cut = low;
   if (cut >= high) cut = below(high);
@@ -185,8 +197,37 @@ RCF_DISPATCH int32_t rcf_insert(
     case 4: return insert(&state, query, entry, position, 4);
     case 8: return insert(&state, query, entry, position, 8);
     case 16: return insert(&state, query, entry, position, 16);
+    case 96: return insert(&state, query, entry, position, 96);
+    case 192: return insert(&state, query, entry, position, 192);
     default: return insert(&state, query, entry, position, f->lanes);
   }
+}
+
+// Takes a point that left the node out of its box. Only the sides that the point touched can move; a box that does
+// not change changes none above it. Returns whether it did.
+RCF_INLINE int shrink(tree_state *s, const float *query, uint32_t number, uint32_t lanes) {
+  const rcf_forest *f = s->forest;
+  const rcf_node *node = s->nodes + number;
+  float *box = s->boxes + (size_t)number * lanes;
+  const float *left = NULL, *right = NULL;
+  int changed = 0;
+  const uint32_t step = lanes < 16 ? lanes : 16;
+  for (uint32_t start = 0; start < lanes; start += 32 * step) {
+    const uint32_t end = lanes - start < 32 * step ? lanes : start + 32 * step;
+    uint32_t touched = 0;
+    for (uint32_t i = start, bit = 1; i < end; i += step, bit <<= 1)
+      touched |= strictly_inside(query + i, box + i, step) ? 0 : bit;
+    for (; touched; touched &= touched - 1) {
+      const uint32_t i = start + step * (uint32_t)__builtin_ctz(touched);
+      if (!left) {
+        left = child_box(f, s->number, s->boxes, node->left, lanes, f->lane_scratch + lanes);
+        right = child_box(f, s->number, s->boxes, node->right, lanes, f->lane_scratch + 2 * lanes);
+      }
+      changed |= maximum(box + i, left + i, right + i, step);
+    }
+  }
+  if (changed) s->ranges[number] = range_sum(box, lanes);
+  return changed;
 }
 
 // Gives the leaf's own entry a twin's key, so that the twin's entry is the one that becomes free.
@@ -239,11 +280,8 @@ RCF_INLINE uint32_t delete(tree_state *s, uint32_t entry, int32_t *left, uint32_
   nodes[parent].left = s->tree->free_node;
   s->tree->free_node = parent;
   if (!boxed) return entry;
-  // A box that the point does not touch does not change, and neither does any above an unchanged one.
-  for (uint32_t level = depth - 1; level-- > 0;) {
-    if (strictly_inside(query, s->boxes + (size_t)path[level] * lanes, lanes)) break;
-    if (!unite(f, s->number, s->boxes, s->ranges, nodes, path[level], lanes)) break;
-  }
+  for (uint32_t level = depth - 1; level-- > 0;)
+    if (!shrink(s, query, path[level], lanes)) break;
   return entry;
 }
 
@@ -254,38 +292,61 @@ RCF_DISPATCH uint32_t rcf_delete(const rcf_forest *f, uint32_t tree, uint32_t en
     case 4: return delete(&state, entry, left, 4, boxed);
     case 8: return delete(&state, entry, left, 8, boxed);
     case 16: return delete(&state, entry, left, 16, boxed);
+    case 96: return delete(&state, entry, left, 96, boxed);
+    case 192: return delete(&state, entry, left, 192, boxed);
     default: return delete(&state, entry, left, f->lanes, boxed);
   }
 }
 
-RCF_DISPATCH uint32_t rcf_last_entry(const rcf_forest *f, uint32_t tree) {
+// The order of the entries is not part of the state of a forest, so it must not break ties.
+static uint32_t greatest_point(const rcf_forest *f, uint32_t tree, float key) {
   const float *keys = f->keys + (size_t)tree * f->capacity;
   const uint32_t count = f->trees[tree].mass;
-  float most = keys[0];
-  uint32_t i = 0;
-  if (count >= 16) {
-    v16 largest = LOAD(v16, keys);
-    for (i = 16; i + 16 <= count; i += 16)
-      largest = __builtin_elementwise_max(largest, LOAD(v16, keys + i));
-    for (uint32_t lane = 0; lane < 16; lane++)
-      if (largest[lane] > most) most = largest[lane];
-  }
-  for (; i < count; i++)
-    if (keys[i] > most) most = keys[i];
-  // The order of the entries is not part of the state of a forest, so it must not break ties.
   uint32_t last = count;
-  for (i = 0; i < count; i++) {
-    if (keys[i] != most) continue;
-    if (last == count) {
-      last = i;
-      continue;
+  for (uint32_t i = 0; i < count; i++) {
+    if (keys[i] != key) continue;
+    if (last < count) {
+      const float *a = stored_point(f, tree, i), *b = stored_point(f, tree, last);
+      uint32_t j = 0;
+      while (j < f->dimensions && a[j] == b[j]) j++;
+      if (j == f->dimensions || a[j] < b[j]) continue;
     }
-    const float *a = stored_point(f, tree, i), *b = stored_point(f, tree, last);
-    uint32_t j = 0;
-    while (j < f->dimensions && a[j] == b[j]) j++;
-    if (j < f->dimensions && a[j] > b[j]) last = i;
+    last = i;
   }
   return last;
+}
+
+RCF_DISPATCH uint32_t rcf_last_entry(const rcf_forest *f, uint32_t tree) {
+  const float *keys = f->keys + (size_t)tree * f->capacity;
+  const uint32_t count = f->trees[tree].mass, whole = count & ~15u;
+  float most = keys[0];
+  if (whole > 0) {
+    v16 largest = LOAD(v16, keys);
+    for (uint32_t i = 16; i < whole; i += 16)
+      largest = __builtin_elementwise_max(largest, LOAD(v16, keys + i));
+    most = __builtin_reduce_max(largest);
+  }
+  for (uint32_t i = whole; i < count; i++) most = keys[i] > most ? keys[i] : most;
+  i16 equal = {0}, where = {0}, here = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+  for (uint32_t i = 0; i < whole; i += 16) {
+    const i16 match = LOAD(v16, keys + i) == most;
+    equal -= match;
+    where |= match & here;
+    here += 16;
+  }
+  uint32_t found = (uint32_t)__builtin_reduce_add(equal);
+  uint32_t last = (uint32_t)__builtin_reduce_or(where);
+  for (uint32_t i = whole; i < count; i++)
+    if (keys[i] == most) {
+      found++;
+      last = i;
+    }
+  return found == 1 ? last : greatest_point(f, tree, most);
+}
+
+void rcf_prefetch(const rcf_forest *f, uint32_t tree, uint32_t entry) {
+  const float *point = stored_point(f, tree, entry);
+  for (uint32_t i = 0; i < f->dimensions; i += 16) __builtin_prefetch(point + i);
 }
 
 void rcf_query(const rcf_forest *f, const float *point, float *query) {

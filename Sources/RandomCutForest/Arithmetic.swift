@@ -27,7 +27,8 @@ package func logarithm1p(_ x: Double) -> Double {
 package func exponential(_ x: Double) -> Double {
   if x > 709.78 { return .infinity }
   if !(x > -745) { return x.isNaN ? .nan : 0 }
-  let steps = (x * 1.442695040888963407).rounded()
+  // Adding and taking away this number rounds to an integer.
+  let steps = (x * 1.442695040888963407 + 0x1.8p52) - 0x1.8p52
   let remainder = (x - steps * ln2High) - steps * ln2Low
   let mantissa = 1 + exponentialSeries(remainder)
   let power = Int(steps)
@@ -62,41 +63,30 @@ private func splitMantissa(_ x: Double) -> (mantissa: Double, exponent: Double) 
   return (Double(bitPattern: mantissa), Double(exponent))
 }
 
-/// 2·atanh(s) for |s| <= 0.172, by its series.
+/// 2·atanh(s) for |s| <= 0.24, by its series; summed in pairs, because one chain would wait for
+/// every step.
 @inline(__always)
 private func doubleAtanh(_ s: Double) -> Double {
-  let square = s * s
-  var sum = 1.0 / 23
-  sum = sum * square + 1.0 / 21
-  sum = sum * square + 1.0 / 19
-  sum = sum * square + 1.0 / 17
-  sum = sum * square + 1.0 / 15
-  sum = sum * square + 1.0 / 13
-  sum = sum * square + 1.0 / 11
-  sum = sum * square + 1.0 / 9
-  sum = sum * square + 1.0 / 7
-  sum = sum * square + 1.0 / 5
-  sum = sum * square + 1.0 / 3
-  return 2 * s + 2 * s * square * sum
+  let x = s * s
+  let x2 = x * x
+  let x4 = x2 * x2
+  let low = (1.0 / 3 + x * (1.0 / 5)) + x2 * (1.0 / 7 + x * (1.0 / 9))
+  let middle = (1.0 / 11 + x * (1.0 / 13)) + x2 * (1.0 / 15 + x * (1.0 / 17))
+  let high = (1.0 / 19 + x * (1.0 / 21)) + x2 * (1.0 / 23 + x * (1.0 / 25))
+  return 2 * s + 2 * s * x * (low + x4 * (middle + x4 * high))
 }
 
 /// exp(r) - 1 for |r| <= 0.35, by its series.
 @inline(__always)
 private func exponentialSeries(_ r: Double) -> Double {
-  var sum = 1.0 / 87_178_291_200
-  sum = sum * r + 1.0 / 6_227_020_800
-  sum = sum * r + 1.0 / 479_001_600
-  sum = sum * r + 1.0 / 39_916_800
-  sum = sum * r + 1.0 / 3_628_800
-  sum = sum * r + 1.0 / 362_880
-  sum = sum * r + 1.0 / 40_320
-  sum = sum * r + 1.0 / 5_040
-  sum = sum * r + 1.0 / 720
-  sum = sum * r + 1.0 / 120
-  sum = sum * r + 1.0 / 24
-  sum = sum * r + 1.0 / 6
-  sum = sum * r + 1.0 / 2
-  return r + r * r * sum
+  let r2 = r * r
+  let r4 = r2 * r2
+  let low = (1.0 / 2 + r * (1.0 / 6)) + r2 * (1.0 / 24 + r * (1.0 / 120))
+  let middle = (1.0 / 720 + r * (1.0 / 5_040)) + r2 * (1.0 / 40_320 + r * (1.0 / 362_880))
+  let high =
+    (1.0 / 3_628_800 + r * (1.0 / 39_916_800))
+    + r2 * (1.0 / 479_001_600 + r * (1.0 / 6_227_020_800 + r * (1.0 / 87_178_291_200)))
+  return r + r2 * (low + r4 * (middle + r4 * high))
 }
 
 private func powerOf2(_ exponent: Int) -> Double {

@@ -12,6 +12,8 @@ package struct ForestCore: ~Copyable {
   /// Arrival number at which the sampler of each tree next accepts a point; meaningful once the
   /// tree is full.
   package let nextAcceptance: UnsafeMutablePointer<Int64>
+  /// The key that the point accepted then gets.
+  package let nextKey: UnsafeMutablePointer<Float>
   /// The entry that leaves each tree at its next acceptance.
   package let lastEntry: UnsafeMutablePointer<UInt16>
   /// Query lanes of the point at hand.
@@ -38,6 +40,7 @@ package struct ForestCore: ~Copyable {
     forest = (fixed + layout.forest).bindMemory(to: rcf_forest.self, capacity: 1)
     nextAcceptance = (fixed + layout.nextAcceptance).bindMemory(
       to: Int64.self, capacity: numberOfTrees)
+    nextKey = (fixed + layout.nextKey).bindMemory(to: Float.self, capacity: numberOfTrees)
     lastEntry = (fixed + layout.lastEntry).bindMemory(to: UInt16.self, capacity: numberOfTrees)
     let lanes = laneCount(dimensions: dimensions)
     query = (fixed + layout.query).bindMemory(to: Float.self, capacity: lanes)
@@ -165,7 +168,7 @@ func allocateZeroed(_ byteCount: Int) -> UnsafeMutableRawPointer {
 
 /// Offsets of the arrays that never change their size.
 struct FixedLayout {
-  let forest, treeStates, nextAcceptance, lastEntry: Int
+  let forest, treeStates, nextAcceptance, nextKey, lastEntry: Int
   let query, point, shingle, laneScratch, log2, inverse: Int
   let byteCount: Int
 
@@ -181,6 +184,7 @@ struct FixedLayout {
     forest = end.take(MemoryLayout<rcf_forest>.size)
     treeStates = end.take(MemoryLayout<rcf_tree>.stride * numberOfTrees)
     nextAcceptance = end.take(8 * numberOfTrees)
+    nextKey = end.take(4 * numberOfTrees)
     lastEntry = end.take(2 * numberOfTrees)
     query = end.take(4 * lanes)
     point = end.take(4 * dimensions)

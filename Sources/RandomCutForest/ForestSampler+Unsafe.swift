@@ -37,13 +37,26 @@ package struct SamplerClock: Equatable, Sendable {
     growth = exponentialM1(timeDecay)
   }
 
-  /// Arrivals until the next acceptance, given the largest key and a unit exponential: the first k
-  /// with Σ exp(key + λ·(elapsed + j)), j = 1...k, at least `exponent`.
-  package func skip(largestKey: Float, elapsed: Double, exponent: Double) -> Int64 {
+  /// When a full tree accepts next, and the key of the point that it then takes.
+  ///
+  /// The waiting time is the first k with Σ exp(largestKey + λ·(elapsed + j)), j = 1...k, at least
+  /// `exponent`, a unit exponential. What the last step leaves of the exponent has the distribution
+  /// of an exponential below the bound, as the accepted point's must: one number decides both.
+  package func next(
+    largestKey: Float, elapsed: Double, exponent: Double
+  ) -> (skipped: Int64, key: Float) {
     let first = exponential(Double(largestKey) + elapsed + timeDecay)
+    let decays = timeDecay > 1e-12
     var steps = exponent / first
-    if timeDecay > 1e-12 { steps = logarithm1p(steps * growth) / timeDecay }
-    return max(1, Int64(min(steps.rounded(.up), 0x1p60)))
+    if decays { steps = logarithm1p(steps * growth) / timeDecay }
+    guard steps < 0x1p60 else { return (1 << 60, 0) }
+    var skipped = Int64(steps)
+    if Double(skipped) < steps || skipped == 0 { skipped += 1 }
+    let before = Double(skipped - 1)
+    let passed = first * (decays ? exponentialM1(timeDecay * before) / growth : before)
+    let rest = max(exponent - passed, exponent * 0x1p-53)
+    let at = elapsed + timeDecay * Double(skipped)
+    return (skipped, Float(logarithm(rest) - at))
   }
 }
 
@@ -59,13 +72,14 @@ extension ForestCore {
     forest.pointee.keys + tree * capacity
   }
 
-  /// Draws when a full tree accepts next.
+  /// Draws when a full tree accepts next, and with what key.
   package func schedule(_ tree: Int, at arrival: Int64, elapsed: Double) {
     findLastEntry(tree)
-    let skipped = clock.skip(
+    let next = clock.next(
       largestKey: keys(tree)[Int(lastEntry[tree])], elapsed: elapsed,
       exponent: -logarithm(random(tree)))
-    nextAcceptance[tree] = arrival + skipped
+    nextAcceptance[tree] = arrival + next.skipped
+    nextKey[tree] = next.key
   }
 
   package func findLastEntry(_ tree: Int) {
@@ -77,9 +91,7 @@ extension ForestCore {
     _ tree: Int, query: UnsafePointer<Float>, position: Int, arrival: Int64
   ) {
     let elapsed = clock.timeDecay * Double(arrival - clock.base)
-    let bound = exponential(Double(keys(tree)[Int(lastEntry[tree])]) + elapsed)
-    let exponent = -logarithm1p(random(tree) * exponentialM1(-bound))
-    replace(tree, query: query, position: position, key: Float(logarithm(exponent) - elapsed))
+    replace(tree, query: query, position: position, key: nextKey[tree])
     schedule(tree, at: arrival, elapsed: elapsed)
   }
 
@@ -152,6 +164,7 @@ extension ForestCore {
     for tree in 0..<numberOfTrees {
       let keys = keys(tree)
       for entry in 0..<mass(ofTree: tree) { keys[entry] += shift }
+      nextKey[tree] += shift
     }
     clock.base = clock.arrivals
   }

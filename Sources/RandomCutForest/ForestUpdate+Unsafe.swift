@@ -11,6 +11,10 @@ extension ForestCore {
     growTrees(forPoints: 1)
     if !store.hasRoom(points: 1) { store.makeRoom(points: 1, for: forest) }
     let arrival = clock.arrivals
+    // What leaves was last touched long ago.
+    for tree in 0..<numberOfTrees where nextAcceptance[tree] == arrival {
+      rcf_prefetch(forest, UInt32(tree), UInt32(lastEntry[tree]))
+    }
     var position = -1
     for tree in 0..<numberOfTrees where nextAcceptance[tree] <= arrival || weight != 1 {
       if position < 0 { position = store.append(point) }

@@ -123,6 +123,7 @@ extension ForestCore {
     let state = forest.pointee.trees[tree]
     writer.write(state.random)
     writer.write(nextAcceptance[tree])
+    writer.write(nextKey[tree])
     writer.write(UInt16(state.mass))
     guard state.mass > 0 else { return }
     let first = tree * capacity
@@ -198,6 +199,7 @@ extension ForestCore {
   ) throws(ForestError) {
     forest.pointee.trees[tree].random = try reader.read(UInt64.self)
     nextAcceptance[tree] = try reader.read(Int64.self)
+    nextKey[tree] = try reader.read(Float.self)
     let mass = Int(try reader.read(UInt16.self))
     guard mass > 0 else { return }
     let leaves = Int(try reader.read(UInt16.self))

@@ -8,7 +8,7 @@
 /// The root of an empty tree, and the end of the list of free nodes.
 #define RCF_NONE 0xffffu
 /// Trees descended in lockstep, so that their cache misses overlap.
-#define RCF_LOCKSTEP 8
+#define RCF_LOCKSTEP 10
 
 /// An inner node: a point goes left when its coordinate `dimension` is <= `cut`.
 typedef struct {
@@ -41,7 +41,7 @@ typedef struct {
   uint32_t *points;      // where in the store the point of an entry begins, in blocks
   rcf_tree *trees;
   float *store;
-  uint16_t *paths;         // RCF_LOCKSTEP rows of `capacity`
+  uint16_t *paths;         // `capacity` levels of RCF_LOCKSTEP descents
   uint16_t *order;         // `capacity`
   float *lane_scratch;     // 4 * lanes
   const double *log2_table;      // of 0 ... sample size + 1
@@ -75,6 +75,9 @@ uint32_t rcf_delete(const rcf_forest *forest, uint32_t tree, uint32_t entry, int
 
 /// The entry with the largest key; among equal keys that with the greatest point.
 uint32_t rcf_last_entry(const rcf_forest *forest, uint32_t tree);
+
+/// Asks for the point of an entry that will soon be deleted.
+void rcf_prefetch(const rcf_forest *forest, uint32_t tree, uint32_t entry);
 
 /// The path of a query from the root to a leaf, root first, into `path`. Returns the number of inner nodes; the
 /// leaf's reference stands behind them.
