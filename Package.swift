@@ -31,8 +31,10 @@ let package = Package(
     .target(name: "RandomCutForest", dependencies: ["CKernels"], swiftSettings: strict),
     .target(name: "StreamSQL", dependencies: ["Columns"], swiftSettings: strict),
     .target(name: "Codecs", dependencies: ["Columns"], swiftSettings: strict),
+    .systemLibrary(
+      name: "CPCRE2", pkgConfig: "libpcre2-8", providers: [.apt(["libpcre2-dev"])]),
     .target(
-      name: "Dataflow", dependencies: ["Columns", "StreamSQL", "RandomCutForest"],
+      name: "Dataflow", dependencies: ["CPCRE2", "Columns", "RandomCutForest", "StreamSQL"],
       swiftSettings: strict),
 
     // Rim: waits for brokers, disks and receivers.

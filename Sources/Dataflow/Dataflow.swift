@@ -1,1 +1,276 @@
-// Sources of Dataflow follow.
+public import Columns
+public import StreamSQL
+
+/// The operators of one task: a plan in execution.
+///
+/// A plain, synchronous state machine with one owner. What it emits and keeps is a function of the
+/// configuration and the sequence of rows and bounds, wherever batches are cut. Rows that one record
+/// causes flow through all pumps before those of the next record: within a batch every stream holds its
+/// rows in the order of cause, then ROWTIME, then the pump's place in the program.
+public final class Dataflow {
+  /// What is executed.
+  public let plan: Plan
+  /// What it was made for.
+  public let configuration: DataflowConfiguration
+
+  private let context = ExecutionContext()
+  private var pumps: [PumpExecutor] = []
+  private var streams: [StreamState]
+  private let tables: [TableState]
+  /// Streams whose rows leave, with their place in the output.
+  private let watched: [(stream: Int, output: Int)]
+  private let errorOutput: Int?
+  private let outputNames: [String]
+
+  /// A stream in execution.
+  private struct StreamState {
+    var batch: Batch
+    var lastRowtime = Int64.min
+    /// Started pumps that write it, in the order of the program.
+    var writers: [Int] = []
+    /// Scans of it.
+    var readers: [ScanOperator] = []
+    var notNull: [Int] = []
+  }
+
+  /// Makes the operators of a plan.
+  ///
+  /// - Throws: `DataflowError` when a watched stream does not exist or a parameter is refused.
+  public init(plan: Plan, configuration: DataflowConfiguration = .init()) throws {
+    self.plan = plan
+    self.configuration = configuration
+    streams = plan.streams.map { stream in
+      var state = StreamState(batch: Batch(schema: stream.schema))
+      state.notNull = stream.schema.columns.indices.filter {
+        !stream.schema.columns[$0].isNullable
+      }
+      return state
+    }
+    tables = plan.tables.map { TableState($0) }
+    let names = configuration.watched ?? plan.streams.map(\.name) + [ErrorStream.name]
+    var watched: [(stream: Int, output: Int)] = []
+    for (output, name) in names.enumerated() where name != ErrorStream.name {
+      guard let stream = plan.streams.firstIndex(where: { $0.name == name }) else {
+        throw DataflowError("there is no stream \(name) in the application")
+      }
+      watched.append((stream, output))
+    }
+    self.watched = watched
+    errorOutput = names.firstIndex(of: ErrorStream.name)
+    outputNames = names
+    try makePumps()
+  }
+
+  private func makePumps() throws {
+    var builder = OperatorBuilder(plan: plan, configuration: configuration, tables: tables)
+    for (index, pump) in plan.pumps.enumerated() where pump.isStarted {
+      let executor = try builder.makePump(pump, index: index)
+      for scan in executor.scans { streams[scan.stream].readers.append(scan) }
+      streams[pump.target].writers.append(pumps.count)
+      builder.noteWriter(of: pump.target, isBounded: executor.root.isBounded)
+      pumps.append(executor)
+    }
+    // Pumps run in topological order; streams merge their writers in the order of the program.
+    for index in streams.indices {
+      streams[index].writers.sort { pumps[$0].position < pumps[$1].position }
+    }
+  }
+
+  /// An empty output with a batch for every watched stream.
+  public func makeOutput() -> DataflowOutput {
+    DataflowOutput(
+      streams: outputNames.map { name in
+        let schema = plan.streams.first { $0.name == name }?.schema ?? ErrorStream.schema
+        return DataflowOutput.Stream(name: name, batch: Batch(schema: schema))
+      })
+  }
+
+  /// Takes one batch of rows that entered a source stream.
+  ///
+  /// - Parameters:
+  ///   - batch: Rows with ROWTIMEs and causes, both not decreasing over all calls; its columns are those
+  ///     of the source's schema. Its contents afterwards are unspecified.
+  ///   - source: The index of the source among those that the compiler was given.
+  ///   - pool: The strings of the task.
+  ///   - output: Takes the rows that the watched streams emit, behind what it holds.
+  public func process(
+    _ batch: inout Batch, source: Int, pool: inout StringPool, output: inout DataflowOutput
+  ) {
+    guard !batch.isEmpty,
+      let stream = plan.streams.firstIndex(where: { $0.origin == .source(source) })
+    else { return }
+    context.begin(batch)
+    swap(&streams[stream].batch, &batch)
+    admit(stream, writers: nil, pool: pool)
+    run(&pool, &output)
+  }
+
+  /// Takes a rowtime bound: no later row is earlier than `time`, milliseconds since 1970 UTC.
+  public func advance(to time: Int64, pool: inout StringPool, output: inout DataflowOutput) {
+    context.begin(bound: time)
+    run(&pool, &output)
+  }
+
+  /// Adds a record that could not be decoded to the errors, in its place among the rows.
+  ///
+  /// The record's ROWTIME is a bound, as that of a row is: call `advance(to:)` with it.
+  public func refuse(
+    _ error: RowError, pool: inout StringPool, output: inout DataflowOutput
+  ) {
+    output.errors.append(error)
+    if let errorOutput { error.append(to: &output.streams[errorOutput].batch, pool: &pool) }
+  }
+
+  private func run(_ pool: inout StringPool, _ output: inout DataflowOutput) {
+    for index in pumps.indices {
+      let pump = pumps[index]
+      context.pump = pump.position
+      context.pumpName = pump.name
+      for scan in pump.scans { scan.output = streams[scan.stream].batch }
+      for node in pump.nodes { node.run(context, &pool) }
+      for scan in pump.scans { scan.output = Batch(schema: scan.schema) }
+      let writers = streams[pump.target].writers
+      if writers.allSatisfy({ $0 <= index }) { admit(pump.target, writers: writers, pool: pool) }
+    }
+    context.errors.sort { ($0.cause, $0.order) < ($1.cause, $1.order) }
+    for error in context.errors {
+      output.errors.append(error)
+      if let errorOutput { error.append(to: &output.streams[errorOutput].batch, pool: &pool) }
+    }
+    context.errors.removeAll(keepingCapacity: true)
+    for (stream, position) in watched { output.streams[position].take(&streams[stream].batch) }
+    for index in streams.indices { streams[index].batch.removeAll() }
+  }
+
+  /// Merges what the writers of a stream emitted and refuses rows that go back in time or hold NULL
+  /// where it is not allowed; for a source (`writers` nil) the rows are there already.
+  private func admit(_ stream: Int, writers: [Int]?, pool: borrowing StringPool) {
+    var order: [(batch: Int, row: Int)]?
+    if let writers {
+      if writers.count == 1 {
+        swap(&streams[stream].batch, &pumps[writers[0]].root.output)
+      } else {
+        let merged = mergeOrder(writers.map { pumps[$0].root.output })
+        for (writer, row) in merged {
+          streams[stream].batch.append(from: pumps[writers[writer]].root.output, row: row)
+        }
+        order = merged
+      }
+    }
+    var refused: [Int: RuntimeError] = [:]
+    var last = streams[stream].lastRowtime
+    for row in 0..<streams[stream].batch.count {
+      let rowtime = streams[stream].batch.rowtimes[row]
+      if rowtime < last {
+        refused[row] = RuntimeError(
+          code: .outOfOrderRowtime,
+          message: "ROWTIME goes back from \(CivilTime(milliseconds: last))")
+      } else if let column = nullColumn(stream, row) {
+        refused[row] = RuntimeError(code: .nullNotAllowed, message: "column \(column) is NULL")
+      } else {
+        last = rowtime
+      }
+    }
+    streams[stream].lastRowtime = last
+    guard !refused.isEmpty else { return }
+    let batch = streams[stream].batch
+    for row in 0..<batch.count {
+      guard let error = refused[row] else { continue }
+      let writer = order?[row].batch ?? 0
+      let pump = writers.map { pumps[$0[writer]] }
+      pump?.root.counters.failed += 1
+      context.errors.append(
+        RowError(
+          cause: batch.causes[row], time: context.time(of: batch.causes[row]), error: error,
+          rowtime: batch.rowtimes[row], data: RowText.json(batch, row: row, pool: pool),
+          pump: pump?.name, order: pump?.position ?? -1))
+    }
+    streams[stream].batch.keep(Rows(count: batch.count).filter { refused[$0] == nil })
+  }
+
+  private func nullColumn(_ stream: Int, _ row: Int) -> String? {
+    for column in streams[stream].notNull where streams[stream].batch.columns[column].isNull(row) {
+      return streams[stream].batch.schema.columns[column].name
+    }
+    return nil
+  }
+
+  /// What happened to the rows of every operator, under the operator's name.
+  public var counters: [(name: String, counters: OperatorCounters)] {
+    pumps.flatMap { pump in pump.nodes.map { ($0.section, $0.counters) } }
+  }
+
+  // MARK: Reference tables
+
+  /// Replaces the rows of a reference table; rows that come later meet the new ones.
+  ///
+  /// - Parameters:
+  ///   - name: The table's name as declared.
+  ///   - rows: The rows; ROWTIMEs and causes do not matter.
+  ///   - pool: The strings of the task, in which the rows' texts are.
+  /// - Throws: `DataflowError` when the plan has no such table.
+  public func setTable(_ name: String, rows: Batch, pool: inout StringPool) throws {
+    guard let index = plan.tables.firstIndex(where: { $0.name == name && $0.rows == nil }) else {
+      throw DataflowError("there is no reference table \(name) in the application")
+    }
+    tables[index].replace(rows)
+  }
+
+  // MARK: State
+
+  /// Writes everything that later rows depend on, in sections that begin with `dataflow` or `operator`.
+  public func save(into writer: inout StateWriter, pool: borrowing StringPool) {
+    writer.section("dataflow") { section in
+      context.save(into: &section)
+      section.write(streams.map(\.lastRowtime))
+      for pump in pumps {
+        for node in pump.nodes { node.counters.save(into: &section) }
+      }
+      for table in tables { table.save(into: &section, pool) }
+    }
+    for pump in pumps {
+      for node in pump.nodes where node.hasState { node.save(into: &writer, pool) }
+    }
+  }
+
+  /// Goes back to a saved state of the same plan and configuration.
+  ///
+  /// - Throws: `StateError` when a section is missing or damaged.
+  public func restore(from reader: StateReader, pool: inout StringPool) throws {
+    var section = try reader.section("dataflow")
+    try context.restore(from: &section)
+    let rowtimes = try section.integers()
+    guard rowtimes.count == streams.count else { throw section.failure("another application") }
+    for index in streams.indices { streams[index].lastRowtime = rowtimes[index] }
+    for pump in pumps {
+      for node in pump.nodes { node.counters = try OperatorCounters(from: &section) }
+    }
+    for table in tables { try table.restore(from: &section, &pool) }
+    try section.finish()
+    for pump in pumps {
+      for node in pump.nodes where node.hasState { try node.restore(from: reader, &pool) }
+    }
+  }
+
+  /// Takes the new ids of all strings that the task holds, when its pool is compacted between batches.
+  public func remapStrings(_ remap: inout StringRemapper) {
+    for table in tables { table.remapStrings(&remap) }
+    for pump in pumps {
+      for node in pump.nodes { node.remapStrings(&remap) }
+    }
+  }
+}
+
+extension OperatorCounters {
+  func save(into writer: inout SectionWriter) {
+    writer.write([rowsIn, passed, filtered, late, failed, absorbed])
+  }
+
+  init(from reader: inout SectionReader) throws(StateError) {
+    let values = try reader.integers()
+    guard values.count == 6 else { throw reader.failure("six counters are expected") }
+    self.init(
+      rowsIn: values[0], passed: values[1], filtered: values[2], late: values[3],
+      failed: values[4], absorbed: values[5])
+  }
+}

@@ -68,7 +68,9 @@ enum Rules {
     "LearnedModels": ["CKernels", "RandomCutForest"],
     "StreamSQL": ["Columns", "CPCRE2"],
     "Codecs": ["Columns"],
-    "Dataflow": ["Columns", "StreamSQL", "RandomCutForest", "Hotspots", "LearnedModels"],
+    "Dataflow": [
+      "CPCRE2", "Columns", "StreamSQL", "RandomCutForest", "Hotspots", "LearnedModels",
+    ],
     "Learning": ["LearnedModels", "COpenBLAS"],
     "Kafka": ["CEmbeddedBroker", "CRdKafka"],
     "Transport": ["Columns"],

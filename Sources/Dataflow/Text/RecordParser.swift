@@ -1,0 +1,128 @@
+import Columns
+import StreamSQL
+
+/// Cuts a line of text into fields: the log parsing functions.
+final class RecordParser {
+  private enum Method {
+    /// Groups of an expression that must match the whole text.
+    case groups(Regex)
+    case separated(delimiter: [UInt8], escape: UInt8?, quote: UInt8?)
+    /// Start, from 0, and length in characters; nil is the rest.
+    case fixed([(start: Int, length: Int?)])
+  }
+
+  private let method: Method
+  private let fieldCount: Int
+  private var groups: [Range<Int>?] = []
+
+  /// Makes a parser; nil when the pattern or the column list is malformed.
+  ///
+  /// - Parameters:
+  ///   - function: Which of the functions.
+  ///   - arguments: Its literals behind the text.
+  ///   - fieldCount: How many columns the record has.
+  init?(_ function: RecordFunction, _ arguments: [[UInt8]], fieldCount: Int) {
+    self.fieldCount = fieldCount
+    switch function {
+    case .regex:
+      guard let pattern = arguments.first, let regex = Regex(Patterns.anchored(pattern)) else {
+        return nil
+      }
+      method = .groups(regex)
+    case .fastRegex:
+      guard let pattern = arguments.first, let regex = Regex(Patterns.fast(pattern)) else {
+        return nil
+      }
+      method = .groups(regex)
+    case .w3c:
+      guard let format = arguments.first, let regex = Regex(Patterns.w3c(format)) else {
+        return nil
+      }
+      method = .groups(regex)
+    case .sysLog:
+      guard let regex = Regex(Patterns.anchored(Array(Self.sysLog.utf8))) else { return nil }
+      method = .groups(regex)
+    case .variableColumn:
+      guard arguments.count > 1, !arguments[1].isEmpty else { return nil }
+      method = .separated(
+        delimiter: arguments[1], escape: arguments.count > 2 ? arguments[2].first : nil,
+        quote: arguments.count > 3 ? arguments[3].first : nil)
+    case .fixedColumn:
+      guard let columns = arguments.first.flatMap(Self.fixedColumns) else { return nil }
+      method = .fixed(columns)
+    }
+  }
+
+  /// RFC 3164: priority, time, host, message.
+  private static let sysLog =
+    #"(?:<(\d{1,3})>)?\s*([A-Z][a-z]{2}\s+\d{1,2}\s+\d{2}:\d{2}:\d{2}|\S+)\s+(\S+)\s+(.*)"#
+
+  /// Reads `NAME TYPE type START s [FOR n], …`, or `NAME TYPE type s TO e`; positions count from 0.
+  private static func fixedColumns(_ list: [UInt8]) -> [(start: Int, length: Int?)]? {
+    var columns: [(start: Int, length: Int?)] = []
+    var depth = 0
+    let parts = list.split(omittingEmptySubsequences: true) { byte in
+      if byte == 40 { depth += 1 }
+      if byte == 41 { depth -= 1 }
+      return byte == 44 && depth == 0
+    }
+    for part in parts {
+      let words = String(decoding: part, as: UTF8.self).split { $0 == " " || $0 == "\n" }
+      guard let place = words.lastIndex(where: { $0.uppercased() == "START" }),
+        place + 1 < words.count, let start = Int(words[place + 1])
+      else { return nil }
+      var length: Int?
+      if place + 3 < words.count, words[place + 2].uppercased() == "FOR" {
+        length = Int(words[place + 3])
+      }
+      columns.append((max(0, start), length))
+    }
+    return columns.isEmpty ? nil : columns
+  }
+
+  /// The fields of a text, nil for one that is absent; no fields at all when the text does not match.
+  func parse(_ text: [UInt8]) -> [[UInt8]?] {
+    switch method {
+    case .groups(let regex):
+      guard case .match = regex.search(text, groups: &groups) else { return [] }
+      return (1..<max(1, groups.count)).map { group in groups[group].map { Array(text[$0]) } }
+    case .separated(let delimiter, let escape, let quote):
+      return separated(text, delimiter, escape, quote)
+    case .fixed(let columns):
+      return columns.map { column in
+        let start = byteOffset(of: column.start, in: text[...])
+        guard start < text.count else { return nil }
+        let end = column.length.map { byteOffset(of: column.start + $0, in: text[...]) }
+        return Array(TextParser.trim(text[start..<(end ?? text.count)]))
+      }
+    }
+  }
+
+  private func separated(
+    _ text: [UInt8], _ delimiter: [UInt8], _ escape: UInt8?, _ quote: UInt8?
+  ) -> [[UInt8]?] {
+    var fields: [[UInt8]?] = []
+    var field: [UInt8] = []
+    var isQuoted = false
+    var index = 0
+    while index < text.count {
+      let byte = text[index]
+      if byte == escape, index + 1 < text.count {
+        field.append(text[index + 1])
+        index += 2
+      } else if byte == quote {
+        isQuoted.toggle()
+        index += 1
+      } else if !isQuoted, text[index...].starts(with: delimiter) {
+        fields.append(field)
+        field = []
+        index += delimiter.count
+      } else {
+        field.append(byte)
+        index += 1
+      }
+    }
+    fields.append(field)
+    return fields
+  }
+}

@@ -1,0 +1,230 @@
+import Columns
+import StreamSQL
+
+/// The rows that one OVER window holds: which rows of which partition, not their values.
+///
+/// A row lives in a slot until it leaves the window; slots freed within a batch are given out again only
+/// after it, so that the functions can replay what happened.
+final class RowWindow {
+  let frame: WindowFrame
+  let rowLimit: Int
+  private var table: KeyTable
+
+  // By slot.
+  private(set) var times: [Int64] = []
+  private(set) var groups: [Int32] = []
+  private(set) var previous: [Int32] = []
+  private(set) var next: [Int32] = []
+  private var free: [Int32] = []
+  private var freed: [Int32] = []
+  // By group.
+  private var heads: [Int32] = []
+  private var tails: [Int32] = []
+  private var counts: [Int32] = []
+  /// Slots in the order of arrival, for time frames.
+  private var queue: [Int32] = []
+  private var queueStart = 0
+  private(set) var liveCount = 0
+
+  // What happened in this batch, by row.
+  /// The slot of each row.
+  private(set) var slots: [Int32] = []
+  /// The oldest slot of the row's partition that it sees.
+  private(set) var oldest: [Int32] = []
+  /// How many rows it sees, itself included.
+  private(set) var sizes: [Int32] = []
+  /// Where the row's part of `evicted` ends; it leaves before the row enters.
+  private(set) var evictedEnds: [Int32] = []
+  /// Slots that left.
+  private(set) var evicted: [Int32] = []
+
+  init(frame: WindowFrame, storages: [ColumnType.Storage], rowLimit: Int) {
+    self.frame = frame
+    self.rowLimit = rowLimit
+    table = KeyTable(storages)
+  }
+
+  /// One more than the largest slot number.
+  var slotCapacity: Int { times.count }
+  /// One more than the largest group number.
+  var groupCapacity: Int { heads.count }
+  /// The live groups, ascending.
+  var liveGroups: [Int] { table.numbers }
+
+  func mayOverflow(_ count: Int) -> Bool { liveCount + count > rowLimit }
+
+  private func threshold(at time: Int64) -> Int64 {
+    switch frame {
+    case .range(let milliseconds):
+      let (value, overflow) = time.subtractingReportingOverflow(milliseconds)
+      return overflow ? Int64.min : value
+    case .rangeMonths(let months): return addMonths(-months, to: time)
+    case .rows, .unbounded: return Int64.min
+    }
+  }
+
+  /// The rows of a batch for which there is no room, as if the others entered one after the other.
+  func rowsWithoutRoom(_ rowtimes: [Int64], isFailed: (Int) -> Bool) -> [Int] {
+    var refused: [Int] = []
+    var start = queueStart
+    var entered: [Int64] = []
+    var enteredStart = 0
+    var live = liveCount
+    for (row, time) in rowtimes.enumerated() where !isFailed(row) {
+      let limit = threshold(at: time)
+      while start < queue.count, times[Int(queue[start])] < limit {
+        start += 1
+        live -= 1
+      }
+      while enteredStart < entered.count, entered[enteredStart] < limit {
+        enteredStart += 1
+        live -= 1
+      }
+      if live >= rowLimit {
+        refused.append(row)
+      } else {
+        live += 1
+        entered.append(time)
+      }
+    }
+    return refused
+  }
+
+  /// Takes the rows of a batch, one after the other.
+  func enter(_ keys: [Column], rowtimes: [Int64]) {
+    slots.removeAll(keepingCapacity: true)
+    oldest.removeAll(keepingCapacity: true)
+    sizes.removeAll(keepingCapacity: true)
+    evictedEnds.removeAll(keepingCapacity: true)
+    evicted.removeAll(keepingCapacity: true)
+    let words = table.keys(of: keys, count: rowtimes.count)
+    for (row, time) in rowtimes.enumerated() {
+      expire(before: threshold(at: time))
+      let group = table.insert(words, row: row).number
+      while heads.count <= group {
+        heads.append(-1)
+        tails.append(-1)
+        counts.append(0)
+      }
+      if case .rows(let before) = frame, Int(counts[group]) > before { evict(heads[group]) }
+      let slot = push(time: time, group: group)
+      slots.append(slot)
+      oldest.append(heads[group])
+      sizes.append(counts[group])
+      evictedEnds.append(Int32(truncatingIfNeeded: evicted.count))
+      if frame == .unbounded { release(slot, group) }
+    }
+  }
+
+  private func release(_ slot: Int32, _ group: Int) {
+    heads[group] = -1
+    tails[group] = -1
+    counts[group] = 0
+    liveCount -= 1
+    freed.append(slot)
+  }
+
+  private func expire(before limit: Int64) {
+    guard limit > Int64.min else { return }
+    while queueStart < queue.count, times[Int(queue[queueStart])] < limit {
+      let slot = queue[queueStart]
+      let group = Int(groups[Int(slot)])
+      queueStart += 1
+      evict(slot)
+      if counts[group] == 0 { table.remove(group) }
+    }
+    if queueStart > 1_024, queueStart * 2 > queue.count {
+      queue.removeFirst(queueStart)
+      queueStart = 0
+    }
+  }
+
+  /// The oldest row of its partition leaves.
+  private func evict(_ slot: Int32) {
+    let group = Int(groups[Int(slot)])
+    let following = counts[group] > 1 ? next[Int(slot)] : -1
+    heads[group] = following
+    if following < 0 { tails[group] = -1 }
+    counts[group] -= 1
+    liveCount -= 1
+    evicted.append(slot)
+    freed.append(slot)
+  }
+
+  private func push(time: Int64, group: Int) -> Int32 {
+    let slot: Int32
+    if let reused = free.popLast() {
+      slot = reused
+      times[Int(slot)] = time
+      groups[Int(slot)] = Int32(truncatingIfNeeded: group)
+    } else {
+      slot = Int32(truncatingIfNeeded: times.count)
+      times.append(time)
+      groups.append(Int32(truncatingIfNeeded: group))
+      previous.append(-1)
+      next.append(-1)
+    }
+    let tail = tails[group]
+    previous[Int(slot)] = tail
+    next[Int(slot)] = -1
+    if tail >= 0 { next[Int(tail)] = slot } else { heads[group] = slot }
+    tails[group] = slot
+    counts[group] += 1
+    liveCount += 1
+    switch frame {
+    case .range, .rangeMonths: queue.append(slot)
+    case .rows, .unbounded: break
+    }
+    return slot
+  }
+
+  /// Slots that left may be given out again.
+  func endBatch() {
+    free.append(contentsOf: freed)
+    freed.removeAll(keepingCapacity: true)
+  }
+
+  /// All live slots: in the order of arrival for time frames, else partition by partition.
+  var liveSlots: [Int32] {
+    switch frame {
+    case .range, .rangeMonths: return Array(queue[queueStart...])
+    case .unbounded: return []
+    case .rows:
+      var slots: [Int32] = []
+      for group in table.numbers {
+        var slot = heads[group]
+        for _ in 0..<counts[group] {
+          slots.append(slot)
+          slot = next[Int(slot)]
+        }
+      }
+      return slots
+    }
+  }
+
+  func save(into writer: inout SectionWriter, _ pool: borrowing StringPool) {
+    table.save(into: &writer, pool)
+    let live = liveSlots
+    writer.write(live.map { times[Int($0)] })
+    writer.write(live.map { Int64(groups[Int($0)]) })
+  }
+
+  func restore(
+    from reader: inout SectionReader, _ pool: inout StringPool
+  ) throws(StateError) {
+    try table.restore(from: &reader, &pool)
+    let savedTimes = try reader.integers()
+    let savedGroups = try reader.integers()
+    guard savedTimes.count == savedGroups.count,
+      savedGroups.allSatisfy({ $0 >= 0 && $0 < Int64(table.capacity) })
+    else { throw reader.failure("the rows of a window are damaged") }
+    (times, groups, previous, next) = ([], [], [], [])
+    (free, freed, queue, queueStart, liveCount) = ([], [], [], 0, 0)
+    heads = [Int32](repeating: -1, count: table.capacity)
+    tails = heads
+    counts = [Int32](repeating: 0, count: table.capacity)
+    for (time, group) in zip(savedTimes, savedGroups) { _ = push(time: time, group: Int(group)) }
+  }
+
+  func remapStrings(_ remap: inout StringRemapper) { table.remapStrings(&remap) }
+}

@@ -1,0 +1,250 @@
+import Columns
+import StreamSQL
+
+/// An analytic function over a `RowWindow`: replays what happened to the window in a batch.
+class WindowFunction {
+  /// Appends a result for every row of the batch.
+  func run(
+    _ window: RowWindow, _ arguments: [Column], _ result: inout Column,
+    _ failures: inout Evaluation, _ pool: borrowing StringPool
+  ) { preconditionFailure("a window function runs itself") }
+
+  func save(
+    _ window: RowWindow, into writer: inout SectionWriter, _ pool: borrowing StringPool
+  ) { preconditionFailure("a window function saves itself") }
+
+  func restore(
+    _ window: RowWindow, from reader: inout SectionReader, _ pool: inout StringPool
+  ) throws(StateError) { preconditionFailure("a window function restores itself") }
+
+  func remapStrings(_ remap: inout StringRemapper) {}
+
+  static func make(_ call: AggregateCall, isUnbounded: Bool) -> WindowFunction {
+    if isUnbounded { return RunningFunction(call) }
+    let storage = call.arguments.first?.type.storage ?? .integer
+    if call.isDistinct { return RecomputedFunction(call, storage: storage) }
+    switch call.function {
+    case .countRows: return WindowCount()
+    case .count: return WindowSum(call, storage: storage)
+    case .sum, .average, .populationDeviation, .sampleDeviation, .populationVariance,
+      .sampleVariance:
+      return WindowSum(call, storage: storage)
+    case .minimum, .every: return WindowExtreme(storage: storage, keepsLarger: false)
+    case .maximum, .any: return WindowExtreme(storage: storage, keepsLarger: true)
+    case .firstValue, .lastValue, .nthValue, .lag:
+      return WindowPosition(call, storage: storage)
+    case .exponentialAverage(let halfLife): return WindowExponentialAverage(halfLife: halfLife)
+    case .continuousPercentile, .discretePercentile, .approximateCountDistinct:
+      return RecomputedFunction(call, storage: storage)
+    }
+  }
+}
+
+/// The values of an argument by slot.
+struct SlotValues {
+  private(set) var column: Column
+
+  init(storage: ColumnType.Storage) { column = Column(zeros: 0, storage: storage) }
+
+  mutating func reserve(_ count: Int) {
+    while column.count < count { column.appendNull() }
+  }
+
+  mutating func set(_ slot: Int32, from argument: Column, row: Int) {
+    column.setValue(at: Int(slot), from: argument, row: row)
+  }
+
+  func save(
+    _ window: RowWindow, into writer: inout SectionWriter, _ pool: borrowing StringPool
+  ) {
+    for slot in window.liveSlots { writer.write(value: Int(slot), of: column, in: pool) }
+  }
+
+  mutating func restore(
+    _ window: RowWindow, from reader: inout SectionReader, _ pool: inout StringPool
+  ) throws(StateError) {
+    column.removeAll()
+    reserve(window.slotCapacity)
+    for slot in window.liveSlots { try reader.readValue(Int(slot), of: &column, into: &pool) }
+  }
+
+  mutating func remapStrings(_ remap: inout StringRemapper) { column.remapStrings(&remap) }
+}
+
+/// COUNT(*): the window knows it.
+final class WindowCount: WindowFunction {
+  override func run(
+    _ window: RowWindow, _ arguments: [Column], _ result: inout Column,
+    _ failures: inout Evaluation, _ pool: borrowing StringPool
+  ) {
+    for size in window.sizes { result.append(Int64(size)) }
+  }
+
+  override func save(
+    _ window: RowWindow, into writer: inout SectionWriter, _ pool: borrowing StringPool
+  ) {}
+
+  override func restore(
+    _ window: RowWindow, from reader: inout SectionReader, _ pool: inout StringPool
+  ) throws(StateError) {}
+}
+
+/// MIN and MAX: per partition a list of slots whose values get worse towards the oldest end.
+final class WindowExtreme: WindowFunction {
+  private let keepsLarger: Bool
+  private var values: SlotValues
+  private var newer: [Int32] = []
+  private var older: [Int32] = []
+  private var best: [Int32] = []
+  private var newest: [Int32] = []
+
+  init(storage: ColumnType.Storage, keepsLarger: Bool) {
+    self.keepsLarger = keepsLarger
+    values = SlotValues(storage: storage)
+  }
+
+  private func reserve(_ window: RowWindow) {
+    values.reserve(window.slotCapacity)
+    while newer.count < window.slotCapacity {
+      newer.append(-1)
+      older.append(-1)
+    }
+    while best.count < window.groupCapacity {
+      best.append(-1)
+      newest.append(-1)
+    }
+  }
+
+  override func run(
+    _ window: RowWindow, _ arguments: [Column], _ result: inout Column,
+    _ failures: inout Evaluation, _ pool: borrowing StringPool
+  ) {
+    reserve(window)
+    var position = 0
+    for (row, slot) in window.slots.enumerated() {
+      while position < Int(window.evictedEnds[row]) {
+        remove(window.evicted[position], window)
+        position += 1
+      }
+      let group = Int(window.groups[Int(slot)])
+      values.set(slot, from: arguments[0], row: row)
+      if !arguments[0].isNull(row) { add(slot, group, pool) }
+      if best[group] >= 0 {
+        result.append(from: values.column, row: Int(best[group]))
+      } else {
+        result.appendNull()
+      }
+    }
+  }
+
+  private func remove(_ slot: Int32, _ window: RowWindow) {
+    let group = Int(window.groups[Int(slot)])
+    guard best[group] == slot else { return }
+    best[group] = newer[Int(slot)]
+    if best[group] < 0 { newest[group] = -1 } else { older[Int(best[group])] = -1 }
+  }
+
+  private func add(_ slot: Int32, _ group: Int, _ pool: borrowing StringPool) {
+    var tail = newest[group]
+    while tail >= 0, !isBetter(tail, slot, pool) { tail = older[Int(tail)] }
+    older[Int(slot)] = tail
+    newer[Int(slot)] = -1
+    if tail >= 0 { newer[Int(tail)] = slot } else { best[group] = slot }
+    newest[group] = slot
+  }
+
+  private func isBetter(_ kept: Int32, _ slot: Int32, _ pool: borrowing StringPool) -> Bool {
+    let order = compareRows(values.column, Int(kept), Int(slot), pool)
+    return keepsLarger ? order > 0 : order < 0
+  }
+
+  override func save(
+    _ window: RowWindow, into writer: inout SectionWriter, _ pool: borrowing StringPool
+  ) { values.save(window, into: &writer, pool) }
+
+  override func restore(
+    _ window: RowWindow, from reader: inout SectionReader, _ pool: inout StringPool
+  ) throws(StateError) {
+    try values.restore(window, from: &reader, &pool)
+    (newer, older, best, newest) = ([], [], [], [])
+    reserve(window)
+    for slot in window.liveSlots where !values.column.isNull(Int(slot)) {
+      add(slot, Int(window.groups[Int(slot)]), pool)
+    }
+  }
+
+  override func remapStrings(_ remap: inout StringRemapper) { values.remapStrings(&remap) }
+}
+
+/// FIRST_VALUE, LAST_VALUE, NTH_VALUE and LAG: steps through the partition's rows.
+final class WindowPosition: WindowFunction {
+  private let function: AggregateFunction
+  private let ignoresNulls: Bool
+  private var values: SlotValues
+
+  init(_ call: AggregateCall, storage: ColumnType.Storage) {
+    function = call.function
+    ignoresNulls = call.ignoresNulls
+    values = SlotValues(storage: storage)
+  }
+
+  override func run(
+    _ window: RowWindow, _ arguments: [Column], _ result: inout Column,
+    _ failures: inout Evaluation, _ pool: borrowing StringPool
+  ) {
+    values.reserve(window.slotCapacity)
+    for (row, slot) in window.slots.enumerated() {
+      values.set(slot, from: arguments[0], row: row)
+      if let found = find(window, row, slot) {
+        result.append(from: values.column, row: Int(found))
+      } else if case .lag = function, arguments.count > 1 {
+        result.append(from: arguments[1], row: row)
+      } else {
+        result.appendNull()
+      }
+    }
+  }
+
+  private func find(_ window: RowWindow, _ row: Int, _ slot: Int32) -> Int32? {
+    let size = Int(window.sizes[row])
+    switch function {
+    case .firstValue: return walk(from: window.oldest[row], window.next, size, skipping: 0)
+    case .lastValue: return walk(from: slot, window.previous, size, skipping: 0)
+    case .nthValue(let n, let fromLast):
+      return fromLast
+        ? walk(from: slot, window.previous, size, skipping: n - 1)
+        : walk(from: window.oldest[row], window.next, size, skipping: n - 1)
+    case .lag(let n):
+      if n == 0 { return slot }
+      guard size > 1 else { return nil }
+      return walk(from: window.previous[Int(slot)], window.previous, size - 1, skipping: n - 1)
+    default: return nil
+    }
+  }
+
+  /// The slot after `skipping` others, at most `size` steps away; NULLs are passed over if so asked.
+  private func walk(
+    from start: Int32, _ links: [Int32], _ size: Int, skipping: Int
+  ) -> Int32? {
+    var slot = start
+    var rest = skipping
+    for _ in 0..<size {
+      if !ignoresNulls || !values.column.isNull(Int(slot)) {
+        if rest == 0 { return slot }
+        rest -= 1
+      }
+      slot = links[Int(slot)]
+    }
+    return nil
+  }
+
+  override func save(
+    _ window: RowWindow, into writer: inout SectionWriter, _ pool: borrowing StringPool
+  ) { values.save(window, into: &writer, pool) }
+
+  override func restore(
+    _ window: RowWindow, from reader: inout SectionReader, _ pool: inout StringPool
+  ) throws(StateError) { try values.restore(window, from: &reader, &pool) }
+
+  override func remapStrings(_ remap: inout StringRemapper) { values.remapStrings(&remap) }
+}
