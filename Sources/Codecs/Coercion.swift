@@ -6,14 +6,17 @@ import Columns
 /// record is still checked, and a later member of the same name may replace it.
 extension RecordDecoder {
   @inline(__always)
-  mutating func set(_ bits: UInt64, _ sink: ColumnSink) {
-    rows.set(bits, row: row, slot: sink.slot)
-    if !failures.isEmpty { forgive(sink.slot) }
+  mutating func set(_ bits: UInt64, slot: Int) {
+    rows.set(bits, row: row, slot: slot)
+    if hasFailures { forgive(slot) }
   }
+
+  @inline(__always)
+  private mutating func set(_ bits: UInt64, _ sink: ColumnSink) { set(bits, slot: sink.slot) }
 
   mutating func setNull(_ slot: Int) {
     rows.setNull(row: row, slot: slot)
-    if !failures.isEmpty { forgive(slot) }
+    if hasFailures { forgive(slot) }
   }
 
   private mutating func forgive(_ slot: Int) {

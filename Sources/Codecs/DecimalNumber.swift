@@ -15,6 +15,47 @@ struct DecimalNumber {
   var isZero: Bool { mantissa == 0 }
 }
 
+/// The digits that eight bytes begin with.
+///
+/// They are moved to the top of a word, so that zeros lead them, and added up pairwise.
+/// Source: D. Lemire, "Quickly parsing eight digits".
+struct LeadingDigits {
+  private let digits: UInt64
+  private let others: UInt64
+
+  @inline(__always)
+  init(word: UInt64) {
+    digits = word ^ 0x3030_3030_3030_3030
+    // The lowest mark is right: carries spread only upwards from a byte that is marked itself.
+    others = ((digits &+ 0x7676_7676_7676_7676) | digits) & 0x8080_8080_8080_8080
+  }
+
+  /// Whether all eight bytes are digits.
+  @inline(__always) var isFull: Bool { others == 0 }
+  /// How many digits there are when not all are.
+  @inline(__always) var count: Int { others.trailingZeroBitCount >> 3 }
+
+  /// Their value; there is at least one.
+  @inline(__always)
+  var value: UInt64 {
+    let shift = isFull ? 0 : 64 &- UInt64(truncatingIfNeeded: others.trailingZeroBitCount & 0x78)
+    let moved = digits &<< shift
+    let pairs = moved &* 10 &+ (moved >> 8)
+    let high = (pairs & 0x0000_00FF_0000_00FF) &* 0x000F_4240_0000_0064
+    let low = ((pairs >> 16) & 0x0000_00FF_0000_00FF) &* 0x0000_2710_0000_0001
+    return (high &+ low) >> 32
+  }
+}
+
+/// A number of at most 18 digits: ± mantissa / 10^decimals.
+struct PlainNumber {
+  let mantissa: Int64
+  let decimals: Int
+  let isNegative: Bool
+  /// The byte behind the number, or -1.
+  let end: Int
+}
+
 /// How a number may be written.
 enum NumberForm {
   /// RFC 8259.
@@ -25,23 +66,19 @@ enum NumberForm {
 
 extension Span where Element == UInt8 {
   /// Reads a run of digits; `mantissa` wraps when there are more than 19.
-  ///
-  /// Eight digits a step: the digits are moved to the top of a word, so that zeros lead them, and
-  /// added up pairwise. Source: D. Lemire, "Quickly parsing eight digits".
   @inline(__always)
   func accumulateDigits(from cursor: inout Int, into mantissa: inout UInt64) {
     while true {
-      let digits = word(at: cursor) ^ 0x3030_3030_3030_3030
-      let others = ((digits &+ 0x7676_7676_7676_7676) | digits) & 0x8080_8080_8080_8080
-      let bits = others.trailingZeroBitCount & 0x78
-      if bits == 0 { return }
-      var pairs = digits << UInt64(truncatingIfNeeded: 64 &- bits)
-      pairs = pairs &* 10 &+ (pairs >> 8)
-      let high = (pairs & 0x0000_00FF_0000_00FF) &* 0x000F_4240_0000_0064
-      let low = ((pairs >> 16) & 0x0000_00FF_0000_00FF) &* 0x0000_2710_0000_0001
-      mantissa = mantissa &* powerOfTen(bits >> 3) &+ ((high &+ low) >> 32)
-      cursor &+= bits >> 3
-      if bits < 64 { return }
+      let digits = LeadingDigits(word: word(at: cursor))
+      if digits.isFull {
+        mantissa = mantissa &* 100_000_000 &+ digits.value
+        cursor &+= 8
+        continue
+      }
+      guard digits.count > 0 else { return }
+      mantissa = mantissa &* smallPowerOfTen(digits.count) &+ digits.value
+      cursor &+= digits.count
+      return
     }
   }
 
@@ -128,6 +165,21 @@ extension Span where Element == UInt8 {
       if number.mantissa > 0 { significant += 1 }
       if isFraction { number.exponent -= 1 }
     }
+  }
+}
+
+/// 10^`exponent` for exponents from 0 to 7; one load.
+@inline(__always)
+func smallPowerOfTen(_ exponent: Int) -> UInt64 {
+  switch exponent & 7 {
+  case 0: 1
+  case 1: 10
+  case 2: 100
+  case 3: 1_000
+  case 4: 10_000
+  case 5: 100_000
+  case 6: 1_000_000
+  default: 10_000_000
   }
 }
 

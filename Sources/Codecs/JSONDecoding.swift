@@ -84,7 +84,6 @@ extension RecordDecoder {
     let first = row
     let root = tree.nodes[PathTree.root]
     if bytes.byte(at: cursor) == UInt8(ascii: "{"), root.sinks.isEmpty, !root.children.isEmpty {
-      cursor &+= 1
       try readMembers(of: PathTree.root, bytes, at: &cursor, depth: depth &+ 1, pool: &pool)
     } else {
       let start = cursor
@@ -108,62 +107,6 @@ extension RecordDecoder {
     }
   }
 
-  /// Reads the members of an object, the brace before them already read.
-  private mutating func readMembers(
-    of node: Int, _ bytes: Span<UInt8>, at cursor: inout Int, depth: Int, pool: inout StringPool
-  ) throws(Fault) {
-    guard depth <= RecordFormat.depthLimit else { throw Fault(.depthExceeded, at: cursor - 1) }
-    bytes.skipBlanks(&cursor)
-    if bytes.byte(at: cursor) == UInt8(ascii: "}") {
-      cursor &+= 1
-      return
-    }
-    var place = tree.nodes[node].firstPrediction
-    let lastPlace = place + KeyPredictions.perObject - 1
-    while true {
-      let child = try readKey(of: node, place: place, bytes, at: &cursor)
-      if place < lastPlace { place &+= 1 }
-      if child >= 0 {
-        try readValue(for: child, bytes, at: &cursor, depth: depth, pool: &pool)
-      } else {
-        try skipValue(bytes, at: &cursor, depth: depth)
-      }
-      if try isLastMember(bytes, at: &cursor) { return }
-    }
-  }
-
-  /// Reads a member's name and colon; returns the node that wants its value, or -1.
-  @inline(__always)
-  private mutating func readKey(
-    of node: Int, place: Int, _ bytes: Span<UInt8>, at cursor: inout Int
-  ) throws(Fault) -> Int {
-    if bytes.byte(at: cursor) == UInt8(ascii: "\""),
-      predictions.keys[place].matches(bytes, at: cursor &+ 1)
-    {
-      cursor &+= 1 &+ predictions.keys[place].length
-      let child = predictions.keys[place].node
-      try readColon(bytes, at: &cursor)
-      return child
-    }
-    return try readNewKey(of: node, place: place, bytes, at: &cursor)
-  }
-
-  @inline(never)
-  private mutating func readNewKey(
-    of node: Int, place: Int, _ bytes: Span<UInt8>, at cursor: inout Int
-  ) throws(Fault) -> Int {
-    let name = try readName(bytes, at: &cursor)
-    guard !name.isEscaped else {
-      var plain = takeText()
-      defer { text = plain }
-      try bytes.unescape(name.range, into: &plain)
-      return tree.child(of: node, named: plain.span)
-    }
-    let child = tree.child(of: node, named: bytes.extracting(name.range))
-    predictions.learn(bytes, name.range, node: child, at: place)
-    return child
-  }
-
   private mutating func isName(
     _ name: JSONString, _ wanted: Span<UInt8>, in bytes: Span<UInt8>
   ) -> Bool {
@@ -181,7 +124,7 @@ extension RecordDecoder {
 
   /// Reads the value of a node.
   @inline(__always)
-  private mutating func readValue(
+  mutating func readValue(
     for node: Int, _ bytes: Span<UInt8>, at cursor: inout Int, depth: Int,
     pool: inout StringPool
   ) throws(Fault) {
@@ -201,7 +144,6 @@ extension RecordDecoder {
     let start = cursor
     if lead == UInt8(ascii: "{"), !tree.nodes[node].children.isEmpty {
       dropElements(under: node)
-      cursor += 1
       try readMembers(of: node, bytes, at: &cursor, depth: depth + 1, pool: &pool)
     } else if lead == UInt8(ascii: "["), tree.nodes[node].elements >= 0 {
       dropElements(under: node)

@@ -86,9 +86,11 @@ extension RecordDecoder {
 
   @inline(__always)
   func readColon(_ bytes: Span<UInt8>, at cursor: inout Int) throws(Fault) {
-    bytes.skipBlanks(&cursor)
-    guard bytes.byte(at: cursor) == UInt8(ascii: ":") else {
-      throw bytes.fault(.expectedColon, at: cursor)
+    if bytes.byte(at: cursor) != UInt8(ascii: ":") {
+      bytes.skipBlanks(&cursor)
+      guard bytes.byte(at: cursor) == UInt8(ascii: ":") else {
+        throw bytes.fault(.expectedColon, at: cursor)
+      }
     }
     cursor &+= 1
     bytes.skipBlanks(&cursor)
@@ -97,17 +99,19 @@ extension RecordDecoder {
   /// Reads what follows a member: the end of the object, or the comma, up to the next name.
   @inline(__always)
   func isLastMember(_ bytes: Span<UInt8>, at cursor: inout Int) throws(Fault) -> Bool {
-    bytes.skipBlanks(&cursor)
-    switch bytes.byte(at: cursor) {
-    case UInt8(ascii: ","):
+    var next = bytes.byte(at: cursor)
+    if next <= 0x20 {
+      bytes.skipBlanks(&cursor)
+      next = bytes.byte(at: cursor)
+    }
+    if next == UInt8(ascii: ",") {
       cursor &+= 1
       bytes.skipBlanks(&cursor)
       return false
-    case UInt8(ascii: "}"):
-      cursor &+= 1
-      return true
-    default: throw bytes.fault(.expectedCommaOrBrace, at: cursor)
     }
+    guard next == UInt8(ascii: "}") else { throw bytes.fault(.expectedCommaOrBrace, at: cursor) }
+    cursor &+= 1
+    return true
   }
 
   /// Reads what follows an element: the end of the array, or the comma, up to the next element.

@@ -12,6 +12,7 @@ extension Span where Element == UInt8 {
     skipMoreBlanks(&cursor)
   }
 
+  @inline(never)
   private func skipMoreBlanks(_ cursor: inout Int) {
     while true {
       switch byte(at: cursor) {
@@ -32,7 +33,7 @@ extension Span where Element == UInt8 {
     let start = cursor
     var isEscaped = false
     while true {
-      let special = specialBytes(at: cursor)
+      let special = PaddedText.specialBytes(word(at: cursor))
       guard special != 0 else {
         cursor &+= 8
         continue
@@ -44,19 +45,6 @@ extension Span where Element == UInt8 {
       }
       if try specialCharacter(at: &cursor) { isEscaped = true }
     }
-  }
-
-  /// A mask with the high bit of the first byte set that ends or interrupts a run of plain ASCII.
-  ///
-  /// Quote, backslash, below 0x20, above 0x7F. Borrows spread only upwards from a byte that is marked
-  /// itself, so the lowest mark is right.
-  @inline(__always)
-  private func specialBytes(at index: Int) -> UInt64 {
-    let word = word(at: index)
-    let quotes = (word ^ 0x2222_2222_2222_2222) &- 0x0101_0101_0101_0101
-    let backslashes = (word ^ 0x5C5C_5C5C_5C5C_5C5C) &- 0x0101_0101_0101_0101
-    let controls = word &- 0x2020_2020_2020_2020
-    return (quotes | backslashes | controls | word) & 0x8080_8080_8080_8080
   }
 
   /// Moves behind an escape sequence or characters beyond ASCII; says whether it was an escape.

@@ -80,7 +80,7 @@ struct PathTree {
     sinks += draft.sinks
     nodes[index].sinks = firstSink..<sinks.count
     if !draft.members.isEmpty {
-      nodes[index].firstPrediction = objectCount * KeyPredictions.perObject
+      nodes[index].firstPrediction = objectCount * MemberPredictions.placesPerObject
       objectCount += 1
     }
     let firstChild = children.count

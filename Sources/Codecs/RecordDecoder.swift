@@ -25,8 +25,14 @@ public struct RecordDecoder: ~Copyable {
   /// The first row of the record at hand.
   var firstRow = 0
   /// Conversions of the record at hand that failed and that no later member of the same name mended.
-  var failures: [Failure] = []
-  var predictions: KeyPredictions
+  var failures: [Failure] = [] {
+    didSet { hasFailures = !failures.isEmpty }
+  }
+  private(set) var hasFailures = false
+  var predictions: MemberPredictions
+  private var copy = PaddedCopy()
+  /// The record at hand in padded memory.
+  private(set) var padded: PaddedText
   /// For each open container of a skipped value whether it is an object, a bit each.
   var containers = [UInt64](repeating: 0, count: RecordFormat.depthLimit / 64 + 1)
   /// Scratch for text that is not in the record as such: without escapes, or without doubled quotes.
@@ -63,7 +69,8 @@ public struct RecordDecoder: ~Copyable {
     dataColumns = plan.dataColumns
     notNull = plan.notNull
     rows = StagedRows(width: plan.sinks.count)
-    predictions = KeyPredictions(objects: plan.tree.objectCount)
+    padded = copy.take(Span())
+    predictions = MemberPredictions(objects: plan.tree.objectCount)
   }
 
   /// Stages the rows of one record, or refuses it.
@@ -78,12 +85,13 @@ public struct RecordDecoder: ~Copyable {
     do throws(Fault) {
       guard record.count <= byteLimit else { throw Fault(.tooLarge, at: byteLimit) }
       switch dialect {
-      case .json: try decodeDocuments(record, pool: &pool)
+      case .json:
+        padded = copy.take(record)
+        defer { copy.shrink() }
+        try decodeDocuments(record, pool: &pool)
       case .csv(let delimiters): try decodeLines(record, delimiters, pool: &pool)
       }
-      if let first = failures.min(by: { $0.fault.position < $1.fault.position }) {
-        throw first.fault
-      }
+      if hasFailures { throw firstFailure() }
       for slot in notNull {
         for row in firstRow..<rows.count where rows.isNull(row: row, slot: slot) {
           throw Fault(.null, at: record.count, column: slot)
@@ -107,6 +115,10 @@ public struct RecordDecoder: ~Copyable {
 
   /// Forgets the staged rows.
   public mutating func discardRows() { rows.truncate(to: 0) }
+
+  private func firstFailure() -> Fault {
+    failures.reduce(failures[0].fault) { $1.fault.position < $0.position ? $1.fault : $0 }
+  }
 
   private mutating func refuse(_ fault: Fault) -> RecordReject {
     rows.truncate(to: firstRow)

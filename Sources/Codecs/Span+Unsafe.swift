@@ -6,7 +6,7 @@ extension Span where Element == UInt8 {
     // In bounds: `index` is not negative and eight bytes follow it; unaligned, hence the unsafe load.
     if index &+ 8 <= count {
       return UInt64(
-        littleEndian: bytes.unsafeLoadUnaligned(fromByteOffset: index, as: UInt64.self))
+        littleEndian: bytes.unsafeLoadUnaligned(fromUncheckedByteOffset: index, as: UInt64.self))
     }
     return tailWord(at: index)
   }
@@ -27,6 +27,8 @@ extension Span where Element == UInt8 {
   /// The byte at `index`, or 0, which no grammar of ours accepts, beyond the end.
   @inline(__always)
   func byte(at index: Int) -> UInt8 {
-    index < count ? self[index] : 0
+    assert(index >= 0, "cursors only move forward from 0")
+    // In bounds: checked against the end here, and cursors are never negative.
+    return index < count ? self[unchecked: index] : 0
   }
 }

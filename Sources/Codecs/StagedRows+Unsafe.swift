@@ -16,6 +16,8 @@ struct StagedRows: ~Copyable {
   private var capacity: Int
   private var slots: UnsafeMutablePointer<UInt64>
   private var nulls: UnsafeMutablePointer<UInt64>
+  /// One column on its way out, as long as `capacity`.
+  private var values: UnsafeMutablePointer<UInt64>
 
   init(width: Int) {
     self.width = width
@@ -23,11 +25,13 @@ struct StagedRows: ~Copyable {
     capacity = Batch.rowLimit
     slots = .allocate(capacity: max(1, capacity * width))
     nulls = .allocate(capacity: capacity * nullWords)
+    values = .allocate(capacity: capacity)
   }
 
   deinit {
     slots.deallocate()
     nulls.deallocate()
+    values.deallocate()
   }
 
   /// Adds a row of NULLs and returns its number.
@@ -110,30 +114,30 @@ struct StagedRows: ~Copyable {
     moreNulls.moveInitialize(from: nulls, count: count * nullWords)
     slots.deallocate()
     nulls.deallocate()
+    values.deallocate()
+    values = .allocate(capacity: larger)
     (slots, nulls, capacity) = (moreSlots, moreNulls, larger)
   }
 
   /// Adds the values of `slot` to `column`.
-  func copy(slot: Int, to column: inout Column) {
+  mutating func copy(slot: Int, to column: inout Column) {
     guard count > 0 else { return }
     precondition(slot < width)
     let hasNulls = appendNulls(of: slot, to: &column.nulls)
-    withUnsafeTemporaryAllocation(of: UInt64.self, capacity: count) { values in
-      for row in 0..<count { values[row] = slots[row &* width &+ slot] }
-      if hasNulls {
-        for row in 0..<count where isNull(row: row, slot: slot) { values[row] = 0 }
-      }
-      switch column.type.storage {
-      case .integer:
-        // Slots hold the bits of the column's own type, of equal size and alignment.
-        values.withMemoryRebound(to: Int64.self) { column.integers.append(contentsOf: $0) }
-      case .floating:
-        values.withMemoryRebound(to: Double.self) { column.doubles.append(contentsOf: $0) }
-      case .text:
-        for value in values {
-          column.texts.append(StringID(raw: UInt32(truncatingIfNeeded: value)))
-        }
-      }
+    for row in 0..<count { values[row] = slots[row &* width &+ slot] }
+    if hasNulls {
+      for row in 0..<count where isNull(row: row, slot: slot) { values[row] = 0 }
+    }
+    // Slots hold the bits of the column's own type, of equal size and alignment, or a string's number.
+    let all = UnsafeMutableBufferPointer(start: values, count: count)
+    switch column.type.storage {
+    case .integer:
+      all.withMemoryRebound(to: Int64.self) { column.integers.append(contentsOf: $0) }
+    case .floating:
+      all.withMemoryRebound(to: Double.self) { column.doubles.append(contentsOf: $0) }
+    case .text:
+      column.texts.reserveCapacity(column.texts.count + count)
+      for value in all { column.texts.append(StringID(raw: UInt32(truncatingIfNeeded: value))) }
     }
   }
 

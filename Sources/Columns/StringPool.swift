@@ -15,8 +15,8 @@ public struct StringPool: ~Copyable {
   /// All strings, one after the other.
   public private(set) var bytes: [UInt8] = []
   private var starts: [UInt32] = [0, 0]
-  private var hashes: [UInt32] = [0]
-  private var slots: [UInt32]
+  /// Open addressing: the id in the lower half, its hash in the upper one; 0 is free.
+  private var slots: [UInt64]
   private var mask: Int
 
   /// How many distinct strings the pool holds, the empty one included.
@@ -61,42 +61,40 @@ public struct StringPool: ~Copyable {
     while true {
       let candidate = slots[slot]
       if candidate == 0 { break }
-      if hashes[Int(candidate)] == hash, equals(candidate, text) {
-        return StringID(raw: candidate)
+      if candidate >> 32 == hash, equals(Int(candidate & 0xFFFF_FFFF), text) {
+        return StringID(raw: UInt32(truncatingIfNeeded: candidate))
       }
-      slot = (slot + 1) & mask
+      slot = (slot &+ 1) & mask
     }
     return add(text, hash: hash, slot: slot)
   }
 
+  @inline(never)
   private mutating func add(_ text: Span<UInt8>, hash: UInt32, slot: Int) -> StringID {
     let id = UInt32(starts.count - 1)
     for index in 0..<text.count { bytes.append(text[index]) }
     precondition(bytes.count <= Int(UInt32.max), "a string pool holds at most 4 GiB")
     starts.append(UInt32(bytes.count))
-    hashes.append(hash)
-    slots[slot] = id
+    slots[slot] = UInt64(hash) << 32 | UInt64(id)
     if starts.count * 2 > slots.count { grow() }
     return StringID(raw: id)
   }
 
-  private func equals(_ candidate: UInt32, _ text: Span<UInt8>) -> Bool {
-    let start = Int(starts[Int(candidate)])
-    let end = Int(starts[Int(candidate) + 1])
-    guard end - start == text.count else { return false }
-    let stored = bytes.span
-    for index in 0..<text.count where stored[start + index] != text[index] { return false }
-    return true
+  @inline(__always)
+  private func equals(_ candidate: Int, _ text: Span<UInt8>) -> Bool {
+    let start = Int(starts[candidate])
+    guard Int(starts[candidate &+ 1]) &- start == text.count else { return false }
+    return text.equalsBytes(of: bytes.span, from: start)
   }
 
   private mutating func grow() {
-    let size = slots.count * 2
-    slots = Array(repeating: 0, count: size)
-    mask = size - 1
-    for id in 1..<hashes.count {
-      var slot = Int(hashes[id]) & mask
+    let old = slots
+    slots = Array(repeating: 0, count: old.count * 2)
+    mask = slots.count - 1
+    for entry in old where entry != 0 {
+      var slot = Int(entry >> 32) & mask
       while slots[slot] != 0 { slot = (slot + 1) & mask }
-      slots[slot] = UInt32(id)
+      slots[slot] = entry
     }
   }
 }
