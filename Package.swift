@@ -90,7 +90,8 @@ let package = Package(
     .executableTarget(
       name: "cutbank",
       dependencies: [
-        "CAllocationCounter", "Columns", "Demo", "Engine", "Kafka", "RandomCutForest",
+        "CAllocationCounter", "Codecs", "Columns", "Demo", "Engine", "Kafka",
+        "RandomCutForest",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Crypto", package: "swift-crypto"),
         .product(name: "Logging", package: "swift-log"),
