@@ -71,6 +71,8 @@ public struct Alert: Hashable, Sendable {
   public let endsAt: Int64?
   /// Where to look; may be empty.
   public let generatorURL: String
+  /// FNV-64 of the labels as 16 hexadecimal digits.
+  public let fingerprint: String
   /// Alerts with the same key are sent in their order.
   public let orderingKey: String
 
@@ -108,11 +110,9 @@ public struct Alert: Hashable, Sendable {
     self.startsAt = startsAt
     self.endsAt = endsAt
     self.generatorURL = generatorURL
-    self.orderingKey = orderingKey ?? Self.fingerprint(self.labels)
+    fingerprint = Self.fingerprint(self.labels)
+    self.orderingKey = orderingKey ?? fingerprint
   }
-
-  /// FNV-64 of the labels as 16 hexadecimal digits.
-  public var fingerprint: String { Self.fingerprint(labels) }
 
   /// The value of a label.
   public func label(_ name: String) -> String? { labels.first { $0.name == name }?.value }

@@ -20,15 +20,21 @@ public struct AlertGroup: Hashable, Sendable {
   /// A stable name of the group as Alertmanager writes it: `{}:{alertname="a", host="b"}`.
   public var key: String {
     let pairs = labels.map { label in
-      let escaped = label.value.reduce(into: "") { text, character in
-        switch character {
-        case "\"", "\\": text += "\\\(character)"
-        case "\n": text += "\\n"
-        default: text.append(character)
-        }
-      }
-      return "\(label.name)=\"\(escaped)\""
+      "\(label.name)=\"\(Self.escaped(label.value))\""
     }
     return "{}:{\(pairs.joined(separator: ", "))}"
+  }
+
+  private static func escaped(_ value: String) -> String {
+    guard value.utf8.contains(where: { $0 == 0x22 || $0 == 0x5C || $0 == 0x0A }) else {
+      return value
+    }
+    return value.reduce(into: "") { text, character in
+      switch character {
+      case "\"", "\\": text += "\\\(character)"
+      case "\n": text += "\\n"
+      default: text.append(character)
+      }
+    }
   }
 }

@@ -11,6 +11,9 @@ struct AlertmanagerFormat {
   static func body(for group: AlertGroup, receiver: String, externalURL: String) -> [UInt8] {
     let alerts = group.alerts
     let isFiring = alerts.contains { $0.status == .firing }
+    let annotations = alerts.map(annotations)
+    let groupLabels = fragment(group.labels)
+    let isOne = alerts.count == 1 && alerts[0].labels == group.labels
     var text = JSONText(capacity: 512 * (1 + alerts.count))
     text.object { text in
       text.member("version", "4")
@@ -18,23 +21,33 @@ struct AlertmanagerFormat {
       text.member("truncatedAlerts", group.truncatedAlerts)
       text.member("status", (isFiring ? Alert.Status.firing : .resolved).rawValue)
       text.member("receiver", receiver)
-      write("groupLabels", group.labels, to: &text)
-      write("commonLabels", common(alerts.map(\.labels)), to: &text)
-      write("commonAnnotations", common(alerts.map(annotations)), to: &text)
+      text.name("groupLabels")
+      text.fragment(groupLabels)
+      text.name("commonLabels")
+      text.fragment(isOne ? groupLabels : fragment(common(alerts.map(\.labels))))
+      text.name("commonAnnotations")
+      text.fragment(fragment(common(annotations)))
       text.member("externalURL", externalURL)
       text.name("alerts")
       text.array { text in
-        for alert in alerts { write(alert, to: &text) }
+        for (alert, annotations) in zip(alerts, annotations) {
+          let labels = isOne ? groupLabels : fragment(alert.labels)
+          write(alert, labels, fragment(annotations), to: &text)
+        }
       }
     }
     return text.bytes
   }
 
-  private static func write(_ alert: Alert, to text: inout JSONText) {
+  private static func write(
+    _ alert: Alert, _ labels: [UInt8], _ annotations: [UInt8], to text: inout JSONText
+  ) {
     text.object { text in
       text.member("status", alert.status.rawValue)
-      write("labels", alert.labels, to: &text)
-      write("annotations", annotations(alert), to: &text)
+      text.name("labels")
+      text.fragment(labels)
+      text.name("annotations")
+      text.fragment(annotations)
       text.member("startsAt", time: alert.startsAt)
       text.member("endsAt", alert.endsAt.map(JSONText.rfc3339) ?? noTime)
       text.member("generatorURL", alert.generatorURL)
@@ -42,11 +55,12 @@ struct AlertmanagerFormat {
     }
   }
 
-  private static func write(_ name: String, _ labels: [Alert.Label], to text: inout JSONText) {
-    text.name(name)
+  private static func fragment(_ labels: [Alert.Label]) -> [UInt8] {
+    var text = JSONText(capacity: 32 * (1 + labels.count))
     text.object { text in
       for label in labels { text.member(label.name, label.value) }
     }
+    return text.bytes
   }
 
   /// Annotations and values together, since this format knows texts only; annotations win.

@@ -23,7 +23,13 @@ public final class Outbox: Sendable {
     configuration.busyMode = .timeout(10)
     database = try DatabasePool(path: path, configuration: configuration)
     // The pool sets NORMAL, under which a power cut may take back a commit.
-    try database.writeWithoutTransaction { try $0.execute(sql: "PRAGMA synchronous = FULL") }
+    // The cache holds the index of ids, whose places are random.
+    try database.writeWithoutTransaction { database in
+      try database.execute(
+        sql:
+          "PRAGMA synchronous = FULL; PRAGMA cache_size = -16000; PRAGMA wal_autocheckpoint = 4000"
+      )
+    }
     try OutboxSchema.migrate(database)
   }
 

@@ -129,6 +129,8 @@ public struct JSONText: Sendable {
 
   /// Appends `text` escaped for the inside of a JSON string.
   public static func appendEscaped(_ text: String, to bytes: inout [UInt8]) {
+    let needsEscape = text.utf8.contains { $0 < 0x20 || $0 == 0x22 || $0 == 0x5C }
+    guard needsEscape else { return bytes.append(contentsOf: text.utf8) }
     for byte in text.utf8 {
       switch byte {
       case UInt8(ascii: "\""), UInt8(ascii: "\\"):
