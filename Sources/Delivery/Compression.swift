@@ -30,4 +30,13 @@ public enum Compression: String, CaseIterable, Hashable, Sendable {
     case .gzip: try gzipMember(bytes)
     }
   }
+
+  /// The bytes that `compress` was given; nil when these are not its result or hold more than `limit`
+  /// bytes.
+  public func decompress(_ bytes: [UInt8], limit: Int) -> [UInt8]? {
+    switch self {
+    case .none: bytes.count <= limit ? bytes : nil
+    case .gzip: gzipContent(bytes, limit: limit)
+    }
+  }
 }
