@@ -103,6 +103,8 @@ let package = Package(
 
     .testTarget(name: "ColumnsTests", dependencies: ["Columns"], swiftSettings: strict),
     .testTarget(
+      name: "StreamSQLTests", dependencies: ["Columns", "StreamSQL"], swiftSettings: strict),
+    .testTarget(
       name: "RandomCutForestTests", dependencies: ["RandomCutForest"], swiftSettings: strict),
     .testTarget(name: "DemoTests", dependencies: ["Columns", "Demo"], swiftSettings: strict),
     .testTarget(name: "TidyTests", swiftSettings: strict),

@@ -84,7 +84,7 @@ public enum ExpressionType: Hashable, Sendable {
 /// Evaluated over one input: the rows of the node's input (or, for a join's condition, left columns
 /// followed by right columns). NULL in, NULL out, unless a case says otherwise. A failing row (division
 /// by zero, failed cast, overflow of the result type) goes to the error stream with `position`.
-public struct BoundExpression: Hashable, Sendable {
+public struct BoundExpression: Equatable, Sendable {
   /// What it computes.
   public let kind: Kind
   /// The type of the result.
@@ -100,7 +100,7 @@ public struct BoundExpression: Hashable, Sendable {
   }
 
   /// The forms of an expression.
-  public indirect enum Kind: Hashable, Sendable {
+  public indirect enum Kind: Equatable, Sendable {
     /// The value of the input's column at this index.
     case column(Int)
     /// The input row's ROWTIME, a TIMESTAMP.
@@ -112,7 +112,9 @@ public struct BoundExpression: Hashable, Sendable {
     /// The operand converted to the expression's type.
     ///
     /// Approximate to exact rounds half away from zero; too long text is cut; CHAR is padded with
-    /// blanks; text that does not parse and a number out of range fail the row.
+    /// blanks; text that does not parse and a number out of range fail the row. An interval becomes
+    /// text as its qualifier writes it, a number by truncation to its only field, and another interval
+    /// of its class by truncation to the last field (SECOND keeps milliseconds).
     case cast(BoundExpression)
     /// The result of the first branch whose condition is true, else `otherwise`; types are equal.
     case conditional([Branch], otherwise: BoundExpression)
@@ -143,7 +145,7 @@ public struct BoundExpression: Hashable, Sendable {
   }
 
   /// One `WHEN condition THEN result`.
-  public struct Branch: Hashable, Sendable {
+  public struct Branch: Equatable, Sendable {
     /// A BOOLEAN.
     public let condition: BoundExpression
     /// The value if the condition is true.

@@ -15,15 +15,18 @@ public struct CompileOptions: Hashable, Sendable {
 }
 
 /// What the compiler found.
-public struct CompileResult: Hashable, Sendable {
+public struct CompileResult: Equatable, Sendable {
   /// The plan; nil if a diagnostic is an error.
   public let plan: Plan?
   /// All findings in the order of their places.
   public let diagnostics: [Diagnostic]
+  /// What the program's DESCRIBE and SHOW statements answer.
+  public let answers: [String]
 
   /// Creates a result.
-  public init(plan: Plan?, diagnostics: [Diagnostic]) {
+  public init(plan: Plan?, diagnostics: [Diagnostic], answers: [String] = []) {
     self.plan = plan
     self.diagnostics = diagnostics
+    self.answers = answers
   }
 }

@@ -43,6 +43,8 @@ public enum FunctionID: Hashable, Sendable {
   case toTimestamp
   /// `TSDIFF(a, b)` of two TIMESTAMPs: the absolute difference in milliseconds, BIGINT.
   case timestampDifference
+  /// `(a - b) MONTH` of two TIMESTAMPs: whole calendar months from b to a, an interval in months.
+  case monthsBetween
   /// `CHAR_TO_TIMESTAMP(pattern, text)`: TIMESTAMP by a Java SimpleDateFormat pattern.
   case charToTimestamp
   /// `CHAR_TO_DATE(pattern, text)`.

@@ -32,7 +32,7 @@ public struct ReferenceTable: Hashable, Sendable {
 }
 
 /// A program with all names resolved: what the executor builds its operators from.
-public struct Plan: Hashable, Sendable {
+public struct Plan: Equatable, Sendable {
   /// Source streams in the order in which they were given, then in-application streams as created.
   public let streams: [PlanStream]
   /// The pumps, writers of a stream before its readers; otherwise as written.
@@ -64,12 +64,15 @@ public struct PlanStream: Hashable, Sendable {
   public let schema: Schema
   /// Where its rows come from.
   public let origin: Origin
+  /// The column that holds the source record's key, by which partitions are chosen.
+  public let key: Int?
 
   /// Creates a stream.
-  public init(name: String, schema: Schema, origin: Origin) {
+  public init(name: String, schema: Schema, origin: Origin, key: Int? = nil) {
     self.name = name
     self.schema = schema
     self.origin = origin
+    self.key = key
   }
 }
 
@@ -91,7 +94,7 @@ public struct PlanTable: Hashable, Sendable {
 }
 
 /// A standing query that feeds a stream.
-public struct Pump: Hashable, Sendable {
+public struct Pump: Equatable, Sendable {
   /// The name, as on the error stream.
   public let name: String
   /// The index of the stream that it feeds.

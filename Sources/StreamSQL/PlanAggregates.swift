@@ -49,7 +49,7 @@ public enum AggregateFunction: Hashable, Sendable {
 }
 
 /// One use of an aggregate or analytic function.
-public struct AggregateCall: Hashable, Sendable {
+public struct AggregateCall: Equatable, Sendable {
   /// The function.
   public let function: AggregateFunction
   /// Its arguments over the input; empty for `COUNT(*)`.
@@ -107,7 +107,7 @@ public enum WindowFrame: Hashable, Sendable {
 }
 
 /// A window of `OVER`.
-public struct SlidingWindow: Hashable, Sendable {
+public struct SlidingWindow: Equatable, Sendable {
   /// Keys over the input; NULLs are equal to each other.
   public let partitionBy: [BoundExpression]
   /// The rows that are seen.
@@ -121,7 +121,7 @@ public struct SlidingWindow: Hashable, Sendable {
 }
 
 /// An analytic function over one of the node's windows.
-public struct WindowCall: Hashable, Sendable {
+public struct WindowCall: Equatable, Sendable {
   /// The index of the window in the node.
   public let window: Int
   /// The function.

@@ -1,7 +1,7 @@
 public import Columns
 
 /// An operator of a pump with its inputs.
-public struct PlanNode: Hashable, Sendable {
+public struct PlanNode: Equatable, Sendable {
   /// Number within the pump, inputs before users: a name for the operator's state.
   public let id: Int
   /// What it does.
@@ -19,8 +19,10 @@ public struct PlanNode: Hashable, Sendable {
     self.position = position
   }
 
-  /// The operators. Unless a case says otherwise a row keeps its ROWTIME.
-  public indirect enum Operation: Hashable, Sendable {
+  /// The operators.
+  ///
+  /// Unless a case says otherwise a row keeps its ROWTIME.
+  public indirect enum Operation: Equatable, Sendable {
     /// The rows of a stream of the plan, metadata columns included.
     case scan(stream: Int)
     /// The rows whose predicate, a BOOLEAN, is true.
@@ -99,7 +101,7 @@ public enum JoinWindow: Hashable, Sendable {
 /// l, or l in the left window as seen from r: with windows `preceding(a)` on the left and `preceding(b)` on
 /// the right, `r.t - a <= l.t <= r.t + b`. An unmatched row of a preserved side comes out with NULLs
 /// at its own ROWTIME if its side has no window, else at ROWTIME + its window's length.
-public struct StreamJoin: Hashable, Sendable {
+public struct StreamJoin: Equatable, Sendable {
   /// Which sides are preserved.
   public enum Kind: String, Hashable, Sendable {
     case inner = "INNER"
@@ -139,7 +141,7 @@ public struct StreamJoin: Hashable, Sendable {
 }
 
 /// An equality of a join.
-public struct JoinKey: Hashable, Sendable {
+public struct JoinKey: Equatable, Sendable {
   /// Over the left (or stream's) columns.
   public let left: BoundExpression
   /// Over the right (or table's) columns.
@@ -153,7 +155,7 @@ public struct JoinKey: Hashable, Sendable {
 }
 
 /// A join of a stream with a reference table.
-public struct ReferenceJoin: Hashable, Sendable {
+public struct ReferenceJoin: Equatable, Sendable {
   /// The index of the table in the plan.
   public let table: Int
   /// Whether a row without match comes out with NULLs.

@@ -1,0 +1,36 @@
+internal import Columns
+
+/// What DESCRIBE and SHOW ask for.
+enum Answer {
+  case description(of: Int)
+  case list(String)
+  case text(String)
+
+  /// The text of a completed answer.
+  var content: String {
+    if case .text(let text) = self { return text }
+    return ""
+  }
+
+  /// The answer as text.
+  func completed(with plan: Plan, functions: [String]) -> Answer {
+    switch self {
+    case .text: return self
+    case .description(let stream):
+      let stream = plan.streams[stream]
+      let lines = stream.schema.columns.map { column in
+        "  \(column.name) \(column.type)\(column.isNullable ? "" : " NOT NULL")"
+          + (column.role == .metadata ? " (metadata)" : "")
+      }
+      return .text(([stream.name, "  ROWTIME TIMESTAMP"] + lines).joined(separator: "\n"))
+    case .list("STREAMS"): return .text(plan.streams.map(\.name).joined(separator: "\n"))
+    case .list("PUMPS"):
+      let lines = plan.pumps.map { pump in
+        "\(pump.name) -> \(plan.streams[pump.target].name)\(pump.isStarted ? "" : " (stopped)")"
+      }
+      return .text(lines.joined(separator: "\n"))
+    case .list:
+      return .text((functions + FunctionCatalog.entries.map(\.usage)).joined(separator: "\n"))
+    }
+  }
+}
