@@ -21,7 +21,10 @@ public struct ConsumerConfiguration: Sendable {
   public var assignment = AssignmentStrategy.range
   /// Whether a queue tells each time that everything has been read so far.
   public var reportsPartitionEnd = false
-  /// Most kilobytes that wait in one partition's queue; nil is librdkafka's 64 MiB.
+  /// Most kilobytes that wait in one partition's queue, one fetch more at worst.
+  ///
+  /// Nil is librdkafka's 64 MiB. When all queues of a broker are full, librdkafka looks again after
+  /// up to 1 s: together they should hold what is processed in that time.
   public var queueKilobytes: Int?
   /// How often a `.statistics` event comes; nil is never.
   public var statisticsInterval: Duration?

@@ -70,8 +70,13 @@ public final class Consumer: Sendable {
     }
     // Records go to the partition queues, so that only errors come here.
     defer { rd_kafka_message_destroy(message) }
-    context.receive(
-      error: KafkaError(message: message.pointee, operation: "consume"), from: client.handle)
+    let error =
+      if message.pointee.err == RD_KAFKA_RESP_ERR__FATAL, let fatal = client.fatalError {
+        fatal
+      } else {
+        KafkaError(message: message.pointee, operation: "consume")
+      }
+    context.receive(error: error, from: client.handle)
     return context.next()
   }
 

@@ -60,6 +60,46 @@ import Testing
     }
   }
 
+  @Test func aMissingTopicIsToldByItsName() async throws {
+    try await onThread {
+      let broker = try EmbeddedBroker(logger: quiet)
+      try broker.setError(.unknownTopicOrPartition, of: "missing")
+      let consumer = try broker.consumer(group: "g")
+      try consumer.subscribe(to: ["missing"])
+      let error = try consumer.await("error") { event -> KafkaError? in
+        guard case .error(let error) = event else { return nil }
+        return error
+      }
+      #expect(error.code == .unknownTopicOrPartition)
+      #expect(error.topic == "missing")
+      #expect(error.hint?.contains("create the topic") == true)
+      try consumer.close()
+    }
+  }
+
+  @Test func aMemberThatTheGroupForgotLosesItsPartitions() async throws {
+    try await onThread {
+      let broker = try EmbeddedBroker(topics: ["t": 2], logger: quiet)
+      let consumer = try broker.consumer(group: "g")
+      let queues = try consumer.join(["t"])
+      try broker.fail(.heartbeat, with: [.unknownMember])
+      let lost = try consumer.await("loss") { event -> [TopicPartition]? in
+        guard case .lost(let partitions) = event else { return nil }
+        return partitions
+      }
+      #expect(lost.count == 2)
+      try consumer.unassign()
+      #expect(queues.allSatisfy { !$0.isAssigned })
+      let again = try consumer.await("assignment") { event -> [TopicPartition]? in
+        guard case .assign(let partitions) = event else { return nil }
+        return partitions
+      }
+      #expect(again.count == 2)
+      _ = try consumer.assign([])
+      try consumer.close()
+    }
+  }
+
   /// The lease: who is given partition 0 reads all partitions, others stand by.
   @Test func theLeadPartitionIsALease() async throws {
     let broker = try EmbeddedBroker(topics: ["t": 4], logger: quiet)

@@ -1,0 +1,127 @@
+internal import CRdKafka
+
+// What only an administrator's request can do; the embedded broker answers none of them.
+extension Client {
+  /// Creates a topic.
+  ///
+  /// - Parameters:
+  ///   - topic: Its name.
+  ///   - partitions: How many.
+  ///   - replicas: Copies of each partition; nil is the brokers' default.
+  ///   - configuration: Topic settings by their names in Kafka, such as `cleanup.policy`.
+  ///   - timeout: How long to wait for the controller.
+  /// - Throws: `KafkaError`; `.topicAlreadyExists` when there is one.
+  public func createTopic(
+    _ topic: String, partitions: Int, replicas: Int? = nil, configuration: [String: String] = [:],
+    timeout: Duration
+  ) throws(KafkaError) {
+    let operation = "create topic"
+    var reason = [CChar](repeating: 0, count: 512)
+    guard
+      let request = rd_kafka_NewTopic_new(
+        topic, Int32(partitions), Int32(replicas ?? -1), &reason, reason.count)
+    else {
+      throw KafkaError(.invalidArgument, reason.message, operation: operation, topic: topic)
+    }
+    defer { rd_kafka_NewTopic_destroy(request) }
+    for (name, value) in configuration.sorted(by: { $0.key < $1.key }) {
+      try KafkaError.check(
+        rd_kafka_NewTopic_set_config(request, name, value), operation: operation, topic: topic)
+    }
+    let event = try administer(
+      RD_KAFKA_ADMIN_OP_CREATETOPICS, operation, topic: topic, timeout: timeout
+    ) { options, queue in
+      var requests: [OpaquePointer?] = [request]
+      rd_kafka_CreateTopics(handle, &requests, requests.count, options, queue)
+    }
+    defer { rd_kafka_event_destroy(event) }
+    var count = 0
+    guard
+      let results = rd_kafka_CreateTopics_result_topics(
+        rd_kafka_event_CreateTopics_result(event), &count), count == 1
+    else { throw KafkaError(.fail, "an answer without the topic", operation: operation) }
+    try Self.check(
+      rd_kafka_topic_result_error(results[0]), rd_kafka_topic_result_error_string(results[0]),
+      operation, topic)
+  }
+
+  /// The settings of a topic, the brokers' defaults included, such as `min.compaction.lag.ms`.
+  ///
+  /// - Parameters:
+  ///   - topic: Its name.
+  ///   - timeout: How long to wait for a broker.
+  /// - Returns: Values by the settings' names; secrets are missing.
+  /// - Throws: `KafkaError`; `.unknownTopicOrPartition` when there is none.
+  public func configuration(
+    of topic: String, timeout: Duration
+  ) throws(KafkaError) -> [String: String] {
+    let operation = "read topic configuration"
+    guard let resource = rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, topic) else {
+      throw KafkaError(.invalidArgument, operation: operation, topic: topic)
+    }
+    defer { rd_kafka_ConfigResource_destroy(resource) }
+    let event = try administer(
+      RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS, operation, topic: topic, timeout: timeout
+    ) { options, queue in
+      var requests: [OpaquePointer?] = [resource]
+      rd_kafka_DescribeConfigs(handle, &requests, requests.count, options, queue)
+    }
+    defer { rd_kafka_event_destroy(event) }
+    var count = 0
+    guard
+      let results = rd_kafka_DescribeConfigs_result_resources(
+        rd_kafka_event_DescribeConfigs_result(event), &count), count == 1
+    else { throw KafkaError(.fail, "an answer without the topic", operation: operation) }
+    try Self.check(
+      rd_kafka_ConfigResource_error(results[0]), rd_kafka_ConfigResource_error_string(results[0]),
+      operation, topic)
+    let entries = rd_kafka_ConfigResource_configs(results[0], &count)
+    var found: [String: String] = [:]
+    for index in 0..<count {
+      guard let entry = entries?[index], let value = rd_kafka_ConfigEntry_value(entry) else {
+        continue
+      }
+      found[String(cString: rd_kafka_ConfigEntry_name(entry))] = String(cString: value)
+    }
+    return found
+  }
+
+  /// Makes the request and waits for its event, which the caller destroys.
+  private func administer(
+    _ kind: rd_kafka_admin_op_t, _ operation: String, topic: String, timeout: Duration,
+    request: (_ options: OpaquePointer?, _ queue: OpaquePointer?) -> Void
+  ) throws(KafkaError) -> OpaquePointer {
+    let options = rd_kafka_AdminOptions_new(handle, kind)
+    defer { rd_kafka_AdminOptions_destroy(options) }
+    var reason = [CChar](repeating: 0, count: 512)
+    let error = rd_kafka_AdminOptions_set_request_timeout(
+      options, max(1, timeout.milliseconds), &reason, reason.count)
+    guard error == RD_KAFKA_RESP_ERR_NO_ERROR else {
+      throw KafkaError(KafkaError.Code(error), reason.message, operation: operation, topic: topic)
+    }
+    let queue = rd_kafka_queue_new(handle)
+    defer { rd_kafka_queue_destroy(queue) }
+    request(options, queue)
+    // The request always answers, at the latest by its own timeout.
+    guard let event = rd_kafka_queue_poll(queue, -1) else {
+      throw KafkaError(.timedOut, operation: operation, topic: topic)
+    }
+    do throws(KafkaError) {
+      try Self.check(
+        rd_kafka_event_error(event), rd_kafka_event_error_string(event), operation, topic)
+    } catch {
+      rd_kafka_event_destroy(event)
+      throw error
+    }
+    return event
+  }
+
+  private static func check(
+    _ error: rd_kafka_resp_err_t, _ text: UnsafePointer<CChar>?, _ operation: String,
+    _ topic: String
+  ) throws(KafkaError) {
+    guard error != RD_KAFKA_RESP_ERR_NO_ERROR else { return }
+    throw KafkaError(
+      KafkaError.Code(error), text.map { String(cString: $0) }, operation: operation, topic: topic)
+  }
+}
