@@ -20,18 +20,20 @@ public struct FailedRecord: Hashable, Sendable {
   public var key: [UInt8]?
   /// Which row of the record it is, from 0.
   public var subsequenceNumber: Int
-  /// The topic.
-  public var topic: String
+  /// What names the record for good: `topic-partition-offset-n` unless it is a delivered row.
+  public var dataID: String
+  /// The topic; nil for a row that was to be delivered.
+  public var topic: String?
   /// The partition.
-  public var partition: Int32
+  public var partition: Int32?
   /// The offset.
-  public var offset: Int64
+  public var offset: Int64?
   /// The pipeline.
   public var pipeline: String
   /// Where it failed, for example `decode`, `deliver/DESTINATION_SQL_STREAM`.
   public var stage: String
 
-  /// Creates a failed record.
+  /// Creates a failed record of a topic.
   public init(
     attempts: Int = 1, arrivalTimestamp: Int64, attemptEndingTimestamp: Int64, errorCode: String,
     errorMessage: String, rawData: [UInt8], key: [UInt8]? = nil, subsequenceNumber: Int = 0,
@@ -45,9 +47,27 @@ public struct FailedRecord: Hashable, Sendable {
     self.rawData = rawData
     self.key = key
     self.subsequenceNumber = subsequenceNumber
+    dataID = "\(topic)-\(partition)-\(offset)-\(subsequenceNumber)"
     self.topic = topic
     self.partition = partition
     self.offset = offset
+    self.pipeline = pipeline
+    self.stage = stage
+  }
+
+  /// Creates a row that could not be delivered.
+  public init(
+    attempts: Int, arrivalTimestamp: Int64, attemptEndingTimestamp: Int64, error: DeliveryError,
+    rawData: [UInt8], subsequenceNumber: Int, dataID: String, pipeline: String, stage: String
+  ) {
+    self.attempts = attempts
+    self.arrivalTimestamp = arrivalTimestamp
+    self.attemptEndingTimestamp = attemptEndingTimestamp
+    errorCode = error.code
+    errorMessage = error.message
+    self.rawData = rawData
+    self.subsequenceNumber = subsequenceNumber
+    self.dataID = dataID
     self.pipeline = pipeline
     self.stage = stage
   }
@@ -64,10 +84,10 @@ public struct FailedRecord: Hashable, Sendable {
       text.name("rawData")
       text.base64(rawData)
       text.member("subsequenceNumber", subsequenceNumber)
-      text.member("dataId", "\(topic)-\(partition)-\(offset)-\(subsequenceNumber)")
-      text.member("topic", topic)
-      text.member("partition", partition)
-      text.member("offset", offset)
+      text.member("dataId", dataID)
+      if let topic { text.member("topic", topic) }
+      if let partition { text.member("partition", partition) }
+      if let offset { text.member("offset", offset) }
       text.member("pipeline", pipeline)
       text.member("stage", stage)
       if let key {

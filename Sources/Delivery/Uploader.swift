@@ -3,7 +3,8 @@ public import Transport
 
 /// Delivers the closed objects of one output and says how it goes.
 ///
-/// An object is tried until it is stored; only one that the destination will never accept fails.
+/// An object is tried until it is stored, or for the retry duration when there is a backup to go to;
+/// only one that the destination will never accept fails.
 /// Source of the retry rules: DESIGN.md §3, spec of Firehose for HTTP endpoints.
 public final class Uploader: Sendable {
   /// How delivery goes.
@@ -26,6 +27,8 @@ public final class Uploader: Sendable {
     public fileprivate(set) var deliveredRecords = 0
     /// Their bytes before compression.
     public fileprivate(set) var deliveredBytes = 0
+    /// Objects of which records went to the backup.
+    public fileprivate(set) var backedUpObjects = 0
   }
 
   fileprivate struct State {
@@ -35,6 +38,8 @@ public final class Uploader: Sendable {
   }
 
   private let destination: any Destination
+  private let backup: Backup?
+  private let retryMilliseconds: Int64
   private let backoff: Backoff
   private let time: any TimeSource
   private let state: Mutex<State>
@@ -43,14 +48,19 @@ public final class Uploader: Sendable {
   ///
   /// - Parameters:
   ///   - destination: Where objects go.
+  ///   - backup: Where records go that it does not take; nil keeps trying.
+  ///   - retryMilliseconds: How long to wait between attempts in all before the backup gets the
+  ///     object: 0 to 7,200 s, 300 s by default.
   ///   - backoff: The delays between attempts.
   ///   - time: The clock.
   ///   - seed: The seed of the jitter.
   public init(
-    destination: any Destination, backoff: Backoff = Backoff(),
-    time: any TimeSource = SystemTime(), seed: UInt64
+    destination: any Destination, backup: Backup? = nil, retryMilliseconds: Int64 = 300_000,
+    backoff: Backoff = Backoff(), time: any TimeSource = SystemTime(), seed: UInt64
   ) {
     self.destination = destination
+    self.backup = backup
+    self.retryMilliseconds = retryMilliseconds
     self.backoff = backoff
     self.time = time
     state = Mutex(State(generator: SplitMix64(seed: seed)))
@@ -66,21 +76,50 @@ public final class Uploader: Sendable {
   public func deliver(_ object: ClosedObject) async throws -> PutResult {
     state.withLock { $0.begin(object) }
     do {
-      let result = try await attempts(object)
-      state.withLock { $0.end(object, isDelivered: true) }
+      let result = try await store(object)
+      state.withLock { $0.end(object, result: result) }
       return result
     } catch {
-      state.withLock { $0.end(object, isDelivered: false) }
+      state.withLock { $0.end(object, result: nil) }
       throw error
     }
   }
 
-  private func attempts(_ object: ClosedObject) async throws -> PutResult {
+  private func store(_ object: ClosedObject) async throws -> PutResult {
+    var attempts = 0
+    let records: [Int]?
+    let error: DeliveryError
+    do {
+      let limit = backup == nil ? nil : retryMilliseconds
+      return try await put(object, to: destination, waitLimit: limit, attempts: &attempts)
+    } catch let rejected as RejectedRecords {
+      records = rejected.records
+      error = rejected.error
+    } catch let failure as DeliveryError {
+      records = nil
+      error = failure
+    }
+    guard let backup else { throw error }
+    let envelopes = try backup.object(
+      for: records, of: object, error: error, attempts: attempts, now: time.now)
+    _ = try await put(envelopes, to: backup.destination, waitLimit: nil, attempts: &attempts)
+    return .backedUp
+  }
+
+  /// Tries until the object is stored or the waits would exceed the limit.
+  private func put(
+    _ object: ClosedObject, to destination: any Destination, waitLimit: Int64?,
+    attempts: inout Int
+  ) async throws -> PutResult {
     var failures = 0
+    var waited: Int64 = 0
     while true {
+      attempts += 1
       do {
         return try await destination.put(object)
       } catch let error as CancellationError {
+        throw error
+      } catch let error as RejectedRecords {
         throw error
       } catch {
         failures += 1
@@ -90,8 +129,11 @@ public final class Uploader: Sendable {
           state.fail(failure, now: now)
           return backoff.delay(failures: failures, using: &state.generator)
         }
+        let wait = max(delay, failure.retryAfterMilliseconds ?? 0)
         if failure.remedy == .none { throw failure }
-        try await time.sleep(milliseconds: max(delay, failure.retryAfterMilliseconds ?? 0))
+        if failure.remedy == .retry, let waitLimit, waited + wait > waitLimit { throw failure }
+        waited += wait
+        try await time.sleep(milliseconds: wait)
       }
     }
   }
@@ -112,14 +154,18 @@ extension Uploader.State {
     status.oldestRowTime = pendingRowTimes.min()
   }
 
-  fileprivate mutating func end(_ object: ClosedObject, isDelivered: Bool) {
+  fileprivate mutating func end(_ object: ClosedObject, result: PutResult?) {
     status.pendingObjects -= 1
     status.pendingBytes -= object.bytes.count
     if let index = pendingRowTimes.firstIndex(of: object.oldestRowTime) {
       pendingRowTimes.remove(at: index)
     }
     status.oldestRowTime = pendingRowTimes.min()
-    guard isDelivered else { return }
+    guard let result else { return }
+    guard result != .backedUp else {
+      status.backedUpObjects += 1
+      return
+    }
     status.deliveredObjects += 1
     status.deliveredRecords += object.recordCount
     status.deliveredBytes += object.bytes.count
