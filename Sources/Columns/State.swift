@@ -80,6 +80,9 @@ public struct SectionWriter: Sendable {
   /// Writes a count and the UTF-8 bytes.
   public mutating func write(_ value: String) { write(Array(value.utf8)) }
 
+  /// Writes bytes without a count.
+  public mutating func append(raw value: [UInt8]) { bytes.append(contentsOf: value) }
+
   /// Writes the text of an id as bytes, so that another pool can read it.
   public mutating func write(_ id: StringID, in pool: borrowing StringPool) {
     write(Array(pool.bytes[pool.range(of: id)]))

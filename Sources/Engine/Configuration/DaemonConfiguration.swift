@@ -1,0 +1,106 @@
+/// Settings of the daemon: `cutbank.yaml`, environment, flags.
+///
+/// Precedence: default < file < `CUTBANK_SECTION__KEY` < flag.
+public struct DaemonConfiguration: Sendable {
+  /// How Kafka is reached when a pipeline does not say.
+  public var kafka = KafkaSettings()
+  /// Where state, outbox and dead letters live.
+  public var dataDirectory = "./data"
+  /// How long a SIGTERM may take, milliseconds.
+  public var shutdownTimeout: Int64 = 60_000
+  /// The least severe level that is logged.
+  public var logLevel = "info"
+
+  /// Creates the defaults.
+  public init() {}
+
+  /// Reads settings from a file's text, then from environment variables.
+  ///
+  /// - Throws: `ConfigurationRefused` with every problem.
+  public init(file: String?, text: String?, environment: [String: String]) throws {
+    self.init()
+    var problems: [ConfigurationProblem] = []
+    if let file, let text {
+      let reader = ConfigurationReader(file: file, text: text, environment: environment)
+      if let root = reader.root(text) { read(root) }
+      problems = reader.problems
+    }
+    problems += read(environment)
+    if problems.contains(where: { $0.severity == .error }) {
+      throw ConfigurationRefused(problems: problems)
+    }
+  }
+
+  private mutating func read(_ root: MappingReader) {
+    if let mapping = root.mapping("kafka") { kafka = KafkaParser.parse(mapping) }
+    dataDirectory = root.string("data_directory") ?? dataDirectory
+    shutdownTimeout = root.duration("shutdown_timeout", in: 0...3_600_000) ?? shutdownTimeout
+    if let log = root.mapping("log") {
+      logLevel = log.choice("level", Self.levels.map { ($0, $0) }) ?? logLevel
+      log.finish()
+    }
+    root.finish()
+  }
+
+  static let levels = ["trace", "debug", "info", "notice", "warning", "error", "critical"]
+
+  private mutating func read(_ environment: [String: String]) -> [ConfigurationProblem] {
+    var problems: [ConfigurationProblem] = []
+    for (name, value) in environment.sorted(by: { $0.key < $1.key }) {
+      guard name.hasPrefix("CUTBANK_"), name.contains("__") || Self.plainNames.contains(name) else {
+        continue
+      }
+      let key = name.dropFirst("CUTBANK_".count)
+      if key.hasPrefix("KAFKA__") {
+        let property = key.dropFirst("KAFKA__".count).lowercased().replacing("_", with: ".")
+        if property == "brokers" {
+          kafka.brokers = value
+        } else {
+          kafka.properties[property] = value
+        }
+      } else if key == "DATA_DIRECTORY" {
+        dataDirectory = value
+      } else if key == "SHUTDOWN_TIMEOUT", let parsed = Quantity.milliseconds(value) {
+        shutdownTimeout = parsed
+      } else if key == "LOG__LEVEL", Self.levels.contains(value) {
+        logLevel = value
+      } else {
+        problems.append(
+          ConfigurationProblem(
+            file: "environment", message: "\(name)='\(value)' is no setting or has a wrong value",
+            hint: "settings: CUTBANK_KAFKA__BROKERS, CUTBANK_KAFKA__<PROPERTY>, "
+              + "CUTBANK_DATA_DIRECTORY, CUTBANK_SHUTDOWN_TIMEOUT, CUTBANK_LOG__LEVEL"))
+      }
+    }
+    return problems
+  }
+
+  private static let plainNames = ["CUTBANK_DATA_DIRECTORY", "CUTBANK_SHUTDOWN_TIMEOUT"]
+}
+
+extension PipelineConfiguration {
+  /// Reads a pipeline file's text.
+  ///
+  /// - Parameters:
+  ///   - file: The path for messages; the application path is relative to its folder.
+  ///   - readFile: Gives the text of the application file.
+  /// - Returns: The configuration, and warnings.
+  /// - Throws: `ConfigurationRefused` with every problem found.
+  public static func read(
+    file: String, text: String, environment: [String: String], daemon: KafkaSettings,
+    readFile: (String) throws -> String
+  ) throws -> (PipelineConfiguration, [ConfigurationProblem]) {
+    let reader = ConfigurationReader(file: file, text: text, environment: environment)
+    let configuration = withoutActuallyEscaping(readFile) { readFile in
+      reader.root(text).map {
+        PipelineParser(
+          reader: reader, sourceText: text, daemonKafka: daemon, readFile: readFile
+        ).parse($0)
+      }
+    }
+    guard let configuration, !reader.problems.contains(where: { $0.severity == .error }) else {
+      throw ConfigurationRefused(problems: reader.problems)
+    }
+    return (configuration, reader.problems)
+  }
+}

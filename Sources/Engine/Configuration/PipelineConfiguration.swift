@@ -1,0 +1,187 @@
+public import Columns
+
+/// One pipeline as its file describes it, defaults filled in.
+public struct PipelineConfiguration: Sendable {
+  /// The file that was read.
+  public var file: String
+  /// The file's text before environment variables were put in; safe to keep in a snapshot.
+  public var sourceText: String
+  /// The pipeline's name; part of object names, group ids and state paths.
+  public var name: String
+  /// Where the SQL stands, for messages: a file, or the pipeline file itself.
+  public var applicationFile: String
+  /// The SQL text.
+  public var application: String
+  /// The Kafka topics that are read, each as one in-application stream.
+  public var inputs: [Input]
+  /// Where in-application streams go.
+  public var outputs: [Output]
+  /// Connection settings, the pipeline's over the daemon's.
+  public var kafka: KafkaSettings
+  /// The consumer group.
+  public var group: String
+  /// Seeds every random generator of the pipeline.
+  public var seed: UInt64
+  /// What is promised to outputs.
+  public var guarantee: Guarantee
+  /// Time limits and intervals of the task.
+  public var timing: Timing
+  /// Where records go that cannot be decoded or scored; nil for the folder below the state.
+  public var deadLetter: DeliverySettings?
+  /// Options of the SQL dialect.
+  public var sql: SQLSettings
+
+  /// What is promised to outputs.
+  public enum Guarantee: String, Sendable {
+    case exactlyOnce = "exactly_once"
+    case atLeastOnce = "at_least_once"
+  }
+
+  /// Options of the SQL dialect.
+  public struct SQLSettings: Hashable, Sendable {
+    /// Accepts functions that the original refused.
+    public var extensions = false
+  }
+
+  /// Durations in milliseconds.
+  public struct Timing: Hashable, Sendable {
+    /// After this long without a record, time goes on without it.
+    public var idleTimeout: Int64 = 10_000
+    /// How long a merge waits for a partition that has unread records.
+    public var mergeWait: Int64 = 1_000
+    /// How far a record may lie ahead of the clock.
+    public var maxFuture: Int64 = 3_600_000
+    /// At most this long between two snapshots.
+    public var snapshotInterval: Int64 = 60_000
+    /// At most this many records between two snapshots.
+    public var snapshotRecords: Int64 = 500_000
+    /// How long between two commits.
+    public var commitInterval: Int64 = 1_000
+    /// Creates the defaults.
+    public init() {}
+  }
+
+  /// A Kafka topic read as a stream.
+  public struct Input: Sendable {
+    /// The in-application stream's name, as SQL must write it.
+    public var stream: String
+    /// The topic.
+    public var topic: String
+    /// Where a group without commits begins.
+    public var start: StartPosition
+    /// How the bytes of a record become columns.
+    public var format: Format
+    /// The column that holds the Kafka record key, if declared.
+    public var key: String?
+    /// The declared columns in order.
+    public var columns: [InputColumn]
+  }
+
+  /// A declared column of an input.
+  public struct InputColumn: Sendable {
+    /// Name, type and nullability.
+    public var definition: ColumnDefinition
+    /// The JSONPath, for JSON; `$.name` when not given.
+    public var path: String?
+  }
+
+  /// How the bytes of a record become columns.
+  public enum Format: Hashable, Sendable {
+    /// JSON documents; `rowPath` sets the root of the rows.
+    case json(rowPath: String?)
+    /// Delimited text; columns by position.
+    case csv(columnDelimiter: String, rowDelimiter: String)
+  }
+
+  /// Where a group without commits begins.
+  public enum StartPosition: Hashable, Sendable {
+    case earliest
+    case latest
+    /// The first record at or after a moment, milliseconds since 1970.
+    case timestamp(Int64)
+    /// An offset per partition; partitions that are not named begin at the earliest.
+    case offsets([Int32: Int64])
+  }
+
+  /// Where one in-application stream goes.
+  public struct Output: Sendable {
+    /// The stream's name.
+    public var stream: String
+    /// What happens to its rows.
+    public var kind: Kind
+
+    /// What happens to the rows of a stream.
+    public enum Kind: Sendable {
+      case delivery(DeliverySettings)
+      case webhook(WebhookSettings)
+      case kafka(topic: String, includesID: Bool)
+    }
+  }
+}
+
+/// A delivery stream: format, buffering, destination.
+public struct DeliverySettings: Hashable, Sendable {
+  /// How rows are encoded.
+  public enum Encoding: String, Sendable {
+    case jsonLines = "jsonl"
+    case csv
+  }
+
+  /// Where objects go: `file://…`.
+  public var destination: String
+  /// How rows are encoded.
+  public var encoding: Encoding = .jsonLines
+  /// How objects are compressed.
+  public var compression: String = "none"
+  /// Size of an object before compression, bytes.
+  public var bufferBytes: Int64 = 5 * 1_048_576
+  /// Age of an object when it is closed, milliseconds.
+  public var bufferMilliseconds: Int64 = 60_000
+  /// Records of an object, or nil for no limit.
+  public var bufferRecords: Int64?
+  /// The Firehose prefix, or nil for the default.
+  public var prefix: String?
+  /// Adds the deterministic `_id` to every row.
+  public var includesID = false
+
+  /// Creates settings with the defaults.
+  public init(destination: String) { self.destination = destination }
+}
+
+/// An alert webhook.
+public struct WebhookSettings: Sendable {
+  /// The receiver's URL.
+  public var url: String
+  /// The body's form.
+  public var format: String = "alertmanager"
+  /// Signing secrets, the newest first.
+  public var secrets: [String] = []
+  /// Address ranges that are allowed although they are private or loopback.
+  public var allow: [String] = []
+  /// Labels added to every alert.
+  public var labels: [(String, String)] = []
+
+  /// Creates settings with the defaults.
+  public init(url: String) { self.url = url }
+}
+
+/// How Kafka is reached; names are librdkafka's.
+public struct KafkaSettings: Sendable {
+  /// `bootstrap.servers`, empty when not set.
+  public var brokers: String
+  /// Any other property of librdkafka.
+  public var properties: [String: String]
+
+  /// Creates settings.
+  public init(brokers: String = "", properties: [String: String] = [:]) {
+    self.brokers = brokers
+    self.properties = properties
+  }
+
+  /// These settings with those of `other` over them.
+  public func overridden(by other: KafkaSettings) -> KafkaSettings {
+    KafkaSettings(
+      brokers: other.brokers.isEmpty ? brokers : other.brokers,
+      properties: properties.merging(other.properties) { $1 })
+  }
+}

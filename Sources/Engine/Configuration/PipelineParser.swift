@@ -1,0 +1,276 @@
+import Columns
+import Yams
+
+/// Turns a pipeline file's mapping into a `PipelineConfiguration`.
+struct PipelineParser {
+  let reader: ConfigurationReader
+  let sourceText: String
+  let daemonKafka: KafkaSettings
+  let readFile: (String) throws -> String
+
+  func parse(_ root: MappingReader) -> PipelineConfiguration {
+    let name = root.requiredString("name") ?? ""
+    if !name.isEmpty, !Self.isName(name) {
+      root.reader.report(
+        "name '\(name)' has other characters than letters, digits, '-', '_' and '.'",
+        at: root.value("name"), hint: "it becomes part of topic, group and object names")
+    }
+    let (applicationFile, application) = parseApplication(root)
+    var configuration = PipelineConfiguration(
+      file: reader.file, sourceText: sourceText, name: name, applicationFile: applicationFile,
+      application: application, inputs: parseInputs(root), outputs: parseOutputs(root),
+      kafka: daemonKafka, group: root.string("group") ?? "cutbank.\(name)",
+      seed: UInt64(root.integer("seed", in: 0...Int64.max) ?? 0),
+      guarantee: root.choice(
+        "guarantee", [("exactly_once", .exactlyOnce), ("at_least_once", .atLeastOnce)])
+        ?? .exactlyOnce,
+      timing: parseTiming(root), deadLetter: nil, sql: .init())
+    if let kafka = root.mapping("kafka") {
+      configuration.kafka = daemonKafka.overridden(by: KafkaParser.parse(kafka))
+    }
+    if let sql = root.mapping("sql") {
+      configuration.sql.extensions = sql.boolean("extensions") ?? false
+      sql.finish()
+    }
+    if let deadLetter = root.mapping("dead_letter") {
+      configuration.deadLetter = parseDelivery(deadLetter)
+      deadLetter.finish()
+    }
+    root.finish()
+    checkOutputs(configuration, root)
+    return configuration
+  }
+
+  static func isName(_ name: String) -> Bool {
+    name.utf8.allSatisfy { byte in
+      (48...57).contains(byte) || (65...90).contains(byte) || (97...122).contains(byte)
+        || byte == 45 || byte == 46 || byte == 95
+    } && name.count <= 128 && name.first != "."
+  }
+
+  private func parseApplication(_ root: MappingReader) -> (String, String) {
+    guard let node = root.required("application"), let text = root.text(node, "application") else {
+      return (reader.file, "")
+    }
+    if case .scalar(let scalar) = node, scalar.style == .literal || scalar.style == .folded {
+      return (reader.file, text)
+    }
+    let folder = reader.file.lastIndex(of: "/").map { String(reader.file[...$0]) } ?? ""
+    let path = text.hasPrefix("/") ? text : folder + text
+    do {
+      return (path, try readFile(path))
+    } catch {
+      reader.report(
+        "the application file \(path) cannot be read: \(error)", at: node,
+        hint: "the path is relative to the pipeline file; an inline program begins with 'application: |'"
+      )
+      return (path, "")
+    }
+  }
+
+  private func parseTiming(_ root: MappingReader) -> PipelineConfiguration.Timing {
+    var timing = PipelineConfiguration.Timing()
+    let day: Int64 = 86_400_000
+    timing.idleTimeout = root.duration("idle_timeout", in: 0...day) ?? timing.idleTimeout
+    timing.mergeWait = root.duration("merge_wait", in: 0...600_000) ?? timing.mergeWait
+    timing.maxFuture = root.duration("max_future", in: 0...(36_500 * day)) ?? timing.maxFuture
+    if let snapshot = root.mapping("snapshot") {
+      timing.snapshotInterval =
+        snapshot.duration("interval", in: 1_000...day) ?? timing.snapshotInterval
+      timing.snapshotRecords =
+        snapshot.integer("records", in: 1...Int64.max) ?? timing.snapshotRecords
+      snapshot.finish()
+    }
+    timing.commitInterval =
+      root.duration("commit_interval", in: 20...3_600_000) ?? timing.commitInterval
+    return timing
+  }
+
+  private func parseInputs(_ root: MappingReader) -> [PipelineConfiguration.Input] {
+    let mappings = root.mappings("inputs")
+    if mappings.isEmpty {
+      reader.report(
+        "inputs is missing or empty", at: root.node,
+        hint: "name at least one stream with its kafka topic, format and columns")
+    }
+    return mappings.map(parseInput)
+  }
+
+  private func parseInput(_ input: MappingReader) -> PipelineConfiguration.Input {
+    defer { input.finish() }
+    let stream = input.requiredString("stream") ?? ""
+    var topic = ""
+    var start = PipelineConfiguration.StartPosition.latest
+    if let node = input.required("kafka"), let kafka = reader.mapping(node, path: input.path(to: "kafka")) {
+      topic = kafka.requiredString("topic") ?? ""
+      start = parseStart(kafka)
+      kafka.finish()
+    }
+    return PipelineConfiguration.Input(
+      stream: stream, topic: topic, start: start, format: parseFormat(input),
+      key: input.string("key"), columns: parseColumns(input))
+  }
+
+  private func parseStart(_ kafka: MappingReader) -> PipelineConfiguration.StartPosition {
+    guard let node = kafka.value("start") else { return .latest }
+    if case .scalar = node {
+      return kafka.choice(
+        "start", [("latest", .latest), ("earliest", .earliest), ("trim_horizon", .earliest)])
+        ?? .latest
+    }
+    guard let start = reader.mapping(node, path: kafka.path(to: "start")) else { return .latest }
+    defer { start.finish() }
+    if let text = start.string("timestamp") {
+      if let moment = Self.moment(text) { return .timestamp(moment) }
+      reader.report(
+        "start.timestamp must be milliseconds since 1970 or 'yyyy-MM-dd HH:mm:ss', not '\(text)'",
+        at: start.value("timestamp"))
+    }
+    var offsets: [Int32: Int64] = [:]
+    if let table = start.mapping("offsets") {
+      for key in table.keys {
+        guard let partition = Int32(key), partition >= 0 else {
+          reader.report("'\(key)' is not a partition number", at: table.node)
+          continue
+        }
+        offsets[partition] = table.integer(key, in: 0...Int64.max)
+      }
+      return .offsets(offsets)
+    }
+    return .latest
+  }
+
+  /// Milliseconds since 1970 of a number or of `yyyy-MM-dd[ HH:mm:ss]`, UTC.
+  static func moment(_ text: String) -> Int64? {
+    if let number = Int64(text) { return number }
+    let fields = text.split { !$0.isNumber }.map { Int($0) }
+    guard fields.count == 3 || fields.count == 6, !fields.contains(nil) else { return nil }
+    let numbers = fields.compactMap { $0 } + [0, 0, 0]
+    let time = CivilTime(
+      year: numbers[0], month: numbers[1], day: numbers[2], hour: numbers[3], minute: numbers[4],
+      second: numbers[5])
+    return time.isValid ? time.milliseconds : nil
+  }
+
+  private func parseFormat(_ input: MappingReader) -> PipelineConfiguration.Format {
+    let rowPath = input.string("row_path")
+    let csv = input.mapping("csv")
+    let columnDelimiter = csv?.string("column_delimiter") ?? ","
+    let rowDelimiter = csv?.string("row_delimiter") ?? "\n"
+    csv?.finish()
+    let isCSV = input.choice("format", [("json", false), ("csv", true)]) ?? false
+    if isCSV { return .csv(columnDelimiter: columnDelimiter, rowDelimiter: rowDelimiter) }
+    return .json(rowPath: rowPath)
+  }
+
+  private func parseColumns(_ input: MappingReader) -> [PipelineConfiguration.InputColumn] {
+    let mappings = input.mappings("columns")
+    if mappings.isEmpty {
+      reader.report(
+        "\(input.path(to: "columns")) is missing or empty", at: input.node,
+        hint: "columns: [{name: price, type: DOUBLE, path: $.price}]")
+    }
+    var names: Set<String> = []
+    return mappings.compactMap { column in
+      defer { column.finish() }
+      guard let name = column.requiredString("name"), let text = column.requiredString("type")
+      else { return nil }
+      if !names.insert(name).inserted {
+        reader.report("the column '\(name)' is declared twice", at: column.node)
+      }
+      guard let type = ColumnType(sql: text) else {
+        reader.report(
+          "'\(text)' is not a column type", at: column.value("type"),
+          hint: "for example DOUBLE, BIGINT, VARCHAR(64), TIMESTAMP, DECIMAL(10, 2), BOOLEAN")
+        return nil
+      }
+      let definition = ColumnDefinition(
+        name: name, type: type, isNullable: column.boolean("nullable") ?? true)
+      return PipelineConfiguration.InputColumn(definition: definition, path: column.string("path"))
+    }
+  }
+
+  private func parseOutputs(_ root: MappingReader) -> [PipelineConfiguration.Output] {
+    root.mappings("outputs").compactMap { output in
+      defer { output.finish() }
+      let stream = output.requiredString("stream") ?? ""
+      let delivery = output.mapping("delivery")
+      let webhook = output.mapping("webhook")
+      let kafka = output.mapping("kafka")
+      let given = [delivery, webhook, kafka].compactMap { $0 }
+      guard given.count == 1 else {
+        reader.report(
+          "\(output.path) needs exactly one of delivery, webhook and kafka", at: output.node)
+        return nil
+      }
+      defer { given[0].finish() }
+      if let delivery {
+        return .init(stream: stream, kind: .delivery(parseDelivery(delivery)))
+      }
+      if let webhook {
+        return .init(stream: stream, kind: .webhook(parseWebhook(webhook)))
+      }
+      let topic = given[0].requiredString("topic") ?? ""
+      return .init(
+        stream: stream, kind: .kafka(topic: topic, includesID: given[0].boolean("id") ?? false))
+    }
+  }
+
+  private func parseDelivery(_ mapping: MappingReader) -> DeliverySettings {
+    var settings = DeliverySettings(destination: mapping.requiredString("to") ?? "")
+    settings.encoding =
+      mapping.choice("format", [("jsonl", .jsonLines), ("json", .jsonLines), ("csv", .csv)])
+      ?? .jsonLines
+    settings.compression =
+      mapping.choice(
+        "compression",
+        ["none", "gzip", "zstd", "snappy"].map { ($0, $0) }) ?? "none"
+    if let buffer = mapping.mapping("buffer") {
+      settings.bufferBytes =
+        buffer.size("size", in: 1_048_576...(128 * 1_048_576)) ?? settings.bufferBytes
+      settings.bufferMilliseconds =
+        buffer.duration("interval", in: 0...900_000) ?? settings.bufferMilliseconds
+      settings.bufferRecords = buffer.integer("records", in: 1...100_000_000)
+      buffer.finish()
+    }
+    settings.prefix = mapping.string("prefix")
+    settings.includesID = mapping.boolean("id") ?? false
+    return settings
+  }
+
+  private func parseWebhook(_ mapping: MappingReader) -> WebhookSettings {
+    var settings = WebhookSettings(url: mapping.requiredString("url") ?? "")
+    settings.format = mapping.choice("format", [("alertmanager", "alertmanager")]) ?? "alertmanager"
+    settings.secrets = mapping.strings("secret").filter { !$0.isEmpty }
+    settings.allow = mapping.strings("allow")
+    settings.labels = mapping.stringTable("labels")
+    return settings
+  }
+
+  private func checkOutputs(_ configuration: PipelineConfiguration, _ root: MappingReader) {
+    if configuration.outputs.isEmpty {
+      reader.report(
+        "no output: the results would go nowhere", at: root.node,
+        hint: "outputs: [{stream: DESTINATION_SQL_STREAM, delivery: {to: file://./out}}]")
+    }
+    guard configuration.guarantee == .exactlyOnce else { return }
+    for output in configuration.outputs {
+      guard case .kafka(let topic, _) = output.kind else { continue }
+      reader.report(
+        "the Kafka output '\(topic)' is at least once, and the pipeline promises exactly_once",
+        at: root.node, hint: "write guarantee: at_least_once at the top of the file")
+    }
+  }
+}
+
+/// Reads a `kafka:` mapping; every key but `brokers` is a property of librdkafka.
+enum KafkaParser {
+  static func parse(_ mapping: MappingReader) -> KafkaSettings {
+    var settings = KafkaSettings(brokers: mapping.string("brokers") ?? "")
+    for key in mapping.keys where key != "brokers" {
+      settings.properties[key] = mapping.string(key)
+    }
+    mapping.finish()
+    return settings
+  }
+}

@@ -1,0 +1,67 @@
+import Codecs
+public import Columns
+import Delivery
+public import StreamSQL
+
+/// A pipeline that was found correct: what the engine runs.
+public struct PipelinePlan: Sendable {
+  /// The configuration.
+  public let configuration: PipelineConfiguration
+  /// The inputs in order: source i of the application.
+  public let inputs: [InputPlan]
+  /// The application.
+  public let application: Plan
+  /// The outputs in order, the dead letters last.
+  let outputs: [OutputPlan]
+  /// How the input is shared between tasks.
+  public let parallelism: Parallelism
+
+  /// How the input of a pipeline is shared between tasks.
+  public enum Parallelism: Hashable, Sendable {
+    /// Task i reads partition i of every input.
+    case partitionParallel(reason: String)
+    /// One task merges all partitions.
+    case single(reason: String)
+  }
+
+  /// The index of the dead-letter output.
+  var deadLetterOutput: Int { outputs.count - 1 }
+}
+
+/// A topic as a source of the application.
+public struct InputPlan: Sendable {
+  /// The topic.
+  public let topic: String
+  /// The declared columns, and the metadata columns that the application names.
+  public let schema: Schema
+  let format: RecordFormat
+  let start: PipelineConfiguration.StartPosition
+}
+
+/// Where the rows of a stream of the application go.
+struct OutputPlan: Sendable {
+  /// What happens to rows.
+  enum Kind: Sendable {
+    case delivery(DeliveryPlan)
+    case webhook(WebhookSettings)
+    case kafka(topic: String, includesID: Bool)
+  }
+
+  /// Unique within the pipeline: the stream, with a number from the second output of a stream on.
+  let name: String
+  /// The stream.
+  let stream: String
+  /// Its columns.
+  let schema: Schema
+  let kind: Kind
+}
+
+/// A delivery stream that was found correct.
+struct DeliveryPlan: Sendable {
+  let settings: DeliverySettings
+  let destination: DestinationURL
+  let hints: BufferingHints
+  let naming: ObjectNaming
+  let compression: Compression
+  var includesID: Bool { settings.includesID }
+}

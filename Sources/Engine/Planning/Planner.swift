@@ -1,0 +1,254 @@
+import Alerting
+import Codecs
+public import Columns
+import Crypto
+import Delivery
+import StreamSQL
+import Transport
+
+extension PipelinePlan {
+  /// Checks a configuration and compiles its application.
+  ///
+  /// - Returns: The plan, and warnings.
+  /// - Throws: `ConfigurationRefused` with every problem found.
+  public static func make(
+    _ configuration: PipelineConfiguration, dataDirectory: String
+  ) throws -> (PipelinePlan, [ConfigurationProblem]) {
+    var planner = Planner(configuration: configuration, dataDirectory: dataDirectory)
+    let plan = planner.plan()
+    guard let plan, !planner.problems.contains(where: { $0.severity == .error }) else {
+      throw ConfigurationRefused(problems: planner.problems)
+    }
+    return (plan, planner.problems)
+  }
+}
+
+/// Turns a configuration into a plan and collects what is wrong with it.
+private struct Planner {
+  let configuration: PipelineConfiguration
+  let dataDirectory: String
+  var problems: [ConfigurationProblem] = []
+
+  mutating func plan() -> PipelinePlan? {
+    if configuration.kafka.brokers.isEmpty {
+      problem(
+        "no Kafka brokers are set",
+        hint: "run with --brokers HOST:PORT, set CUTBANK_KAFKA__BROKERS, or write "
+          + "kafka: {brokers: HOST:PORT}")
+    }
+    let inputs = configuration.inputs.compactMap { input($0) }
+    let sources = zip(configuration.inputs, inputs).map { input, plan in
+      SourceStream(name: input.stream, schema: plan.schema, key: input.key)
+    }
+    let result = compile(
+      configuration.application, file: configuration.applicationFile, sources: sources,
+      options: CompileOptions(extensions: configuration.sql.extensions))
+    problems += result.diagnostics.map(ConfigurationProblem.init)
+    guard let application = result.plan else { return nil }
+    var outputs: [OutputPlan] = []
+    for output in configuration.outputs {
+      if let plan = self.output(output, application: application, before: outputs) {
+        outputs.append(plan)
+      }
+    }
+    guard let deadLetters = deadLetters(), inputs.count == configuration.inputs.count,
+      outputs.count == configuration.outputs.count
+    else { return nil }
+    return PipelinePlan(
+      configuration: configuration, inputs: inputs, application: application,
+      outputs: outputs + [deadLetters], parallelism: parallelism(application))
+  }
+
+  private mutating func problem(_ message: String, hint: String? = nil) {
+    problems.append(
+      ConfigurationProblem(file: configuration.file, message: message, hint: hint))
+  }
+
+  // MARK: Inputs
+
+  private mutating func input(_ input: PipelineConfiguration.Input) -> InputPlan? {
+    let mentioned = MetadataColumn.allCases.filter {
+      configuration.application.uppercased().contains($0.rawValue)
+    }
+    let schema = Schema(input.columns.map(\.definition) + mentioned.map(\.definition))
+    if let key = input.key, schema.index(of: key) == nil {
+      problem("input \(input.stream): the key '\(key)' is none of its columns")
+    }
+    guard let format = format(input) else { return nil }
+    do {
+      _ = try RecordDecoder(schema: schema, format: format)
+    } catch {
+      problem("input \(input.stream): \(error.message)", hint: error.hint)
+      return nil
+    }
+    return InputPlan(topic: input.topic, schema: schema, format: format, start: input.start)
+  }
+
+  private mutating func format(_ input: PipelineConfiguration.Input) -> RecordFormat? {
+    switch input.format {
+    case .csv(let columnDelimiter, let rowDelimiter):
+      return .csv(CSVFormat(columnDelimiter: columnDelimiter, rowDelimiter: rowDelimiter))
+    case .json(let rowPath):
+      var paths: [JSONPath] = []
+      for column in input.columns {
+        let text = column.path ?? "$.\(column.definition.name)"
+        if let path = path(text, of: "column '\(column.definition.name)'") { paths.append(path) }
+      }
+      guard paths.count == input.columns.count,
+        let root = path(rowPath ?? "$", of: "row_path of \(input.stream)")
+      else { return nil }
+      return .json(rowPath: root, paths: paths)
+    }
+  }
+
+  private mutating func path(_ text: String, of what: String) -> JSONPath? {
+    do {
+      return try JSONPath(text)
+    } catch {
+      problem(
+        "\(what): '\(text)' is no path: \(error)",
+        hint: "paths look like $.name, $.outer.inner, $['odd name'] or $.list[0:].name")
+      return nil
+    }
+  }
+
+  // MARK: Outputs
+
+  private mutating func output(
+    _ output: PipelineConfiguration.Output, application: Plan, before: [OutputPlan]
+  ) -> OutputPlan? {
+    let schema: Schema
+    if output.stream == ErrorStream.name {
+      schema = ErrorStream.schema
+    } else if let found = application.streams.first(where: { $0.name == output.stream }) {
+      schema = Schema(found.schema.columns.filter { $0.role == .data })
+    } else {
+      let names = application.streams.map(\.name) + [ErrorStream.name]
+      let nearest = MappingReader.nearest(output.stream, in: names)
+      problem(
+        "the application has no stream '\(output.stream)' for an output",
+        hint: nearest.map { "did you mean \($0)?" } ?? "streams: \(names.joined(separator: ", "))")
+      return nil
+    }
+    let repeats = before.count { $0.stream == output.stream }
+    let name = repeats == 0 ? output.stream : "\(output.stream)-\(repeats + 1)"
+    guard let kind = kind(output, name: name) else { return nil }
+    return OutputPlan(name: name, stream: output.stream, schema: schema, kind: kind)
+  }
+
+  private mutating func kind(
+    _ output: PipelineConfiguration.Output, name: String
+  ) -> OutputPlan.Kind? {
+    switch output.kind {
+    case .delivery(let settings):
+      return delivery(settings, stream: name).map(OutputPlan.Kind.delivery)
+    case .kafka(let topic, let includesID):
+      return .kafka(topic: topic, includesID: includesID)
+    case .webhook(let settings):
+      guard WebURL(settings.url) != nil else {
+        problem("'\(settings.url)' is no URL of a webhook", hint: "write https://host/path")
+        return nil
+      }
+      if settings.secrets.contains(where: { WebhookSecret($0) == nil }) {
+        problem(
+          "a secret of the webhook of \(output.stream) is not in the form whsec_<base64>",
+          hint: "make one with: echo whsec_$(openssl rand -base64 32)")
+        return nil
+      }
+      if let block = settings.allow.first(where: { AddressBlock($0) == nil }) {
+        problem("'\(block)' is no address range", hint: "write 127.0.0.0/8 or 10.1.2.3")
+        return nil
+      }
+      return .webhook(settings)
+    }
+  }
+
+  private mutating func delivery(_ settings: DeliverySettings, stream: String) -> DeliveryPlan? {
+    do {
+      let destination = try DestinationURL(parsing: settings.destination)
+      guard case .directory = destination else {
+        problem(
+          "deliveries to '\(settings.destination)' are not supported",
+          hint: "use file:///absolute/path or file://./relative/path")
+        return nil
+      }
+      guard let compression = Compression(rawValue: settings.compression) else {
+        let known = Compression.allCases.map(\.rawValue).joined(separator: ", ")
+        problem("compression '\(settings.compression)' is not supported", hint: "use \(known)")
+        return nil
+      }
+      let hints = try BufferingHints(
+        sizeBytes: Int(settings.bufferBytes), intervalMilliseconds: settings.bufferMilliseconds,
+        records: settings.bufferRecords.map(Int.init))
+      let suffix = settings.encoding == .csv ? ".csv" : ".jsonl"
+      return DeliveryPlan(
+        settings: settings, destination: destination, hints: hints,
+        naming: ObjectNaming(
+          stream: stream, version: 1, prefix: try Prefix(parsing: settings.prefix),
+          fileExtension: suffix + compression.fileExtension),
+        compression: compression)
+    } catch let errors as SettingErrors {
+      for error in errors.errors {
+        problem("delivery of \(stream): \(error.message)", hint: error.hint)
+      }
+    } catch {
+      problem("delivery of \(stream): \(error)")
+    }
+    return nil
+  }
+
+  private mutating func deadLetters() -> OutputPlan? {
+    var settings =
+      configuration.deadLetter
+      ?? DeliverySettings(destination: Self.fileURL("\(dataDirectory)/\(configuration.name)/dead-letters"))
+    if configuration.deadLetter == nil { settings.bufferMilliseconds = 10_000 }
+    guard let plan = delivery(settings, stream: "dead-letters") else { return nil }
+    return OutputPlan(
+      name: "dead-letters", stream: "", schema: Schema([]), kind: .delivery(plan))
+  }
+
+  private static func fileURL(_ path: String) -> String {
+    path.hasPrefix("/") || path.hasPrefix("./") ? "file://\(path)" : "file://./\(path)"
+  }
+
+  // MARK: Parallelism
+
+  private func parallelism(_ application: Plan) -> PipelinePlan.Parallelism {
+    if configuration.inputs.count > 1 {
+      return .single(reason: "there are several inputs")
+    }
+    return .single(reason: "one task merges all partitions")
+  }
+}
+
+extension ConfigurationProblem {
+  fileprivate init(_ diagnostic: Diagnostic) {
+    let indent = String(
+      diagnostic.sourceLine.prefix(diagnostic.position.column - 1).map { $0 == "\t" ? "\t" : " " })
+    self.init(
+      file: diagnostic.file, line: diagnostic.position.line, column: diagnostic.position.column,
+      severity: diagnostic.severity == .error ? .error : .warning, message: diagnostic.message,
+      hint: diagnostic.hint, excerpt: "  \(diagnostic.sourceLine)\n  \(indent)^")
+  }
+}
+
+extension PipelinePlan {
+  /// Names everything that outputs and state depend on: SHA-256 of inputs, outputs, application, seed.
+  var fingerprint: String {
+    let timing = configuration.timing
+    var parts = [
+      configuration.name, configuration.application, "\(configuration.seed)",
+      "\(configuration.sql)", "\(timing.maxFuture)",
+    ]
+    parts += configuration.inputs.map { "\($0.stream) \($0.topic) \($0.format) \($0.columns)" }
+    for output in outputs {
+      switch output.kind {
+      case .delivery(let delivery): parts.append("\(output.name) \(delivery.settings)")
+      case .webhook: parts.append("\(output.name) webhook")
+      case .kafka(let topic, let includesID): parts.append("\(output.name) \(topic) \(includesID)")
+      }
+    }
+    let digest = SHA256.hash(data: Array(parts.joined(separator: "\u{0}").utf8))
+    return Hexadecimal.encode(digest)
+  }
+}

@@ -1,0 +1,67 @@
+import Kafka
+
+/// The commits of a control thread that the group has not answered.
+struct CommitLedger {
+  /// One commit of one task.
+  struct Entry {
+    let tag: UInt64
+    let task: TaskName
+    let offsets: [PartitionOffset]
+    let commit: Int64
+  }
+
+  private var waiting: [Entry] = []
+  private var sent: [UInt64: Entry] = [:]
+  private var lastTag: UInt64 = 0
+
+  mutating func add(_ task: TaskName, _ offsets: [PartitionOffset], commit: Int64) {
+    lastTag += 1
+    waiting.append(Entry(tag: lastTag, task: task, offsets: offsets, commit: commit))
+  }
+
+  /// The next commit to send; it is then under way.
+  mutating func next() -> Entry? {
+    guard !waiting.isEmpty else { return nil }
+    let entry = waiting.removeFirst()
+    sent[entry.tag] = entry
+    return entry
+  }
+
+  mutating func take(_ tag: UInt64) -> Entry? { sent.removeValue(forKey: tag) }
+
+  /// Forgets what a task that has ended was waiting for.
+  mutating func drop(_ task: TaskName) {
+    waiting.removeAll { $0.task == task }
+    sent = sent.filter { $0.value.task != task }
+  }
+
+  /// Whether the group may accept the same commit later.
+  static func isWorthRetrying(_ error: KafkaError) -> Bool {
+    switch error.code {
+    case .illegalGeneration, .unknownMember, .fencedInstance, .offsetMetadataTooLarge,
+      .groupAuthorization, .topicAuthorization, .unknownTopicOrPartition:
+      false
+    default: !error.isFatal
+    }
+  }
+}
+
+/// Where a task without a commit begins.
+enum StartOffsets {
+  static func resolve(
+    _ start: PipelineConfiguration.StartPosition, of partition: TopicPartition, client: Client
+  ) throws(KafkaError) -> Int64 {
+    let timeout = Duration.seconds(10)
+    switch start {
+    case .earliest: return try client.watermarks(of: partition, timeout: timeout).low
+    case .latest: return try client.watermarks(of: partition, timeout: timeout).high
+    case .timestamp(let time):
+      let found = try client.offsets(atOrAfter: [partition: time], timeout: timeout)
+      if let offset = found[partition], offset >= 0 { return offset }
+      return try client.watermarks(of: partition, timeout: timeout).high
+    case .offsets(let offsets):
+      if let offset = offsets[partition.partition] { return offset }
+      return try client.watermarks(of: partition, timeout: timeout).low
+    }
+  }
+}

@@ -1,0 +1,278 @@
+import Kafka
+import Logging
+
+/// One membership of a pipeline's control thread in its consumer group.
+///
+/// The lease of a task is its lead partition: who is given it runs the task and reads all the task's
+/// partitions; who is given only others stands by.
+final class ControlSession {
+  private let plan: PipelinePlan
+  private let consumer: Consumer
+  private let partitions: [Int]
+  private let services: [TaskServices]
+  private let mailbox: Mailbox<ControlMessage>
+  private let logger: Logger
+  private let makeLife: () -> String
+
+  /// Why the pipeline has failed for good.
+  private(set) var failure: String?
+  /// What the brokers have to say, while it lasts.
+  private(set) var brokerProblem: String?
+  private var isDraining = false
+  /// Tasks that were given to workers and have not ended.
+  private var running: Set<TaskName> = []
+  /// Tasks that the group gave and that could not be started yet.
+  private var unstarted: [TaskName] = []
+  /// What tasks asked for in answer to the last `assign`, until all have.
+  private var assignment: Assignment?
+  /// Tasks that must end before the group's revocation can be answered.
+  private var revocation: Revocation?
+  private var commits = CommitLedger()
+
+  private struct Assignment {
+    var awaited: Set<TaskName>
+    var starts: [PartitionStart] = []
+    var ready: [TaskName] = []
+  }
+
+  private struct Revocation {
+    let partitions: [TopicPartition]
+    var awaited: Set<TaskName>
+  }
+
+  init(
+    plan: PipelinePlan, consumer: Consumer, partitions: [Int], services: [TaskServices],
+    mailbox: Mailbox<ControlMessage>, logger: Logger, makeLife: @escaping () -> String
+  ) {
+    self.plan = plan
+    self.consumer = consumer
+    self.partitions = partitions
+    self.services = services
+    self.mailbox = mailbox
+    self.logger = logger
+    self.makeLife = makeLife
+  }
+
+  /// Whether nothing is left to do.
+  var isOver: Bool { (isDraining || failure != nil) && running.isEmpty }
+
+  /// Lets every task deliver what it has and end.
+  func drain() {
+    isDraining = true
+    unstarted = []
+    for task in running { worker(of: task).post(.stop(task, .drain)) }
+  }
+
+  /// Serves what has happened, waiting for it at most `timeout`.
+  func turn(timeout: Duration) {
+    if let event = consumer.poll(timeout: timeout) { handle(event) }
+    while let event = consumer.poll(timeout: .zero) { handle(event) }
+    for message in mailbox.drain() { handle(message) }
+    startTasks()
+    sendCommits()
+    answerAssignment()
+    answerRevocation()
+  }
+
+  // MARK: Group events
+
+  private func handle(_ event: ConsumerEvent) {
+    switch event {
+    case .assign(let given): assign(given)
+    case .revoke(let taken): revoke(taken, mode: .handOver)
+    case .lost(let taken): revoke(taken, mode: .drop)
+    case .committed(let result): settle(result)
+    case .error(let error): note(error)
+    case .statistics: break
+    }
+  }
+
+  private func assign(_ given: [TopicPartition]) {
+    let leads = given.filter { $0.topic == plan.inputs[0].topic }
+    let numbers: [Int]
+    switch plan.parallelism {
+    case .single: numbers = leads.contains { $0.partition == 0 } ? [0] : []
+    case .partitionParallel: numbers = leads.map { Int($0.partition) }.sorted()
+    }
+    logger.info("pipeline \(name): the group gives \(given.map(\.description)), tasks \(numbers)")
+    let tasks = numbers.map { TaskName(pipeline: name, number: $0) }
+    assignment = Assignment(awaited: Set(tasks))
+    unstarted = isDraining ? [] : tasks
+    if isDraining { assignment?.awaited = [] }
+  }
+
+  private func revoke(_ taken: [TopicPartition], mode: StopMode) {
+    logger.info("pipeline \(name): the group takes back \(taken.map(\.description))")
+    assignment = nil
+    unstarted = []
+    let leads = Set(taken.filter { $0.topic == plan.inputs[0].topic }.map { Int($0.partition) })
+    let ending: Set<TaskName>
+    switch plan.parallelism {
+    case .single: ending = running
+    case .partitionParallel: ending = running.filter { leads.contains($0.number) }
+    }
+    for task in ending { worker(of: task).post(.stop(task, mode)) }
+    revocation = Revocation(partitions: taken, awaited: ending)
+  }
+
+  private func answerAssignment() {
+    guard let assignment, assignment.awaited.isEmpty else { return }
+    self.assignment = nil
+    do {
+      let queues =
+        consumer.isCooperative
+        ? try consumer.incrementallyAssign(assignment.starts)
+        : try consumer.assign(assignment.starts)
+      for task in assignment.ready { worker(of: task).post(.assigned(task, queues)) }
+    } catch {
+      fail("cannot take partitions: \(error)")
+    }
+  }
+
+  private func answerRevocation() {
+    guard let revocation, revocation.awaited.isEmpty else { return }
+    self.revocation = nil
+    do {
+      if consumer.isCooperative {
+        try consumer.incrementallyUnassign(revocation.partitions)
+      } else {
+        try consumer.unassign()
+      }
+    } catch {
+      fail("cannot give up partitions: \(error)")
+    }
+  }
+
+  // MARK: Tasks
+
+  private var name: String { plan.configuration.name }
+
+  private func worker(of task: TaskName) -> Mailbox<WorkerMessage> {
+    services[task.number % services.count].worker
+  }
+
+  private func startTasks() {
+    for task in unstarted {
+      do {
+        let start = TaskStart(
+          name: task, plan: plan, partitions: taskPartitions(task), origin: try origin(of: task),
+          control: mailbox, services: services[task.number % services.count], consumer: consumer)
+        unstarted.removeAll { $0 == task }
+        running.insert(task)
+        worker(of: task).post(.start(start))
+      } catch let error where error.isFatal {
+        return fail("\(error)")
+      } catch {
+        // Tried again at the next turn; the broker is slow or away.
+        note(error)
+        return
+      }
+    }
+  }
+
+  private func taskPartitions(_ task: TaskName) -> [TaskPartition] {
+    var all: [TaskPartition] = []
+    for (input, inputPlan) in plan.inputs.enumerated() {
+      let numbers: [Int]
+      switch plan.parallelism {
+      case .single: numbers = Array(0..<partitions[input])
+      case .partitionParallel: numbers = [task.number]
+      }
+      for number in numbers {
+        let partition = TopicPartition(topic: inputPlan.topic, partition: Int32(number))
+        all.append(TaskPartition(topicPartition: partition, input: input))
+      }
+    }
+    return all
+  }
+
+  private func origin(of task: TaskName) throws(KafkaError) -> TaskOrigin {
+    let all = taskPartitions(task)
+    let committed = try consumer.committed(all.map(\.topicPartition), timeout: .seconds(10))
+    if let text = committed[all[0].topicPartition]?.metadata, let record = CommitRecord(text: text) {
+      return .resume(record)
+    }
+    var offsets: [Int64] = []
+    for partition in all {
+      let offset = committed[partition.topicPartition]?.offset
+      offsets.append(
+        try offset
+          ?? StartOffsets.resolve(
+            plan.inputs[partition.input].start, of: partition.topicPartition,
+            client: consumer.client))
+    }
+    return .birth(offsets: offsets, life: makeLife())
+  }
+
+  private func handle(_ message: ControlMessage) {
+    switch message {
+    case .ready(let task, let starts):
+      assignment?.starts += starts
+      assignment?.ready.append(task)
+      assignment?.awaited.remove(task)
+    case .commit(let task, let offsets, let commit):
+      commits.add(task, offsets, commit: commit)
+    case .stopped(let task, let reason):
+      stopped(task, reason)
+    }
+  }
+
+  private func stopped(_ task: TaskName, _ reason: TaskFailure?) {
+    running.remove(task)
+    assignment?.awaited.remove(task)
+    revocation?.awaited.remove(task)
+    commits.drop(task)
+    services[0].status.update(task, nil)
+    switch reason {
+    case nil: logger.info("task \(task) has ended")
+    case .lost(let text): logger.warning("task \(task) belongs to another member: \(text)")
+    case .some(let failure): fail("task \(task): \(failure)")
+    }
+  }
+
+  private func fail(_ text: String) {
+    guard failure == nil else { return }
+    failure = text
+    unstarted = []
+    logger.error("pipeline \(name) has stopped: \(text)")
+    for task in running { worker(of: task).post(.stop(task, .handOver)) }
+  }
+
+  // MARK: Commits
+
+  private func sendCommits() {
+    while let next = commits.next() {
+      do {
+        try consumer.commit(next.offsets, tag: next.tag)
+      } catch {
+        settle(next.tag, error)
+      }
+    }
+  }
+
+  private func settle(_ result: CommitResult) {
+    settle(result.tag, result.error ?? result.failures.values.first)
+  }
+
+  private func settle(_ tag: UInt64, _ error: KafkaError?) {
+    guard let entry = commits.take(tag) else { return }
+    guard let error else {
+      brokerProblem = nil
+      return worker(of: entry.task).post(.committed(entry.task, commit: entry.commit))
+    }
+    let isLeaving = revocation?.awaited.contains(entry.task) ?? false
+    if CommitLedger.isWorthRetrying(error), !isLeaving {
+      note(error)
+      commits.add(entry.task, entry.offsets, commit: entry.commit)
+    } else {
+      worker(of: entry.task).post(.refused(entry.task, error))
+    }
+  }
+
+  private func note(_ error: KafkaError) {
+    if error.isFatal { return fail("\(error)") }
+    let text = "\(error)"
+    if text != brokerProblem { logger.warning("pipeline \(name): \(text); still trying") }
+    brokerProblem = text
+  }
+}

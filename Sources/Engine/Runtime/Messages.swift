@@ -1,0 +1,79 @@
+import Delivery
+import Kafka
+
+/// A task of a pipeline, unique within the daemon.
+package struct TaskName: Hashable, Sendable, CustomStringConvertible {
+  /// The pipeline.
+  package let pipeline: String
+  /// The task's number: its lead partition.
+  package let number: Int
+
+  /// `pipeline/number`.
+  package var description: String { "\(pipeline)/\(number)" }
+}
+
+/// What a control thread tells a worker.
+enum WorkerMessage: Sendable {
+  /// Build the task from its state, or bring it into being.
+  case start(TaskStart)
+  /// The partitions were assigned: read from these queues.
+  case assigned(TaskName, [PartitionQueue])
+  /// The group has accepted a commit.
+  case committed(TaskName, commit: Int64)
+  /// The group has refused a commit for good: the task belongs to somebody else.
+  case refused(TaskName, KafkaError)
+  /// A closed object has arrived.
+  case delivered(TaskName, output: Int, firstRow: Int64)
+  /// A closed object will never be accepted.
+  case undeliverable(TaskName, output: Int, DeliveryError)
+  /// Stop after the rows taken so far.
+  case stop(TaskName, StopMode)
+  /// End the thread.
+  case quit
+}
+
+/// How a task ends.
+enum StopMode: Hashable, Sendable {
+  /// Close and deliver everything, then leave a snapshot: the daemon ends.
+  case drain
+  /// Commit what was taken and give up: the partition goes elsewhere.
+  case handOver
+  /// Give up at once: the partition is somebody else's already.
+  case drop
+}
+
+/// What a worker tells the control thread of a pipeline.
+enum ControlMessage: Sendable {
+  /// The task stands at these offsets and wants its records.
+  case ready(TaskName, [PartitionStart])
+  /// Commit these offsets; the first is the lead partition's.
+  case commit(TaskName, [PartitionOffset], commit: Int64)
+  /// The task has ended.
+  case stopped(TaskName, TaskFailure?)
+}
+
+/// Everything that a worker needs to run a task.
+struct TaskStart: Sendable {
+  let name: TaskName
+  let plan: PipelinePlan
+  /// The partitions in merge order; the first is the lead.
+  let partitions: [TaskPartition]
+  let origin: TaskOrigin
+  let control: Mailbox<ControlMessage>
+  let services: TaskServices
+  let consumer: Consumer
+}
+
+/// One partition of a task's input.
+struct TaskPartition: Hashable, Sendable {
+  let topicPartition: TopicPartition
+  let input: Int
+}
+
+/// Where a task comes from.
+enum TaskOrigin: Sendable {
+  /// The group's commit names its state.
+  case resume(CommitRecord)
+  /// There is no commit: the task begins at these offsets.
+  case birth(offsets: [Int64], life: String)
+}

@@ -1,0 +1,53 @@
+import Synchronization
+
+/// What a task is doing, for pages, logs and the demo's progress.
+public struct TaskStatus: Hashable, Sendable {
+  /// `replaying` or `running`.
+  public var phase: String
+  /// What it has done since its birth.
+  public var counters: TaskCounters
+  /// The highest ROWTIME, milliseconds since 1970.
+  public var rowtime: Int64
+  /// The next offset per partition.
+  public var nextOffsets: [Int64]
+  /// Bytes of closed objects that did not arrive yet.
+  public var pendingBytes: Int
+}
+
+/// What a pipeline is doing.
+public struct PipelineStatus: Sendable {
+  /// The pipeline's name.
+  public var name: String
+  /// Its tasks on this daemon by their numbers.
+  public var tasks: [Int: TaskStatus] = [:]
+  /// Why it stands still, if it does.
+  public var problem: String?
+  /// Whether it has stopped for good.
+  public var hasFailed = false
+}
+
+/// The present state of everything, written by workers and control threads, read by anyone.
+package final class StatusBoard: Sendable {
+  private let pipelines = Mutex<[String: PipelineStatus]>([:])
+
+  /// Creates an empty board.
+  package init() {}
+
+  func update(_ task: TaskName, _ status: TaskStatus?) {
+    pipelines.withLock {
+      $0[task.pipeline, default: PipelineStatus(name: task.pipeline)].tasks[task.number] = status
+    }
+  }
+
+  func report(_ pipeline: String, problem: String?, hasFailed: Bool = false) {
+    pipelines.withLock {
+      $0[pipeline, default: PipelineStatus(name: pipeline)].problem = problem
+      $0[pipeline, default: PipelineStatus(name: pipeline)].hasFailed = hasFailed
+    }
+  }
+
+  /// Every pipeline in the order of the names.
+  package func snapshot() -> [PipelineStatus] {
+    pipelines.withLock { $0.values.sorted { $0.name < $1.name } }
+  }
+}

@@ -1,0 +1,46 @@
+import Alerting
+import Delivery
+import Kafka
+import Logging
+import Synchronization
+import Transport
+
+/// What tasks are given from outside: clock, disk, destinations, outbox, mailboxes.
+struct TaskServices: Sendable {
+  let time: any TimeSource
+  let disk: any Disk
+  let dataDirectory: String
+  let logger: Logger
+  let worker: Mailbox<WorkerMessage>
+  let status: StatusBoard
+  /// One per output of the pipeline; nil for outputs that are no deliveries.
+  let uploaders: [Uploader?]
+  /// Where alerts wait; nil when the pipeline has no webhook.
+  let outbox: Outbox?
+  /// Each output's receiver; nil for outputs that are no webhooks.
+  let receivers: [Receiver?]
+  /// Where rows of Kafka outputs go; nil when there are none.
+  let topics: TopicWriter?
+  let deadline: ShutdownDeadline
+
+  /// Where the state of a task lives.
+  func stateFolder(_ task: TaskName) -> String {
+    "\(dataDirectory)/\(task.pipeline)/task-\(task.number)"
+  }
+
+  func makeStore(_ task: TaskName) throws -> any SnapshotStore {
+    try LocalSnapshotStore(folder: stateFolder(task), disk: disk)
+  }
+
+  /// Whether a shutdown has used up its time.
+  func isOutOfTime() -> Bool { deadline.isOver(now: time.now) }
+}
+
+/// When a shutdown must be over.
+final class ShutdownDeadline: Sendable {
+  private let end = Mutex<Int64?>(nil)
+
+  func set(_ time: Int64) { end.withLock { $0 = $0 ?? time } }
+
+  func isOver(now: Int64) -> Bool { end.withLock { $0.map { now >= $0 } ?? false } }
+}

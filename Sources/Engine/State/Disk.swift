@@ -1,0 +1,35 @@
+/// The files of one machine, as far as state needs them; tests and simulations bring their own.
+package protocol Disk: Sendable {
+  /// Creates a folder and those above it.
+  func createDirectory(_ path: String) throws
+  /// The names in a folder in byte order; empty when there is no such folder.
+  func list(_ path: String) throws -> [String]
+  /// The bytes of a file, or nil when there is none.
+  func read(_ path: String) throws -> [UInt8]?
+  /// Makes the whole file appear under `path` after it is on stable storage, or not at all.
+  func replace(_ path: String, with bytes: [UInt8]) throws
+  /// Cuts or extends nothing but appends after byte `offset`, dropping what lies beyond, and
+  /// returns when it is on stable storage.
+  func append(_ bytes: [UInt8], to path: String, at offset: Int) throws
+  /// Renames a file.
+  func move(_ path: String, to target: String) throws
+  /// Removes a file; no error when it is gone already.
+  func remove(_ path: String) throws
+}
+
+/// A failed system call on a file.
+package struct DiskError: Error, CustomStringConvertible {
+  /// What was attempted.
+  package let operation: String
+  /// The file.
+  package let path: String
+  /// The system's error number.
+  package let code: Int32
+  /// The system's text for the code.
+  package let text: String
+
+  /// The error with what to do about the common ones.
+  package var description: String {
+    "cannot \(operation) \(path): \(text)"
+  }
+}

@@ -1,0 +1,113 @@
+import Glibc
+
+/// The file system of this machine.
+///
+/// The only unsafe code of this module: buffers are handed to `read`, `write` and `readdir` for the
+/// duration of the call, with the count of the array that owns them.
+package struct LocalDisk: Disk {
+  /// Creates a disk.
+  package init() {}
+
+  package func createDirectory(_ path: String) throws {
+    var prefix = path.hasPrefix("/") ? "/" : ""
+    for part in path.split(separator: "/") {
+      prefix += (prefix.isEmpty || prefix.hasSuffix("/") ? "" : "/") + part
+      if mkdir(prefix, 0o755) != 0, errno != EEXIST { throw failure("create folder", prefix) }
+    }
+  }
+
+  package func list(_ path: String) throws -> [String] {
+    guard let folder = opendir(path) else {
+      if errno == ENOENT { return [] }
+      throw failure("list", path)
+    }
+    defer { closedir(folder) }
+    var names: [String] = []
+    while let entry = readdir(folder) {
+      let name = withUnsafePointer(to: &entry.pointee.d_name) { pointer in
+        pointer.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+      }
+      if name != ".", name != ".." { names.append(name) }
+    }
+    return names.sorted { Array($0.utf8).lexicographicallyPrecedes(Array($1.utf8)) }
+  }
+
+  package func read(_ path: String) throws -> [UInt8]? {
+    let file = open(path, O_RDONLY | O_CLOEXEC)
+    guard file >= 0 else {
+      if errno == ENOENT { return nil }
+      throw failure("open", path)
+    }
+    defer { close(file) }
+    var status = stat()
+    guard fstat(file, &status) == 0 else { throw failure("stat", path) }
+    var bytes = [UInt8](repeating: 0, count: Int(status.st_size))
+    var offset = 0
+    while offset < bytes.count {
+      let count = bytes.withUnsafeMutableBytes { buffer in
+        Glibc.read(file, buffer.baseAddress.map { $0 + offset }, buffer.count - offset)
+      }
+      if count < 0, errno == EINTR { continue }
+      guard count >= 0 else { throw failure("read", path) }
+      if count == 0 { break }
+      offset += count
+    }
+    bytes.removeLast(bytes.count - offset)
+    return bytes
+  }
+
+  package func replace(_ path: String, with bytes: [UInt8]) throws {
+    let temporary = path + ".tmp"
+    try write(bytes, to: temporary, flags: O_WRONLY | O_CREAT | O_TRUNC, at: 0)
+    guard rename(temporary, path) == 0 else { throw failure("rename", temporary) }
+    try syncFolder(of: path)
+  }
+
+  package func append(_ bytes: [UInt8], to path: String, at offset: Int) throws {
+    let isNew = access(path, F_OK) != 0
+    try write(bytes, to: path, flags: O_WRONLY | O_CREAT, at: offset)
+    if isNew { try syncFolder(of: path) }
+  }
+
+  package func move(_ path: String, to target: String) throws {
+    guard rename(path, target) == 0 else { throw failure("rename", path) }
+    try syncFolder(of: target)
+  }
+
+  package func remove(_ path: String) throws {
+    if unlink(path) != 0, errno != ENOENT { throw failure("remove", path) }
+  }
+
+  private func write(_ bytes: [UInt8], to path: String, flags: Int32, at start: Int) throws {
+    let file = open(path, flags | O_CLOEXEC, 0o600)
+    guard file >= 0 else { throw failure("open", path) }
+    defer { close(file) }
+    guard ftruncate(file, off_t(start)) == 0 else { throw failure("cut", path) }
+    var offset = 0
+    while offset < bytes.count {
+      let count = bytes.withUnsafeBytes { buffer in
+        pwrite(
+          file, buffer.baseAddress.map { $0 + offset }, buffer.count - offset,
+          off_t(start + offset))
+      }
+      if count < 0, errno == EINTR { continue }
+      guard count > 0 else { throw failure("write", path) }
+      offset += count
+    }
+    guard fdatasync(file) == 0 else { throw failure("sync", path) }
+  }
+
+  private func syncFolder(of path: String) throws {
+    let folder = path.lastIndex(of: "/").map { String(path[..<$0]) } ?? "."
+    let file = open(folder.isEmpty ? "/" : folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+    guard file >= 0 else { throw failure("open", folder) }
+    defer { close(file) }
+    guard fsync(file) == 0 else { throw failure("sync", folder) }
+  }
+
+  private func failure(_ operation: String, _ path: String) -> DiskError {
+    let code = errno
+    return DiskError(
+      operation: operation, path: path, code: code, text: String(cString: strerror(code)))
+  }
+}

@@ -1,0 +1,94 @@
+import Columns
+
+/// Snapshots and journal of one task in a folder of the local disk.
+///
+/// `snapshot-N` holds snapshot N; `journal-N` holds the steps after it, block by block.
+package final class LocalSnapshotStore: SnapshotStore {
+  private let disk: any Disk
+  private let folder: String
+  private var segment: Int64 = 0
+  private var end = 0
+
+  /// Opens a task's folder, creating it when it is new.
+  package init(folder: String, disk: any Disk) throws {
+    self.folder = folder
+    self.disk = disk
+    try disk.createDirectory(folder)
+    for name in try disk.list(folder) where name.hasSuffix(".tmp") {
+      try disk.remove("\(folder)/\(name)")
+    }
+  }
+
+  package func isEmpty() throws -> Bool {
+    try disk.list(folder).allSatisfy { Self.number($0, after: "snapshot-") == nil }
+  }
+
+  package func store(_ snapshot: Snapshot) throws {
+    try disk.replace(path("snapshot", snapshot.number), with: StateFile.encode(snapshot))
+  }
+
+  package func load(_ number: Int64) throws -> Snapshot? {
+    let path = path("snapshot", number)
+    guard let bytes = try disk.read(path) else { return nil }
+    do {
+      return try StateFile.decodeSnapshot(bytes, name: path)
+    } catch {
+      try disk.createDirectory("\(folder)/corrupt")
+      try disk.move(path, to: "\(folder)/corrupt/snapshot-\(number)")
+      throw error
+    }
+  }
+
+  package func beginSegment(_ segment: Int64) throws {
+    self.segment = segment
+    end = 0
+    try disk.replace(path("journal", segment), with: [])
+  }
+
+  package func append(_ block: JournalBlock) throws -> (segment: Int64, end: Int64) {
+    let bytes = StateFile.encode(block)
+    try disk.append(bytes, to: path("journal", segment), at: end)
+    end += bytes.count
+    return (segment, Int64(end))
+  }
+
+  package func blocks(from first: Int64, to last: Int64, end: Int64) throws -> [JournalBlock] {
+    var blocks: [JournalBlock] = []
+    for number in first...max(first, last) {
+      let path = path("journal", number)
+      guard var bytes = try disk.read(path) else {
+        throw StateError(section: path, offset: 0, message: "the journal segment is missing")
+      }
+      if number == last {
+        guard bytes.count >= Int(end) else {
+          throw StateError(
+            section: path, offset: bytes.count, message: "the journal ends before byte \(end)")
+        }
+        bytes.removeLast(bytes.count - Int(end))
+      }
+      var offset = 0
+      while offset < bytes.count {
+        blocks.append(try StateFile.decodeBlock(bytes, at: &offset, name: path))
+      }
+    }
+    segment = last
+    self.end = Int(end)
+    return blocks
+  }
+
+  package func discard(before snapshot: Int64) throws {
+    for name in try disk.list(folder) {
+      let number = Self.number(name, after: "snapshot-") ?? Self.number(name, after: "journal-")
+      if let number, number < snapshot { try disk.remove("\(folder)/\(name)") }
+    }
+  }
+
+  private func path(_ kind: String, _ number: Int64) -> String {
+    "\(folder)/\(kind)-\(number)"
+  }
+
+  private static func number(_ name: String, after prefix: String) -> Int64? {
+    guard name.hasPrefix(prefix) else { return nil }
+    return Int64(name.dropFirst(prefix.count))
+  }
+}

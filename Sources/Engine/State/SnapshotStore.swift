@@ -1,0 +1,49 @@
+package import Columns
+
+/// One commit's steps, as the journal keeps them.
+package struct JournalBlock: Hashable, Sendable {
+  /// The epoch of the owner that wrote it.
+  package var epoch: Int64
+  /// The number of the commit that covers the steps.
+  package var commit: Int64
+  /// The steps since the commit before.
+  package var steps: [NumberedStep]
+}
+
+/// A whole snapshot of a task.
+package struct Snapshot: Sendable {
+  /// Rises by one with each snapshot of a life.
+  package var number: Int64
+  /// The commit after whose steps the state was taken.
+  package var commit: Int64
+  /// Names everything in the configuration that outputs and state depend on.
+  package var fingerprint: String
+  /// The pipeline file that made the state.
+  package var pipelineText: String
+  /// The SQL text.
+  package var applicationText: String
+  /// The named sections.
+  package var slices: [StateWriter.Slice]
+}
+
+/// Where the snapshots and the journal of one task live.
+///
+/// Nothing is part of the task's past until the commit record in the consumer group names it.
+package protocol SnapshotStore: AnyObject {
+  /// Whether any state is there.
+  func isEmpty() throws -> Bool
+  /// Stores a snapshot; returns when it is durable.
+  func store(_ snapshot: Snapshot) throws
+  /// The snapshot, or nil when it is not there.
+  ///
+  /// - Throws: `StateError` when it is damaged; it has then been set aside.
+  func load(_ number: Int64) throws -> Snapshot?
+  /// Begins a journal segment; blocks after this go there.
+  func beginSegment(_ segment: Int64) throws
+  /// Appends a block; returns the end of the segment when it is durable.
+  func append(_ block: JournalBlock) throws -> (segment: Int64, end: Int64)
+  /// The blocks from the start of `from` up to byte `end` of `segment`; what lies beyond is dropped.
+  func blocks(from: Int64, to segment: Int64, end: Int64) throws -> [JournalBlock]
+  /// Removes snapshots and segments before `snapshot`.
+  func discard(before snapshot: Int64) throws
+}

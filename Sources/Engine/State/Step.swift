@@ -1,0 +1,75 @@
+import Columns
+
+/// One step of a task's input; the rim decides the steps, the journal remembers them.
+///
+/// Outputs and state are a pure function of snapshot, steps and records.
+package enum Step: Hashable, Sendable {
+  /// The next `count` records of a partition, the last of which has the offset `nextOffset - 1`.
+  ///
+  /// `partition` is the position in the task's list of partitions.
+  case take(partition: Int, count: Int, nextOffset: Int64)
+  /// The clock reads `time`, milliseconds since 1970.
+  case tick(time: Int64)
+  /// Nothing is unread and has been for the idle time-out: no row will be earlier than `time`.
+  case bound(time: Int64)
+  /// The open object of a delivery output is closed before the next record.
+  case close(output: Int)
+  /// The oldest closed object of a delivery output has arrived at its destination.
+  case done(output: Int, firstRow: Int64)
+}
+
+/// A step at the row number, counted in records taken, before which it happens.
+package struct NumberedStep: Hashable, Sendable {
+  /// How many records the task had taken before the step.
+  package let rowNumber: Int64
+  /// What happens.
+  package let step: Step
+}
+
+extension SectionWriter {
+  mutating func write(_ numbered: NumberedStep) {
+    write(numbered.rowNumber)
+    switch numbered.step {
+    case .take(let partition, let count, let nextOffset):
+      write(UInt8(1))
+      write(Int32(partition))
+      write(Int64(count))
+      write(nextOffset)
+    case .tick(let time):
+      write(UInt8(2))
+      write(time)
+    case .bound(let time):
+      write(UInt8(3))
+      write(time)
+    case .close(let output):
+      write(UInt8(4))
+      write(Int32(output))
+    case .done(let output, let firstRow):
+      write(UInt8(5))
+      write(Int32(output))
+      write(firstRow)
+    }
+  }
+}
+
+extension SectionReader {
+  mutating func numberedStep() throws(StateError) -> NumberedStep {
+    let rowNumber: Int64 = try integer()
+    let kind: UInt8 = try integer()
+    let step: Step
+    switch kind {
+    case 1:
+      let partition: Int32 = try integer()
+      let count: Int64 = try integer()
+      step = .take(partition: Int(partition), count: Int(count), nextOffset: try integer())
+    case 2: step = .tick(time: try integer())
+    case 3: step = .bound(time: try integer())
+    case 4: step = .close(output: Int(try integer(Int32.self)))
+    case 5:
+      let output: Int32 = try integer()
+      step = .done(output: Int(output), firstRow: try integer())
+    default: throw failure("\(kind) is no kind of step: written by a newer version")
+    }
+    return NumberedStep(rowNumber: rowNumber, step: step)
+  }
+}

@@ -1,0 +1,92 @@
+import Kafka
+
+/// The fetched and not yet taken records of one partition of a task's input.
+///
+/// Taken records stay readable until the next refill, so that a row that fails later can still be
+/// dead-lettered with its bytes.
+final class PartitionBuffer {
+  /// Which partition it is.
+  let topicPartition: TopicPartition
+  /// The input that the partition belongs to.
+  let input: Int
+  var records: RecordBatch
+  /// The first record that was not taken.
+  var cursor = 0
+  /// The offset after the last record taken.
+  var nextOffset: Int64
+  /// Where records come from, once assigned.
+  var queue: PartitionQueue?
+
+  init(topicPartition: TopicPartition, input: Int, nextOffset: Int64, capacity: Int) {
+    self.topicPartition = topicPartition
+    self.input = input
+    self.nextOffset = nextOffset
+    records = RecordBatch(capacity: capacity)
+  }
+
+  /// Whether every fetched record was taken.
+  var isExhausted: Bool { cursor == records.count }
+
+  /// The timestamp of the first record that was not taken.
+  var headTimestamp: Int64 { records.timestamps[cursor] }
+
+  /// Fetches what waits, dropping the records taken; only when exhausted.
+  ///
+  /// - Throws: `TaskFailure` when the broker no longer has what must be read next.
+  func refill() throws(TaskFailure) {
+    guard let queue else { return }
+    queue.poll(into: &records)
+    cursor = 0
+    for event in records.events {
+      switch event {
+      case .partitionEnd: break
+      case .offsetOutOfRange(let offset, let error):
+        throw .offsetOutOfRange(topicPartition, expected: nextOffset, found: offset, "\(error)")
+      case .error(let error): throw .kafka(error)
+      }
+    }
+  }
+}
+
+/// Why a task cannot go on by itself.
+package enum TaskFailure: Error, Sendable, CustomStringConvertible {
+  /// The broker no longer has a record that must be read.
+  case offsetOutOfRange(TopicPartition, expected: Int64, found: Int64?, String)
+  /// Kafka refuses.
+  case kafka(KafkaError)
+  /// A snapshot or journal cannot be read.
+  case state(StateProblem)
+  /// The disk refuses.
+  case disk(String)
+  /// A destination or outbox refuses for good.
+  case output(String)
+  /// Another member owns the task.
+  case lost(String)
+
+  /// The failure and what to do.
+  package var description: String {
+    switch self {
+    case .offsetOutOfRange(let partition, let expected, let found, let text):
+      "\(partition): the record at offset \(expected) is gone"
+        + (found.map { " (the broker answers \($0))" } ?? "") + ": \(text)\n"
+        + "  hint: retention has removed unread records; remove the pipeline's state and its group's "
+        + "offsets to start again from what is left"
+    case .kafka(let error): "\(error)"
+    case .state(let problem): "\(problem)"
+    case .disk(let text): text
+    case .output(let text): text
+    case .lost(let text): text
+    }
+  }
+}
+
+/// State that does not fit the consumer group's commit.
+package struct StateProblem: Error, Sendable, CustomStringConvertible {
+  /// What is wrong.
+  package let message: String
+  /// The way out.
+  package let hint: String
+
+  /// The problem and the way out.
+  package var description: String { "\(message)\n  hint: \(hint)" }
+}

@@ -1,0 +1,77 @@
+/// Obeys journaled steps over the records that Kafka still holds.
+struct ReplayCursor {
+  private let steps: [NumberedStep]
+  private var next = 0
+  /// How many records of the present take were taken.
+  private var taken = 0
+
+  init(steps: [NumberedStep]) { self.steps = steps }
+
+  var isAtEnd: Bool { next == steps.count }
+
+  /// Goes on as far as records are there; returns whether it got any further.
+  ///
+  /// - Throws: `TaskFailure` when the records are not those that were taken before.
+  mutating func advance(_ core: TaskCore, name: TaskName) throws -> Bool {
+    var progressed = false
+    while next < steps.count {
+      let numbered = steps[next]
+      if taken == 0, core.position.rowNumber != numbered.rowNumber {
+        throw mismatch(
+          name, "step \(numbered.step) belongs to row \(numbered.rowNumber), the task is at "
+            + "\(core.position.rowNumber)")
+      }
+      switch numbered.step {
+      case .take(let partition, let count, let nextOffset):
+        guard try take(core, partition, count, nextOffset, name, &progressed) else {
+          return progressed
+        }
+      case .tick(let time): try core.tick(time)
+      case .bound(let time): try core.bound(time)
+      case .close(let output): try core.close(output: output)
+      case .done(let output, let firstRow):
+        guard core.done(output: output, firstRow: firstRow) else {
+          throw mismatch(name, "no object of output \(output) begins with row \(firstRow)")
+        }
+      }
+      next += 1
+      taken = 0
+      progressed = true
+    }
+    try core.flush()
+    return progressed
+  }
+
+  private mutating func take(
+    _ core: TaskCore, _ partition: Int, _ count: Int, _ nextOffset: Int64, _ name: TaskName,
+    _ progressed: inout Bool
+  ) throws -> Bool {
+    let buffer = core.buffers[partition]
+    while taken < count {
+      if buffer.isExhausted {
+        try core.flush()
+        try buffer.refill()
+        if buffer.isExhausted { return false }
+      }
+      let run = min(count - taken, buffer.records.count - buffer.cursor)
+      try core.take(partition: partition, count: run)
+      taken += run
+      progressed = true
+      if buffer.nextOffset > nextOffset { break }
+    }
+    guard buffer.nextOffset == nextOffset else {
+      throw mismatch(
+        name, "\(buffer.topicPartition): \(count) records were taken up to offset \(nextOffset), "
+          + "now they end at \(buffer.nextOffset): records have vanished from the topic")
+    }
+    return true
+  }
+
+  private func mismatch(_ name: TaskName, _ message: String) -> TaskFailure {
+    .state(
+      StateProblem(
+        message: "task \(name): replay does not meet the same input: \(message)",
+        hint: "the topic's retention must exceed the time between two snapshots plus the longest "
+          + "outage; remove the pipeline's state folder and its group's offsets to start afresh"))
+  }
+}

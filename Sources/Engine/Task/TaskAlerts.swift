@@ -1,0 +1,67 @@
+import Alerting
+import Columns
+import Kafka
+
+/// The alerts and topic rows of one task on their way into outbox and topics.
+///
+/// Alerts are durable in the outbox before the commit that accounts for them, and can be sent only
+/// after it. Rows of topics, which are at least once, are acknowledged before it.
+struct TaskAlerts {
+  private let start: TaskStart
+
+  init(start: TaskStart) throws { self.start = start }
+
+  private var pipeline: String { start.name.pipeline }
+
+  /// Makes the outbox hold what was committed and nothing else.
+  func recover(commit: Int64) throws {
+    guard let outbox = start.services.outbox else { return }
+    try outbox.dropBeyond(pipeline: pipeline, task: start.name.number, commit: commit)
+    try outbox.release(pipeline: pipeline, task: start.name.number, upTo: commit)
+  }
+
+  /// Puts what the task has staged into outbox and topics, under the number of its next commit.
+  func stage(_ core: TaskCore, commit: Int64) throws {
+    var hasMessages = false
+    for index in core.plan.outputs.indices {
+      let staged = core.takeStaged(index)
+      if !staged.alerts.isEmpty, let outbox = start.services.outbox,
+        let receiver = start.services.receivers[index]
+      {
+        let alerts = staged.alerts.map { alert(of: $0, output: index, life: core.life) }
+        try outbox.append(
+          alerts, to: receiver, pipeline: pipeline, task: start.name.number, commit: commit)
+      }
+      if !staged.messages.isEmpty {
+        try start.services.topics?.write(staged.messages, output: index)
+        hasMessages = true
+      }
+    }
+    if hasMessages { try start.services.topics?.flush() }
+  }
+
+  /// Lets everything up to an acknowledged commit be sent.
+  func release(commit: Int64) throws {
+    try start.services.outbox?.release(
+      pipeline: pipeline, task: start.name.number, upTo: commit)
+  }
+
+  private func alert(of row: AlertRow, output: Int, life: String) -> Alert {
+    let plan = start.plan.outputs[output]
+    var labels: [Alert.Label] = []
+    if case .webhook(let settings) = plan.kind {
+      labels = settings.labels.map { Alert.Label($0.0, $0.1) }
+    }
+    let values = row.fields.map { Alert.Label($0.name, $0.value ?? "") }
+    let time = CivilTime(milliseconds: row.rowtime).description
+    let summary = row.fields.map { "\($0.name)=\($0.value ?? "NULL")" }.joined(separator: ", ")
+    return Alert(
+      id: "\(life)/\(plan.name)/\(row.id)", pipeline: pipeline, rule: plan.stream,
+      labels: labels,
+      annotations: values + [
+        Alert.Label("summary", "\(plan.stream) at \(time): \(summary)"),
+        Alert.Label("ROWTIME", time), Alert.Label("row_id", row.id),
+      ],
+      startsAt: row.rowtime)
+  }
+}

@@ -1,0 +1,269 @@
+import Codecs
+import Columns
+import Dataflow
+import Delivery
+import Kafka
+import StreamSQL
+
+/// The deterministic part of a task: decoding, the application's operators, the staged outputs.
+///
+/// Outputs and state are a pure function of the snapshot, the steps and the records. One worker thread
+/// owns it; it waits for nothing, reads no clock and writes nothing.
+final class TaskCore {
+  let plan: PipelinePlan
+  let task: Int
+  let life: String
+  let buffers: [PartitionBuffer]
+  private(set) var position: TaskPosition
+  private(set) var counters: TaskCounters
+  private(set) var stages: [OutputStage]
+  private let sources: [SourceDecoder]
+  private let dataflow: Dataflow
+  private var pool = StringPool()
+  private var output = DataflowOutput()
+  /// The records whose rows wait in `sources`, from `firstCause` on.
+  private var origins: [BufferedRecord] = []
+  private var firstCause: Int64 = 0
+  private var pendingSource: Int?
+
+  /// A record that was taken, and where it still can be read.
+  private struct BufferedRecord {
+    let partition: Int
+    let index: Int
+    let offset: Int64
+  }
+
+  /// How many strings the pool may hold before it is compacted.
+  private static let poolLimit = 1 << 20
+
+  init(
+    plan: PipelinePlan, task: Int, life: String, buffers: [PartitionBuffer], seed: UInt64
+  ) throws {
+    self.plan = plan
+    self.task = task
+    self.life = life
+    self.buffers = buffers
+    position = TaskPosition(nextOffsets: buffers.map(\.nextOffset))
+    counters = TaskCounters(outputs: plan.outputs.count)
+    stages = plan.outputs.map(OutputStage.init)
+    sources = try plan.inputs.map(SourceDecoder.init)
+    dataflow = try Dataflow(
+      plan: plan.application,
+      configuration: DataflowConfiguration(
+        seed: seed, watched: plan.outputs.dropLast().map(\.stream)))
+  }
+
+  // MARK: Steps
+
+  /// Takes the next `count` records of a partition; their rows are processed at the next `flush`.
+  func take(partition: Int, count: Int) throws {
+    let buffer = buffers[partition]
+    if pendingSource != buffer.input { try flush() }
+    pendingSource = buffer.input
+    for _ in 0..<count {
+      let index = buffer.cursor
+      let offset = buffer.records.offsets[index]
+      if origins.isEmpty { firstCause = position.rowNumber }
+      origins.append(BufferedRecord(partition: partition, index: index, offset: offset))
+      try decode(buffer, index: index)
+      position.rowNumber += 1
+      position.lastPartition = partition
+      position.lastOffset = offset
+      buffer.cursor += 1
+      buffer.nextOffset = offset + 1
+    }
+    position.nextOffsets[partition] = buffer.nextOffset
+  }
+
+  /// The clock reads `time`.
+  func tick(_ time: Int64) throws {
+    try flush()
+    position.clock = max(position.clock, time)
+  }
+
+  /// No later row will be earlier than `time`.
+  func bound(_ time: Int64) throws {
+    try flush()
+    guard time > position.rowtime else { return }
+    position.rowtime = time
+    dataflow.advance(to: time, pool: &pool, output: &output)
+    try drain()
+  }
+
+  /// The bound at which the application would bring something forth, or nil.
+  var nextBound: Int64? { dataflow.nextBound }
+
+  /// Closes the open object of an output.
+  func close(output index: Int) throws {
+    try flush()
+    try stages[index].close(context)
+  }
+
+  /// The closed object that begins with `firstRow` has arrived.
+  func done(output index: Int, firstRow: Int64) -> Bool { stages[index].done(firstRow: firstRow) }
+
+  /// Processes the rows of the records taken.
+  func flush() throws {
+    guard let source = pendingSource else { return }
+    pendingSource = nil
+    sources[source].finish()
+    if !sources[source].batch.isEmpty {
+      dataflow.process(&sources[source].batch, source: source, pool: &pool, output: &output)
+    }
+    try drain()
+    sources[source].reset()
+    origins.removeAll(keepingCapacity: true)
+    if pool.count > Self.poolLimit { compact() }
+  }
+
+  /// What is staged for alerts and topics, per output.
+  func takeStaged(_ index: Int) -> OutputStage.Staged { stages[index].takeStaged() }
+
+  // MARK: Decoding
+
+  private func decode(_ buffer: PartitionBuffer, index: Int) throws {
+    counters.polled += 1
+    if buffer.records.isTombstone(at: index) {
+      counters.skipped += 1
+      return
+    }
+    let stamped = buffer.records.timestamps[index]
+    let timestamp = stamped >= 0 ? stamped : position.clock
+    if timestamp > position.clock + plan.configuration.timing.maxFuture {
+      return try refuse(
+        buffer, index: index, code: "Record.FutureTimestamp",
+        message: "the timestamp \(CivilTime(milliseconds: timestamp)) is more than max_future "
+          + "ahead of the clock \(CivilTime(milliseconds: position.clock))")
+    }
+    let outcome = sources[buffer.input].decode(
+      buffer.records, index: index, partition: buffer.topicPartition.partition,
+      rowtime: max(position.rowtime, timestamp), cause: position.rowNumber, pool: &pool)
+    switch outcome {
+    case .rows:
+      counters.decoded += 1
+      position.rowtime = max(position.rowtime, timestamp)
+    case .rejected(let reject):
+      try refuse(buffer, index: index, code: reject.code.rawValue, message: reject.description)
+    }
+  }
+
+  /// Sends a record that has no row to the error stream and the dead letters.
+  private func refuse(
+    _ buffer: PartitionBuffer, index: Int, code: String, message: String
+  ) throws {
+    counters.deadLettered += 1
+    output.refuse(
+      RowError(
+        cause: position.rowNumber, code: .undecodable, message: message,
+        rowtime: max(position.rowtime, position.clock), pump: nil,
+        detail: code))
+  }
+
+  // MARK: Outputs
+
+  private var context: RowContext {
+    RowContext(
+      pipeline: plan.configuration.name, life: life, task: task, clock: position.clock,
+      origin: { [self] in origin(of: $0) })
+  }
+
+  private func origin(of cause: Int64) -> RecordOrigin {
+    let index = Int(cause - firstCause)
+    if origins.indices.contains(index) {
+      let record = origins[index]
+      let partition = buffers[record.partition].topicPartition
+      return RecordOrigin(
+        topic: partition.topic, partition: partition.partition, offset: record.offset)
+    }
+    let partition = buffers[position.lastPartition].topicPartition
+    return RecordOrigin(
+      topic: partition.topic, partition: partition.partition, offset: position.lastOffset)
+  }
+
+  private func drain() throws {
+    let context = context
+    for index in plan.outputs.indices.dropLast() {
+      let batch = output.rows(of: plan.outputs[index].stream)
+      guard let batch, !batch.isEmpty else { continue }
+      counters.outputRows[index] += Int64(batch.count)
+      try stages[index].append(batch, pool: pool, context: context)
+    }
+    for error in output.errors {
+      if error.code != .undecodable { counters.failedRows += 1 }
+      try stages[plan.deadLetterOutput].append(
+        line: deadLetter(error).line, rowtime: error.rowtime, context: context)
+      counters.outputRows[plan.deadLetterOutput] += 1
+    }
+    output.reset()
+  }
+
+  private func deadLetter(_ error: RowError) -> FailedRecord {
+    let origin = origin(of: error.cause)
+    let index = Int(error.cause - firstCause)
+    var raw: [UInt8] = []
+    var key: [UInt8]?
+    var arrival = error.rowtime
+    if origins.indices.contains(index) {
+      let record = origins[index]
+      let records = buffers[record.partition]
+      raw = records.valueBytes(record.index)
+      key = records.keyBytes(record.index)
+      arrival = records.records.timestamps[record.index]
+    }
+    return FailedRecord(
+      arrivalTimestamp: arrival, attemptEndingTimestamp: position.clock,
+      errorCode: error.detail ?? error.code.rawValue, errorMessage: error.message, rawData: raw,
+      key: key, topic: origin.topic, partition: origin.partition, offset: origin.offset,
+      pipeline: plan.configuration.name, stage: error.pump ?? "decode")
+  }
+
+  private func compact() {
+    var remap = StringRemapper(from: pool)
+    dataflow.remapStrings(&remap)
+    pool = remap.finish()
+  }
+
+  // MARK: State
+
+  func save() throws -> [StateWriter.Slice] {
+    try flush()
+    var writer = StateWriter()
+    writer.section("task") { section in
+      section.write(life)
+      position.save(into: &section)
+      counters.save(into: &section)
+    }
+    for stage in stages {
+      writer.section("output/\(stage.output.name)") { stage.save(into: &$0) }
+    }
+    dataflow.save(into: &writer, pool: pool)
+    return writer.slices
+  }
+
+  /// Takes over the state of a snapshot; `operators` is false when the application is another one.
+  func restore(_ slices: [StateWriter.Slice], operators: Bool) throws {
+    let reader = StateReader(slices)
+    var section = try reader.section("task")
+    _ = try section.text()
+    position = try TaskPosition(restoring: &section)
+    counters = try TaskCounters(restoring: &section)
+    try section.finish()
+    counters.outputRows = Array(repeating: 0, count: stages.count)
+    for index in stages.indices {
+      let name = "output/\(stages[index].output.name)"
+      guard reader.has(name) else { continue }
+      var section = try reader.section(name)
+      try stages[index].restore(from: &section)
+      counters.outputRows[index] = stages[index].nextRow
+    }
+    if operators { try dataflow.restore(from: reader, pool: &pool) }
+    for (index, buffer) in buffers.enumerated() { buffer.nextOffset = position.nextOffsets[index] }
+  }
+
+  /// The life and the offsets that a snapshot was made with.
+  static func header(of slices: [StateWriter.Slice]) throws -> (life: String, offsets: [Int64]) {
+    var section = try StateReader(slices).section("task")
+    let life = try section.text()
+    return (life, try TaskPosition(restoring: &section).nextOffsets)
+  }
+}

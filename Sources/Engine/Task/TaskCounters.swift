@@ -1,0 +1,37 @@
+import Columns
+
+/// What a task has done since its birth; kept in its snapshots.
+///
+/// Balance: `polled = decoded + deadLettered + skipped`.
+public struct TaskCounters: Hashable, Sendable {
+  /// Records taken.
+  public var polled: Int64 = 0
+  /// Records that became rows.
+  public var decoded: Int64 = 0
+  /// Records that could not be decoded, or were too far in the future.
+  public var deadLettered: Int64 = 0
+  /// Tombstones.
+  public var skipped: Int64 = 0
+  /// Rows that an operator refused.
+  public var failedRows: Int64 = 0
+  /// Rows per output, in the order of the configuration.
+  public var outputRows: [Int64]
+
+  init(outputs: Int) { outputRows = Array(repeating: 0, count: outputs) }
+
+  func save(into writer: inout SectionWriter) {
+    writer.write([polled, decoded, deadLettered, skipped, failedRows])
+    writer.write(outputRows)
+  }
+
+  init(restoring reader: inout SectionReader) throws(StateError) {
+    let values = try reader.integers()
+    guard values.count == 5 else { throw reader.failure("five counters are needed") }
+    polled = values[0]
+    decoded = values[1]
+    deadLettered = values[2]
+    skipped = values[3]
+    failedRows = values[4]
+    outputRows = try reader.integers()
+  }
+}

@@ -1,0 +1,250 @@
+import Columns
+import Kafka
+
+/// The memory of one task: its journal, snapshots and commits.
+///
+/// A commit says that everything up to its last step is accounted for. In this order: journal block
+/// and alerts are durable, the group's offsets are committed, and only after the acknowledgement does
+/// anything leave the process.
+final class TaskLog {
+  /// Whether a commit comes with a snapshot.
+  enum SnapshotChoice {
+    case none
+    case take
+    /// The first of a life, before any step.
+    case birth
+  }
+
+  private let start: TaskStart
+  private let store: any SnapshotStore
+  private let alerts: TaskAlerts
+  private var record: CommitRecord
+  private var steps: [NumberedStep] = []
+  /// The commit that the group was asked for, with what it covers.
+  private var outstanding: (record: CommitRecord, covered: [Set<Int64>])?
+  private(set) var coveredObjects: [Set<Int64>] = []
+  private(set) var schedule: CommitSchedule
+  /// Whether there was never a commit before.
+  let isBirth: Bool
+
+  struct Opened {
+    let core: TaskCore
+    let log: TaskLog
+    let steps: [NumberedStep]
+  }
+
+  private init(
+    start: TaskStart, store: any SnapshotStore, record: CommitRecord, isBirth: Bool,
+    rowNumber: Int64
+  ) throws {
+    self.start = start
+    self.store = store
+    self.record = record
+    self.isBirth = isBirth
+    alerts = try TaskAlerts(start: start)
+    schedule = CommitSchedule(
+      timing: start.plan.configuration.timing, now: start.services.time.now, rowNumber: rowNumber)
+  }
+
+  // MARK: Opening
+
+  /// Brings a task into being, or back from its snapshot with the steps that must be replayed.
+  ///
+  /// - Throws: `TaskFailure` when commit and state do not fit each other.
+  static func open(_ start: TaskStart) throws -> Opened {
+    let store = try start.services.makeStore(start.name)
+    switch start.origin {
+    case .birth(let offsets, let life):
+      guard try store.isEmpty() else {
+        throw TaskFailure.state(
+          StateProblem(
+            message: "task \(start.name) has state on this machine, but the group "
+              + "'\(start.plan.configuration.group)' has no commit for "
+              + "\(start.partitions[0].topicPartition)",
+            hint: "the broker lost the group's offsets, or it is another broker; to start afresh "
+              + "remove \(start.services.stateFolder(start.name))"))
+      }
+      let core = try makeCore(start, offsets: offsets, life: life)
+      let record = CommitRecord(
+        life: life, epoch: 1, commit: -1, snapshot: -1, previousSnapshot: -1, segment: 0,
+        segmentEnd: 0)
+      let log = try TaskLog(
+        start: start, store: store, record: record, isBirth: true, rowNumber: 0)
+      return Opened(core: core, log: log, steps: [])
+    case .resume(let record):
+      return try resume(start, store: store, record: record)
+    }
+  }
+
+  private static func resume(
+    _ start: TaskStart, store: any SnapshotStore, record: CommitRecord
+  ) throws -> Opened {
+    let (snapshot, first) = try load(start, store: store, record: record)
+    let blocks = try store.blocks(from: first, to: record.segment, end: record.segmentEnd)
+    if let newest = blocks.map(\.epoch).max(), newest > record.epoch {
+      throw TaskFailure.lost(
+        "the journal of task \(start.name) has epoch \(newest), the group's commit only "
+          + "\(record.epoch): a later owner has written it")
+    }
+    let header = try TaskCore.header(of: snapshot.slices)
+    let core = try makeCore(start, offsets: header.offsets, life: header.life)
+    let steps = blocks.filter { $0.commit > snapshot.commit && $0.commit <= record.commit }
+      .flatMap(\.steps)
+    try restore(core, from: snapshot, start: start, replays: !steps.isEmpty)
+    var next = record
+    next.epoch += 1
+    let log = try TaskLog(
+      start: start, store: store, record: next, isBirth: false,
+      rowNumber: core.position.rowNumber)
+    return Opened(core: core, log: log, steps: steps)
+  }
+
+  /// Gives a task the state of a snapshot; a changed pipeline takes over what still fits.
+  private static func restore(
+    _ core: TaskCore, from snapshot: Snapshot, start: TaskStart, replays: Bool
+  ) throws {
+    if snapshot.fingerprint == start.plan.fingerprint {
+      return try core.restore(snapshot.slices, operators: true)
+    }
+    guard !replays else {
+      throw TaskFailure.state(
+        StateProblem(
+          message: "the pipeline of task \(start.name) was changed after an unclean stop",
+          hint: "start it once as it was and stop it with SIGTERM; then start the changed one. "
+            + "To forget the old state remove \(start.services.stateFolder(start.name)) and the "
+            + "offsets of group '\(start.plan.configuration.group)'"))
+    }
+    let isSameProgram = snapshot.applicationText == start.plan.configuration.application
+    if !isSameProgram {
+      start.services.logger.warning(
+        "the application of task \(start.name) has changed: its windows and models begin anew")
+    }
+    try core.restore(snapshot.slices, operators: isSameProgram)
+  }
+
+  /// The snapshot that the commit names, or its predecessor when that one is damaged.
+  private static func load(
+    _ start: TaskStart, store: any SnapshotStore, record: CommitRecord
+  ) throws -> (Snapshot, Int64) {
+    for number in [record.snapshot, record.previousSnapshot] {
+      do {
+        if let snapshot = try store.load(number) { return (snapshot, number) }
+      } catch let error as StateError {
+        start.services.logger.warning(
+          "snapshot \(number) of task \(start.name) is damaged and was set aside: \(error)")
+      }
+    }
+    throw TaskFailure.state(
+      StateProblem(
+        message: "task \(start.name): this machine has neither snapshot \(record.snapshot) nor "
+          + "\(record.previousSnapshot), which the group's commit names",
+        hint: "run the pipeline where its state is, or bring "
+          + "\(start.services.stateFolder(start.name)) here; to forget the state, reset the "
+          + "offsets of group '\(start.plan.configuration.group)' and remove that folder"))
+  }
+
+  private static func makeCore(
+    _ start: TaskStart, offsets: [Int64], life: String
+  ) throws -> TaskCore {
+    guard offsets.count == start.partitions.count else {
+      throw TaskFailure.state(
+        StateProblem(
+          message: "task \(start.name) was made for \(offsets.count) partitions, the topics now "
+            + "have \(start.partitions.count)",
+          hint: "give the pipeline another name and a start position"))
+    }
+    let buffers = zip(start.partitions, offsets).map { partition, offset in
+      PartitionBuffer(
+        topicPartition: partition.topicPartition, input: partition.input, nextOffset: offset,
+        capacity: Batch.rowLimit)
+    }
+    return try TaskCore(
+      plan: start.plan, task: start.name.number, life: life, buffers: buffers,
+      seed: start.plan.configuration.seed)
+  }
+
+  /// Makes the outbox hold what was committed and nothing else.
+  func recoverOutbox() throws { try alerts.recover(commit: record.commit) }
+
+  // MARK: Steps
+
+  /// Whether the next commit can be asked for.
+  var hasRoom: Bool { outstanding == nil }
+
+  /// Whether there is something to commit.
+  var hasNews: Bool { !steps.isEmpty }
+
+  func note(_ step: Step, at rowNumber: Int64) {
+    steps.append(NumberedStep(rowNumber: rowNumber, step: step))
+  }
+
+  /// Notes that `count` records of a partition were taken, so that now `rowNumber` are taken in all.
+  func noteTake(partition: Int, count: Int, nextOffset: Int64, rowNumber: Int64) {
+    if let last = steps.last, case .take(partition, let before, _) = last.step {
+      steps[steps.count - 1] = NumberedStep(
+        rowNumber: last.rowNumber,
+        step: .take(partition: partition, count: before + count, nextOffset: nextOffset))
+    } else {
+      note(
+        .take(partition: partition, count: count, nextOffset: nextOffset),
+        at: rowNumber - Int64(count))
+    }
+  }
+
+  // MARK: Commits
+
+  /// Makes everything so far durable and asks the group to commit it.
+  func commit(_ core: TaskCore, now: Int64, snapshot choice: SnapshotChoice) throws {
+    try core.flush()
+    var next = record
+    next.commit += 1
+    try alerts.stage(core, commit: next.commit)
+    if choice != .birth {
+      let block = JournalBlock(epoch: next.epoch, commit: next.commit, steps: steps)
+      (next.segment, next.segmentEnd) = try store.append(block)
+    }
+    if choice != .none { try takeSnapshot(core, &next, now: now) }
+    steps.removeAll(keepingCapacity: true)
+    outstanding = (next, core.stages.map { Set($0.pending.map(\.identity.firstRow)) })
+    schedule.committed(now: now)
+    var offsets: [PartitionOffset] = []
+    for (index, buffer) in core.buffers.enumerated() {
+      offsets.append(
+        PartitionOffset(
+          buffer.topicPartition, offset: core.position.nextOffsets[index],
+          metadata: index == 0 ? next.text : ""))
+    }
+    start.control.post(.commit(start.name, offsets, commit: next.commit))
+  }
+
+  private func takeSnapshot(_ core: TaskCore, _ next: inout CommitRecord, now: Int64) throws {
+    let number = record.snapshot + 1
+    let configuration = start.plan.configuration
+    try store.store(
+      Snapshot(
+        number: number, commit: next.commit, fingerprint: start.plan.fingerprint, pipelineText: configuration.sourceText,
+        applicationText: configuration.application, slices: try core.save()))
+    try store.beginSegment(number)
+    next.previousSnapshot = record.snapshot < 0 ? number : record.snapshot
+    next.snapshot = number
+    next.segment = number
+    next.segmentEnd = 0
+    schedule.tookSnapshot(now: now, rowNumber: core.position.rowNumber)
+  }
+
+  /// The group has accepted a commit: what it covers may leave the process.
+  ///
+  /// - Returns: Whether an older snapshot became needless.
+  func acknowledged(_ commit: Int64) throws -> Bool {
+    guard let (committed, covered) = outstanding, committed.commit == commit else { return false }
+    let isSuperseded = committed.snapshot != record.snapshot
+    record = committed
+    coveredObjects = covered
+    outstanding = nil
+    try alerts.release(commit: commit)
+    return isSuperseded
+  }
+
+  /// Removes the snapshots and segments that no recovery needs any more.
+  func discardOld() throws { try store.discard(before: record.previousSnapshot) }
+}

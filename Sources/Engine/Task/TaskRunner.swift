@@ -1,0 +1,240 @@
+import Columns
+import Delivery
+import Kafka
+
+/// Drives one task on its worker thread: decides the steps, journals and commits them, replays them
+/// after a crash.
+final class TaskRunner {
+  /// Where a task is in its life.
+  enum Phase {
+    /// The birth commit is on its way.
+    case birth
+    /// Waits for its partitions.
+    case waiting
+    /// Obeys the journal.
+    case replaying(ReplayCursor)
+    case live
+    /// Takes nothing more and waits for commits and deliveries.
+    case stopping(StopMode)
+    case ended
+  }
+
+  let start: TaskStart
+  let core: TaskCore
+  let log: TaskLog
+  private(set) var phase: Phase
+  var merge: Merge
+  var uploads: TaskUploads
+  private var lastTick: Int64 = 0
+  private var idleSince: Int64?
+  private var finalSnapshotIsTaken = false
+
+  init(_ start: TaskStart) throws {
+    self.start = start
+    let opened = try TaskLog.open(start)
+    core = opened.core
+    log = opened.log
+    merge = Merge(partitions: core.buffers.count, wait: start.plan.configuration.timing.mergeWait)
+    uploads = TaskUploads(start: start)
+    if opened.steps.isEmpty, log.isBirth {
+      phase = .birth
+      try log.commit(core, now: now, snapshot: .birth)
+    } else {
+      phase = .waiting
+      try log.recoverOutbox()
+      requestPartitions()
+    }
+    replay = opened.steps
+  }
+
+  private var replay: [NumberedStep]
+  private var now: Int64 { start.services.time.now }
+  private var name: TaskName { start.name }
+
+  private func requestPartitions() {
+    start.control.post(
+      .ready(
+        name,
+        core.buffers.map { PartitionStart($0.topicPartition, at: .offset($0.nextOffset)) }))
+  }
+
+  // MARK: Messages
+
+  func assigned(_ queues: [PartitionQueue], wakeup: Wakeup) {
+    for queue in queues {
+      for buffer in core.buffers where buffer.topicPartition == queue.topicPartition {
+        buffer.queue = queue
+        queue.attach(wakeup)
+      }
+    }
+    guard case .waiting = phase else { return }
+    if replay.isEmpty { becomeLive() } else { phase = .replaying(ReplayCursor(steps: replay)) }
+    replay = []
+  }
+
+  func committed(_ commit: Int64) throws {
+    let isSuperseded = try log.acknowledged(commit)
+    uploads.release(log.coveredObjects, of: core)
+    if isSuperseded { try log.discardOld() }
+    if case .birth = phase {
+      phase = .waiting
+      requestPartitions()
+    }
+  }
+
+  func delivered(output: Int, firstRow: Int64) throws {
+    uploads.finished(output: output, firstRow: firstRow)
+    guard core.done(output: output, firstRow: firstRow) else { return }
+    log.note(.done(output: output, firstRow: firstRow), at: core.position.rowNumber)
+  }
+
+  func stop(_ mode: StopMode) throws {
+    switch (phase, mode) {
+    case (_, .drop), (.birth, _), (.waiting, _), (.replaying, _):
+      end(nil)
+    case (.stopping(.drain), .handOver), (.ended, _): break
+    default:
+      try core.flush()
+      if mode == .drain { try closeAll() }
+      phase = .stopping(mode)
+    }
+  }
+
+  func end(_ failure: TaskFailure?) {
+    phase = .ended
+    uploads.cancel()
+    start.control.post(.stopped(name, failure))
+  }
+
+  // MARK: Turns
+
+  /// Does what can be done now; returns whether there may be more at once.
+  func turn() throws -> Bool {
+    switch phase {
+    case .birth, .waiting, .ended: return false
+    case .replaying(var cursor):
+      let progressed = try cursor.advance(core, name: name)
+      phase = cursor.isAtEnd ? phase : .replaying(cursor)
+      if cursor.isAtEnd { becomeLive() }
+      publishStatus()
+      return progressed
+    case .live:
+      let taken = try takeRecords()
+      try closeDue()
+      try boundIfIdle(taken: taken)
+      if log.schedule.commitIsDue(now: now) { try commitIfNeeded() }
+      if taken > 0 { publishStatus() }
+      return taken > 0
+    case .stopping(let mode):
+      try stopTurn(mode)
+      return false
+    }
+  }
+
+  private func becomeLive() {
+    for index in core.plan.outputs.indices { _ = core.takeStaged(index) }
+    phase = .live
+    // What is closed in the recovered state was committed with it.
+    uploads.release(core.stages.map { Set($0.pending.map(\.identity.firstRow)) }, of: core)
+    publishStatus()
+  }
+
+  private func takeRecords() throws -> Int {
+    guard uploads.hasRoom(core), log.hasRoom else { return 0 }
+    for buffer in core.buffers where buffer.isExhausted { try buffer.refill() }
+    guard core.buffers.contains(where: { !$0.isExhausted }) else { return 0 }
+    try tickIfDue()
+    let lagging = core.buffers.contains { $0.records.count == $0.records.capacity }
+    let limit = lagging ? Batch.laggingRowLimit : Batch.rowLimit
+    var taken = 0
+    while taken < limit,
+      let run = merge.next(
+        core.buffers, limit: limit - taken, now: now, hasUnread: { self.hasUnread($0) })
+    {
+      try core.take(partition: run.partition, count: run.count)
+      log.noteTake(
+        partition: run.partition, count: run.count,
+        nextOffset: core.buffers[run.partition].nextOffset, rowNumber: core.position.rowNumber)
+      taken += run.count
+      if core.buffers[run.partition].isExhausted { break }
+    }
+    try core.flush()
+    return taken
+  }
+
+  private func hasUnread(_ buffer: PartitionBuffer) -> Bool {
+    guard let marks = start.consumer.cachedWatermarks(of: buffer.topicPartition) else {
+      return false
+    }
+    return marks.high > buffer.nextOffset
+  }
+
+  private func tickIfDue() throws {
+    let time = now
+    guard time - lastTick >= 1_000 || lastTick == 0 else { return }
+    lastTick = time
+    log.note(.tick(time: time), at: core.position.rowNumber)
+    try core.tick(time)
+  }
+
+  private func closeDue() throws {
+    let time = now
+    for (index, stage) in core.stages.enumerated() {
+      guard let due = stage.dueAt, time >= due else { continue }
+      log.note(.close(output: index), at: core.position.rowNumber)
+      try core.close(output: index)
+    }
+  }
+
+  private func closeAll() throws {
+    for (index, stage) in core.stages.enumerated() where !stage.open.isEmpty {
+      log.note(.close(output: index), at: core.position.rowNumber)
+      try core.close(output: index)
+    }
+  }
+
+  /// Lets time go on without records once everything was read for the idle time-out.
+  private func boundIfIdle(taken: Int) throws {
+    let time = now
+    guard taken == 0, core.buffers.allSatisfy({ $0.isExhausted && !hasUnread($0) }) else {
+      idleSince = nil
+      return
+    }
+    let since = idleSince ?? time
+    idleSince = since
+    let timeout = start.plan.configuration.timing.idleTimeout
+    guard time - since >= timeout, let next = core.nextBound, next <= time - timeout else { return }
+    log.note(.bound(time: next), at: core.position.rowNumber)
+    try core.bound(next)
+  }
+
+  // MARK: Commits
+
+  private func commitIfNeeded() throws {
+    guard log.hasNews, log.hasRoom else { return }
+    let isDue = log.schedule.snapshotIsDue(now: now, rowNumber: core.position.rowNumber)
+    try log.commit(core, now: now, snapshot: isDue ? .take : .none)
+  }
+
+  private func stopTurn(_ mode: StopMode) throws {
+    guard log.hasRoom else { return }
+    if log.hasNews {
+      let isLast = mode == .drain && core.stages.allSatisfy(\.pending.isEmpty)
+      finalSnapshotIsTaken = isLast
+      return try log.commit(core, now: now, snapshot: isLast ? .take : .none)
+    }
+    guard mode == .drain, !start.services.isOutOfTime() else { return end(nil) }
+    guard core.stages.allSatisfy(\.pending.isEmpty) else { return }
+    if finalSnapshotIsTaken { return end(nil) }
+    finalSnapshotIsTaken = true
+    try log.commit(core, now: now, snapshot: .take)
+  }
+
+  private func publishStatus() {
+    var phaseName = "running"
+    if case .replaying = phase { phaseName = "replaying" }
+    start.services.status.update(
+      name, TaskStatus(phase: phaseName, counters: core.counters, rowtime: core.position.rowtime,
+        nextOffsets: core.position.nextOffsets, pendingBytes: uploads.pendingBytes(core)))
+  }
+}

@@ -1,0 +1,64 @@
+import Delivery
+import Synchronization
+
+/// Hands the closed objects of one task to their destinations once a commit covers them.
+struct TaskUploads {
+  /// How many bytes may wait for destinations before the task stops taking records.
+  static let byteLimit = 64 << 20
+
+  private let start: TaskStart
+  private var underWay: Set<Key> = []
+  private var tasks: [Task<Void, Never>] = []
+
+  private struct Key: Hashable {
+    let output: Int
+    let firstRow: Int64
+  }
+
+  init(start: TaskStart) { self.start = start }
+
+  /// Whether more objects may be closed.
+  func hasRoom(_ core: TaskCore) -> Bool { pendingBytes(core) < Self.byteLimit }
+
+  func pendingBytes(_ core: TaskCore) -> Int { core.stages.reduce(0) { $0 + $1.pendingBytes } }
+
+  /// Starts the delivery of objects, named per output by their first rows.
+  mutating func release(_ objects: [Set<Int64>], of core: TaskCore) {
+    for (output, firstRows) in objects.enumerated() {
+      for object in core.stages[output].pending where firstRows.contains(object.identity.firstRow) {
+        let key = Key(output: output, firstRow: object.identity.firstRow)
+        guard underWay.insert(key).inserted else { continue }
+        deliver(object, output: output)
+      }
+    }
+  }
+
+  private mutating func deliver(_ object: ClosedObject, output: Int) {
+    guard let uploader = start.services.uploaders[output] else { return }
+    let name = start.name
+    let worker = start.services.worker
+    let firstRow = object.identity.firstRow
+    tasks.append(
+      Task {
+        do {
+          _ = try await uploader.deliver(object)
+          worker.post(.delivered(name, output: output, firstRow: firstRow))
+        } catch let error as DeliveryError {
+          worker.post(.undeliverable(name, output: output, error))
+        } catch {
+          // Cancelled: the task was given up, and its next owner delivers the object.
+          start.services.logger.debug("delivery of \(object.name) was cancelled")
+        }
+      })
+  }
+
+  mutating func finished(output: Int, firstRow: Int64) {
+    underWay.remove(Key(output: output, firstRow: firstRow))
+    if underWay.isEmpty { tasks.removeAll() }
+  }
+
+  /// Gives up what is under way.
+  func cancel() {
+    for task in tasks { task.cancel() }
+  }
+}
