@@ -30,7 +30,7 @@ struct OutputStage {
 
   init(_ output: OutputPlan) {
     self.output = output
-    encoder = RowEncoder(schema: output.schema, output: output)
+    encoder = RowEncoder(output)
     open = OpenObject()
   }
 
@@ -52,6 +52,7 @@ struct OutputStage {
   mutating func append(
     _ batch: borrowing Batch, pool: borrowing StringPool, context: RowContext
   ) throws(DeliveryError) {
+    encoder.load(batch)
     for row in 0..<batch.count {
       let cause = batch.causes[row]
       if cause != lastCause {
@@ -66,7 +67,7 @@ struct OutputStage {
       case .delivery(let delivery):
         let id = delivery.includesID ? context.id(cause: cause, number: lastCauseRows) : nil
         open.append(row: nextRow, rowTime: batch.rowtimes[row], now: context.clock) { bytes in
-          encoder.append(batch, row: row, pool: pool, id: id, to: &bytes)
+          encoder.append(row: row, id: id, pool: pool, to: &bytes)
         }
         if open.isFull(delivery.hints) { try close(context) }
       case .webhook:
@@ -77,7 +78,7 @@ struct OutputStage {
       case .kafka(_, let includesID):
         let id = includesID ? context.id(cause: cause, number: lastCauseRows) : nil
         var bytes: [UInt8] = []
-        encoder.append(batch, row: row, pool: pool, id: id, to: &bytes)
+        encoder.append(row: row, id: id, pool: pool, to: &bytes)
         if bytes.last == UInt8(ascii: "\n") { bytes.removeLast() }
         staged.messages.append(bytes)
       }

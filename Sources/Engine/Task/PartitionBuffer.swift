@@ -30,6 +30,24 @@ final class PartitionBuffer {
   /// The timestamp of the first record that was not taken.
   var headTimestamp: Int64 { records.timestamps[cursor] }
 
+  /// A copy of a taken record's value.
+  func valueBytes(_ index: Int) -> [UInt8] {
+    let value = records.value(at: index)
+    var bytes: [UInt8] = []
+    bytes.reserveCapacity(value.count)
+    for position in value.indices { bytes.append(value[position]) }
+    return bytes
+  }
+
+  /// A copy of a taken record's key, or nil when it has none.
+  func keyBytes(_ index: Int) -> [UInt8]? {
+    guard records.hasKey(at: index) else { return nil }
+    let key = records.key(at: index)
+    var bytes: [UInt8] = []
+    for position in key.indices { bytes.append(key[position]) }
+    return bytes
+  }
+
   /// Fetches what waits, dropping the records taken; only when exhausted.
   ///
   /// - Throws: `TaskFailure` when the broker no longer has what must be read next.

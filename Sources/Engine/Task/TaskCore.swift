@@ -20,7 +20,11 @@ final class TaskCore {
   private let sources: [SourceDecoder]
   private let dataflow: Dataflow
   private var pool = StringPool()
-  private var output = DataflowOutput()
+  private var output: DataflowOutput
+  /// For each output of the pipeline the place of its stream in `output`; nil for dead letters.
+  private let watched: [Int?]
+  /// The codes of the refusals since the last flush, by cause.
+  private var refusals: [Int64: String] = [:]
   /// The records whose rows wait in `sources`, from `firstCause` on.
   private var origins: [BufferedRecord] = []
   private var firstCause: Int64 = 0
@@ -47,10 +51,14 @@ final class TaskCore {
     counters = TaskCounters(outputs: plan.outputs.count)
     stages = plan.outputs.map(OutputStage.init)
     sources = try plan.inputs.map(SourceDecoder.init)
+    var streams: [String] = []
+    for output in plan.outputs.dropLast() where !streams.contains(output.stream) {
+      streams.append(output.stream)
+    }
+    watched = plan.outputs.map { streams.firstIndex(of: $0.stream) }
     dataflow = try Dataflow(
-      plan: plan.application,
-      configuration: DataflowConfiguration(
-        seed: seed, watched: plan.outputs.dropLast().map(\.stream)))
+      plan: plan.application, configuration: DataflowConfiguration(seed: seed, watched: streams))
+    output = dataflow.makeOutput()
   }
 
   // MARK: Steps
@@ -109,6 +117,8 @@ final class TaskCore {
     sources[source].finish()
     if !sources[source].batch.isEmpty {
       dataflow.process(&sources[source].batch, source: source, pool: &pool, output: &output)
+    } else if !refusals.isEmpty {
+      dataflow.advance(to: position.rowtime, pool: &pool, output: &output)
     }
     try drain()
     sources[source].reset()
@@ -152,11 +162,11 @@ final class TaskCore {
     _ buffer: PartitionBuffer, index: Int, code: String, message: String
   ) throws {
     counters.deadLettered += 1
-    output.refuse(
+    refusals[position.rowNumber] = code
+    dataflow.refuse(
       RowError(
-        cause: position.rowNumber, code: .undecodable, message: message,
-        rowtime: max(position.rowtime, position.clock), pump: nil,
-        detail: code))
+        undecodable: position.rowNumber, rowtime: position.rowtime, message: message,
+        record: buffer.valueBytes(index)))
   }
 
   // MARK: Outputs
@@ -182,19 +192,19 @@ final class TaskCore {
 
   private func drain() throws {
     let context = context
-    for index in plan.outputs.indices.dropLast() {
-      let batch = output.rows(of: plan.outputs[index].stream)
-      guard let batch, !batch.isEmpty else { continue }
-      counters.outputRows[index] += Int64(batch.count)
-      try stages[index].append(batch, pool: pool, context: context)
+    for (index, stream) in watched.enumerated() {
+      guard let stream, !output.streams[stream].batch.isEmpty else { continue }
+      counters.outputRows[index] += Int64(output.streams[stream].batch.count)
+      try stages[index].append(output.streams[stream].batch, pool: pool, context: context)
     }
     for error in output.errors {
-      if error.code != .undecodable { counters.failedRows += 1 }
+      if error.pump != nil { counters.failedRows += 1 }
       try stages[plan.deadLetterOutput].append(
-        line: deadLetter(error).line, rowtime: error.rowtime, context: context)
+        line: deadLetter(error).line, rowtime: error.time, context: context)
       counters.outputRows[plan.deadLetterOutput] += 1
     }
-    output.reset()
+    output.removeAll()
+    refusals.removeAll(keepingCapacity: true)
   }
 
   private func deadLetter(_ error: RowError) -> FailedRecord {
@@ -205,16 +215,17 @@ final class TaskCore {
     var arrival = error.rowtime
     if origins.indices.contains(index) {
       let record = origins[index]
-      let records = buffers[record.partition]
-      raw = records.valueBytes(record.index)
-      key = records.keyBytes(record.index)
-      arrival = records.records.timestamps[record.index]
+      let buffer = buffers[record.partition]
+      raw = buffer.valueBytes(record.index)
+      key = buffer.keyBytes(record.index)
+      arrival = buffer.records.timestamps[record.index]
     }
     return FailedRecord(
       arrivalTimestamp: arrival, attemptEndingTimestamp: position.clock,
-      errorCode: error.detail ?? error.code.rawValue, errorMessage: error.message, rawData: raw,
-      key: key, topic: origin.topic, partition: origin.partition, offset: origin.offset,
-      pipeline: plan.configuration.name, stage: error.pump ?? "decode")
+      errorCode: refusals[error.cause] ?? error.error.code.rawValue,
+      errorMessage: error.error.message, rawData: raw, key: key, topic: origin.topic,
+      partition: origin.partition, offset: origin.offset, pipeline: plan.configuration.name,
+      stage: error.pump ?? "decode")
   }
 
   private func compact() {

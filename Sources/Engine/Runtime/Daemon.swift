@@ -1,0 +1,196 @@
+import Alerting
+import Delivery
+import Foundation
+public import Logging
+import Synchronization
+public import Transport
+
+/// Runs pipelines until it is stopped: `cutbank run`, and the demo.
+public final class Daemon: Sendable {
+  private let plans: [PipelinePlan]
+  private let configuration: DaemonConfiguration
+  private let logger: Logger
+  private let time: any TimeSource
+  private let disk: any Disk
+  private let seed: UInt64
+  private let board = StatusBoard()
+  private let deadline = ShutdownDeadline()
+  private let controls = Mutex<(isStopped: Bool, running: [PipelineControl])>((false, []))
+
+  /// Creates a daemon.
+  ///
+  /// - Parameters:
+  ///   - plans: The pipelines; their names differ.
+  ///   - configuration: Settings of the daemon.
+  ///   - logger: Told about changes of state.
+  ///   - time: The clock.
+  ///   - seed: Seeds lives of tasks and jitter of retries; results never depend on it.
+  public convenience init(
+    plans: [PipelinePlan], configuration: DaemonConfiguration, logger: Logger,
+    time: any TimeSource = SystemTime(), seed: UInt64
+  ) {
+    self.init(
+      plans: plans, configuration: configuration, logger: logger, time: time, disk: LocalDisk(),
+      seed: seed)
+  }
+
+  package init(
+    plans: [PipelinePlan], configuration: DaemonConfiguration, logger: Logger,
+    time: any TimeSource, disk: any Disk, seed: UInt64
+  ) {
+    self.plans = plans
+    self.configuration = configuration
+    self.logger = logger
+    self.time = time
+    self.disk = disk
+    self.seed = seed
+  }
+
+  /// What every pipeline is doing, in the order of the names.
+  public var statuses: [PipelineStatus] { board.snapshot() }
+
+  /// Lets every pipeline deliver what it has taken, commit and end; `run` then returns.
+  public func stop() {
+    deadline.set(time.now + configuration.shutdownTimeout)
+    let running = controls.withLock { state in
+      state.isStopped = true
+      return state.running
+    }
+    for control in running { control.stop() }
+  }
+
+  /// Runs until `stop`, or until every pipeline has failed.
+  ///
+  /// - Returns: Whether no pipeline has failed.
+  /// - Throws: `ConfigurationRefused` when a destination or the data directory cannot be written.
+  public func run() async throws -> Bool {
+    let threads = BlockingThreads(count: 2)
+    let alerts = try openAlerts(threads)
+    let workers = makeWorkers()
+    var all: [PipelineControl] = []
+    for plan in plans {
+      let uploaders = try await makeUploaders(plan, threads: threads)
+      all.append(try makeControl(plan, workers, uploaders, alerts))
+    }
+    let isStopped = controls.withLock { state in
+      state.running = all
+      return state.isStopped
+    }
+    for control in all {
+      if isStopped { control.stop() }
+      control.begin()
+    }
+    try await wait(for: all, alerts: alerts)
+    for worker in workers { worker.mailbox.post(.quit) }
+    try await alerts?.shutdown()
+    try await threads.stop()
+    return !statuses.contains(where: \.hasFailed)
+  }
+
+  /// Sends alerts as long as pipelines run, then what is left for a moment.
+  private func wait(for all: [PipelineControl], alerts: AlertServices?) async throws {
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      if let alerts {
+        group.addTask {
+          do {
+            try await alerts.run()
+          } catch is CancellationError {
+            return
+          }
+        }
+      }
+      for control in all { await control.waitUntilEnded() }
+      try await alerts?.waitUntilSent(deadline: time.now + 5_000)
+      group.cancelAll()
+      try await group.waitForAll()
+    }
+  }
+
+  // MARK: Parts
+
+  private func openAlerts(_ threads: BlockingThreads) throws -> AlertServices? {
+    do {
+      try disk.createDirectory(configuration.dataDirectory)
+    } catch {
+      throw Self.refused(
+        configuration.dataDirectory, "\(error)",
+        hint: "set data_directory (CUTBANK_DATA_DIRECTORY) to a folder that can be written")
+    }
+    let targets = plans.flatMap { plan in
+      plan.outputs.compactMap { AlertTarget(pipeline: plan.configuration.name, output: $0) }
+    }
+    guard !targets.isEmpty else { return nil }
+    return try AlertServices(
+      path: "\(configuration.dataDirectory)/outbox.sqlite", targets: targets, time: time,
+      seed: seed, threads: threads, logger: logger)
+  }
+
+  private func makeWorkers() -> [Worker] {
+    let count = max(1, ProcessInfo.processInfo.activeProcessorCount)
+    return (0..<count).map { Worker(number: $0, logger: logger) }
+  }
+
+  private func makeUploaders(
+    _ plan: PipelinePlan, threads: BlockingThreads
+  ) async throws -> [Uploader?] {
+    var uploaders: [Uploader?] = []
+    for (index, output) in plan.outputs.enumerated() {
+      guard case .delivery(let delivery) = output.kind,
+        case .directory(let path) = delivery.destination
+      else {
+        uploaders.append(nil)
+        continue
+      }
+      do {
+        let destination = try await DirectoryDestination(
+          path: path, owner: "\(plan.configuration.name)/\(output.name)",
+          compression: delivery.compression, threads: threads)
+        uploaders.append(
+          Uploader(destination: destination, time: time, seed: seed &+ UInt64(index)))
+      } catch let error as DeliveryError {
+        throw Self.refused(
+          plan.configuration.file, "the folder of output \(output.name): \(error.message)",
+          hint: error.hint)
+      }
+    }
+    return uploaders
+  }
+
+  private func makeControl(
+    _ plan: PipelinePlan, _ workers: [Worker], _ uploaders: [Uploader?], _ alerts: AlertServices?
+  ) throws -> PipelineControl {
+    let hasTopics = plan.outputs.contains { if case .kafka = $0.kind { true } else { false } }
+    let topics = hasTopics ? try TopicWriter(plan: plan, logger: logger) : nil
+    let receivers = plan.outputs.map {
+      AlertTarget(pipeline: plan.configuration.name, output: $0)?.receiver
+    }
+    let services = workers.map { worker in
+      TaskServices(
+        time: time, disk: disk, dataDirectory: configuration.dataDirectory, logger: logger,
+        worker: worker.mailbox, status: board, uploaders: uploaders, outbox: alerts?.outbox,
+        receivers: receivers, topics: topics, deadline: deadline)
+    }
+    let lives = Lives(seed: seed)
+    return PipelineControl(
+      plan: plan, services: services, board: board, time: time, logger: logger,
+      makeLife: { lives.next() })
+  }
+
+  private static func refused(_ file: String, _ message: String, hint: String?) -> any Error {
+    ConfigurationRefused(
+      problems: [ConfigurationProblem(file: file, message: message, hint: hint)])
+  }
+}
+
+/// Names for births of tasks.
+private final class Lives: Sendable {
+  private let generator: Mutex<SplitMix64>
+
+  init(seed: UInt64) { generator = Mutex(SplitMix64(seed: seed)) }
+
+  func next() -> String {
+    let number = generator.withLock { $0.next() }
+    let digits = String(number, radix: 16)
+    return String(repeating: "0", count: 16 - digits.count) + digits
+  }
+}

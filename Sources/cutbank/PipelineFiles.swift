@@ -1,0 +1,93 @@
+import ArgumentParser
+import Engine
+import Foundation
+
+/// The options by which commands find pipelines and the daemon's settings.
+struct PipelineOptions: ParsableArguments {
+  @Option(name: .long, help: "Kafka brokers, HOST:PORT[,HOST:PORT…]; over every setting.")
+  var brokers: String?
+
+  @Option(name: .long, help: "Settings of the daemon, instead of ./cutbank.yaml.")
+  var config: String?
+
+  @Option(name: .long, help: "Where state, outbox and dead letters live.")
+  var dataDirectory: String?
+
+  /// The daemon's settings: default < file < environment < flag.
+  ///
+  /// - Throws: `ConfigurationRefused`.
+  func daemon() throws -> DaemonConfiguration {
+    let environment = ProcessInfo.processInfo.environment
+    var file = config
+    if file == nil, FileManager.default.fileExists(atPath: "cutbank.yaml") { file = "cutbank.yaml" }
+    let text = try file.map { try PipelineFiles.read($0) }
+    var settings = try DaemonConfiguration(file: file, text: text, environment: environment)
+    if let brokers { settings.kafka.brokers = brokers }
+    if let dataDirectory { settings.dataDirectory = dataDirectory }
+    return settings
+  }
+}
+
+/// Reads pipeline files with the applications that they name.
+enum PipelineFiles {
+  /// The text of a file.
+  ///
+  /// - Throws: `ConfigurationRefused` when it cannot be read.
+  static func read(_ path: String) throws -> String {
+    do {
+      return try String(contentsOfFile: path, encoding: .utf8)
+    } catch {
+      throw ConfigurationRefused(
+        problems: [
+          ConfigurationProblem(
+            file: path, message: "the file cannot be read: \(reason(error))",
+            hint: "check the path and its permissions; the text must be UTF-8")
+        ])
+    }
+  }
+
+  private static func reason(_ error: any Error) -> String {
+    let underlying = (error as NSError).userInfo[NSUnderlyingErrorKey] as? NSError
+    guard let underlying, underlying.domain == NSPOSIXErrorDomain else {
+      return error.localizedDescription
+    }
+    return String(cString: strerror(Int32(underlying.code)))
+  }
+
+  /// Plans for all files.
+  ///
+  /// - Parameter brokersRequired: Whether a pipeline without brokers is refused.
+  /// - Returns: The plans, and warnings.
+  /// - Throws: `ConfigurationRefused` with the problems of every file.
+  static func plans(
+    _ paths: [String], daemon: DaemonConfiguration, brokersRequired: Bool = true
+  ) throws -> ([PipelinePlan], [ConfigurationProblem]) {
+    var kafka = daemon.kafka
+    if !brokersRequired, kafka.brokers.isEmpty { kafka.brokers = "localhost:9092" }
+    var plans: [PipelinePlan] = []
+    var refused: [ConfigurationProblem] = []
+    var warnings: [ConfigurationProblem] = []
+    for path in paths {
+      do {
+        let (configuration, first) = try PipelineConfiguration.read(
+          file: path, text: try read(path),
+          environment: ProcessInfo.processInfo.environment, daemon: kafka,
+          readFile: { try String(contentsOfFile: $0, encoding: .utf8) })
+        let (plan, second) = try PipelinePlan.make(
+          configuration, dataDirectory: daemon.dataDirectory)
+        if plans.contains(where: { $0.configuration.name == configuration.name }) {
+          refused.append(
+            ConfigurationProblem(
+              file: path, message: "there is another pipeline '\(configuration.name)'",
+              hint: "names must differ within a daemon"))
+        }
+        plans.append(plan)
+        warnings += first + second
+      } catch let error as ConfigurationRefused {
+        refused += error.problems
+      }
+    }
+    guard refused.isEmpty else { throw ConfigurationRefused(problems: refused) }
+    return (plans, warnings)
+  }
+}

@@ -1,0 +1,129 @@
+import Engine
+import Testing
+
+@Suite struct ConfigurationTests {
+  static let valid = """
+    name: city-taxi
+    application: city-taxi.sql
+    inputs:
+      - stream: SOURCE_SQL_STREAM_001
+        kafka: {topic: city-taxi, start: trim_horizon}
+        format: json
+        columns:
+          - {name: pickup_time, type: TIMESTAMP, path: $.timestamp}
+          - {name: passengers, type: DOUBLE, path: $.value}
+    outputs:
+      - stream: DESTINATION_SQL_STREAM
+        delivery: {to: file://./out, compression: gzip, buffer: {size: 5MiB, interval: 60s}}
+      - stream: ALERTS
+        webhook: {url: "${ALERT_URL}", secret: "${SECRET:-}"}
+    models: []
+    """
+
+  static func read(
+    _ text: String, environment: [String: String] = ["ALERT_URL": "http://127.0.0.1:1/x"]
+  ) throws -> PipelineConfiguration {
+    try PipelineConfiguration.read(
+      file: "pipelines/p.yaml", text: text, environment: environment,
+      daemon: KafkaSettings(brokers: "b:9092"), readFile: { "-- \($0)" }
+    ).0
+  }
+
+  static func problems(
+    _ text: String, environment: [String: String] = ["ALERT_URL": "http://127.0.0.1:1/x"]
+  ) -> [String] {
+    do {
+      _ = try read(text, environment: environment)
+      return []
+    } catch let refused as ConfigurationRefused {
+      return refused.problems.map { "\($0.line):\($0.column) \($0.message) | \($0.hint ?? "")" }
+    } catch {
+      return ["unexpected \(error)"]
+    }
+  }
+
+  @Test func aValidFileGetsItsDefaults() throws {
+    let configuration = try Self.read(Self.valid)
+    #expect(configuration.name == "city-taxi")
+    #expect(configuration.application == "-- pipelines/city-taxi.sql")
+    #expect(configuration.group == "cutbank.city-taxi")
+    #expect(configuration.inputs[0].start == .earliest)
+    #expect(configuration.inputs[0].columns.map(\.path) == ["$.timestamp", "$.value"])
+    #expect(configuration.timing.maxFuture == 3_600_000)
+    #expect(configuration.guarantee == .exactlyOnce)
+    guard case .delivery(let delivery) = configuration.outputs[0].kind,
+      case .webhook(let webhook) = configuration.outputs[1].kind
+    else {
+      Issue.record("outputs are of the wrong kind")
+      return
+    }
+    #expect(delivery.bufferBytes == 5 * 1_048_576 && delivery.bufferMilliseconds == 60_000)
+    #expect(webhook.url == "http://127.0.0.1:1/x" && webhook.secrets.isEmpty)
+  }
+
+  static let refusals: [(change: (String, String), expected: String)] = [
+    (("group_id", "x"), ""),
+    (
+      ("name: city-taxi", "name: city-taxi\ngruop: x"),
+      "2:1 unknown key gruop | did you mean group?"
+    ),
+    (
+      ("compression: gzip", "compresion: gzip"),
+      "12:37 unknown key outputs[0].delivery.compresion | did you mean compression?"
+    ),
+    (("size: 5MiB", "size: 5TiB"), "12:66"),
+    (("interval: 60s", "interval: 1h"), "outside 0.0 s to 900.0 s"),
+    (("type: DOUBLE", "type: DUBLE"), "'DUBLE' is not a column type"),
+    (("name: passengers", "name: pickup_time"), "the column 'pickup_time' is declared twice"),
+    (("start: trim_horizon", "start: yesterday"), "none of latest, earliest, trim_horizon"),
+    (("${ALERT_URL}", "${NO_SUCH}"), "the environment variable NO_SUCH is not set"),
+    (("name: city-taxi", "name: 'city taxi'"), "has other characters than"),
+    (("delivery: {to: file://./out,", "delivery: {"), "outputs[0].delivery.to is missing"),
+    (("webhook: {url", "kafka: {topic: t}\n        webhook: {url"), "needs exactly one of"),
+  ]
+
+  @Test(arguments: refusals.dropFirst()) func refuses(
+    _ test: (change: (String, String), expected: String)
+  ) {
+    let text = Self.valid.replacing(test.change.0, with: test.change.1)
+    #expect(text != Self.valid, "the change must apply")
+    let found = Self.problems(text)
+    #expect(found.contains { $0.contains(test.expected) }, "\(found)")
+  }
+
+  @Test func severalProblemsAreReportedTogether() {
+    let text = Self.valid.replacing("type: DOUBLE", with: "type: DUBLE")
+      .replacing("compression: gzip", with: "compression: lzma")
+    #expect(Self.problems(text).count == 2)
+  }
+
+  @Test func aBrokenYAMLHasItsPlace() {
+    let found = Self.problems("name: x\n  bad: [1, 2\n")
+    #expect(found.count == 1 && !found[0].hasPrefix("0:0"), "\(found)")
+  }
+
+  @Test func aKafkaOutputNeedsTheGuaranteeThatItHas() {
+    let text = Self.valid.replacing("webhook: {url: \"${ALERT_URL}\", secret: \"${SECRET:-}\"}", with: "kafka: {topic: t}")
+    #expect(Self.problems(text).contains { $0.contains("write guarantee: at_least_once") })
+    #expect(Self.problems("guarantee: at_least_once\n" + text).isEmpty)
+  }
+}
+
+@Suite struct DaemonConfigurationTests {
+  @Test func flagsFileAndEnvironmentHaveTheirOrder() throws {
+    let settings = try DaemonConfiguration(
+      file: "cutbank.yaml",
+      text: "kafka: {brokers: a:1, security.protocol: ssl}\ndata_directory: /var/lib/cutbank\n",
+      environment: ["CUTBANK_KAFKA__BROKERS": "b:2", "CUTBANK_KAFKA__SASL_USERNAME": "u"])
+    #expect(settings.kafka.brokers == "b:2")
+    #expect(
+      settings.kafka.properties == ["security.protocol": "ssl", "sasl.username": "u"])
+    #expect(settings.dataDirectory == "/var/lib/cutbank")
+  }
+
+  @Test func anUnknownVariableIsRefused() {
+    #expect(throws: ConfigurationRefused.self) {
+      try DaemonConfiguration(file: nil, text: nil, environment: ["CUTBANK_LOGG__LEVEL": "x"])
+    }
+  }
+}

@@ -1,0 +1,164 @@
+import Columns
+import Engine
+import Testing
+
+/// A disk in memory that can refuse its n-th write.
+final class MemoryDisk: Disk, @unchecked Sendable {
+  // @unchecked: each test uses its disk on one thread.
+  var files: [String: [UInt8]] = [:]
+  var writesUntilFailure = Int.max
+
+  private func countWrite(_ path: String) throws {
+    writesUntilFailure -= 1
+    if writesUntilFailure < 0 {
+      throw DiskError(operation: "write", path: path, code: 28, text: "No space left on device")
+    }
+  }
+
+  func createDirectory(_ path: String) throws {}
+  func list(_ path: String) throws -> [String] {
+    files.keys.filter { $0.hasPrefix(path + "/") }.map { String($0.dropFirst(path.count + 1)) }
+      .filter { !$0.contains("/") }.sorted()
+  }
+  func read(_ path: String) throws -> [UInt8]? { files[path] }
+  func replace(_ path: String, with bytes: [UInt8]) throws {
+    try countWrite(path)
+    files[path] = bytes
+  }
+  func append(_ bytes: [UInt8], to path: String, at offset: Int) throws {
+    try countWrite(path)
+    files[path] = Array((files[path] ?? []).prefix(offset)) + bytes
+  }
+  func move(_ path: String, to target: String) throws {
+    files[target] = files.removeValue(forKey: path)
+  }
+  func remove(_ path: String) throws { files[path] = nil }
+}
+
+@Suite struct StateFileTests {
+  static func snapshot(_ number: Int64, commit: Int64 = 7) -> Snapshot {
+    var writer = StateWriter()
+    writer.section("task") { $0.write("life") }
+    writer.section("operator/0") { $0.write(Array(repeating: UInt8(3), count: 200)) }
+    return Snapshot(
+      number: number, commit: commit, fingerprint: "f", pipelineText: "name: p",
+      applicationText: "-- sql", slices: writer.slices)
+  }
+
+  static let steps = [
+    NumberedStep(rowNumber: 0, step: .tick(time: 1_700_000_000_000)),
+    NumberedStep(rowNumber: 0, step: .take(partition: 2, count: 900, nextOffset: 901)),
+    NumberedStep(rowNumber: 900, step: .close(output: 1)),
+    NumberedStep(rowNumber: 900, step: .bound(time: -5)),
+    NumberedStep(rowNumber: 900, step: .done(output: 1, firstRow: 33)),
+  ]
+
+  @Test func aSnapshotReadsBack() throws {
+    let disk = MemoryDisk()
+    let store = try LocalSnapshotStore(folder: "s", disk: disk)
+    #expect(try store.isEmpty())
+    try store.store(Self.snapshot(4))
+    let read = try #require(try store.load(4))
+    #expect(read.commit == 7 && read.applicationText == "-- sql" && read.fingerprint == "f")
+    #expect(read.slices.map(\.section) == ["task", "operator/0"])
+    #expect(read.slices.map(\.bytes) == Self.snapshot(4).slices.map(\.bytes))
+    #expect(try store.load(5) == nil)
+    #expect(try !store.isEmpty())
+  }
+
+  @Test func everyDamagedByteIsNoticedAndTheFileSetAside() throws {
+    let disk = MemoryDisk()
+    let store = try LocalSnapshotStore(folder: "s", disk: disk)
+    try store.store(Self.snapshot(1))
+    let whole = try #require(disk.files["s/snapshot-1"])
+    for index in whole.indices {
+      disk.files["s/snapshot-1"] = whole
+      disk.files["s/snapshot-1"]?[index] ^= 0x40
+      #expect(throws: StateError.self, "byte \(index)") { try store.load(1) }
+      #expect(disk.files["s/snapshot-1"] == nil && disk.files["s/corrupt/snapshot-1"] != nil)
+    }
+    for length in 0..<whole.count {
+      disk.files["s/snapshot-1"] = Array(whole[..<length])
+      #expect(throws: StateError.self, "length \(length)") { try store.load(1) }
+    }
+  }
+
+  @Test func aNewerFormatIsRefusedWithWhatToDo() throws {
+    let disk = MemoryDisk()
+    let store = try LocalSnapshotStore(folder: "s", disk: disk)
+    try store.store(Self.snapshot(1))
+    disk.files["s/snapshot-1"]?[8] = 99
+    do {
+      _ = try store.load(1)
+      Issue.record("a newer format was read")
+    } catch let error as StateError {
+      #expect(error.message.contains("upgrade cutbank"))
+    }
+  }
+
+  @Test func theJournalEndsWhereTheCommitSaysAndGoesOnFromThere() throws {
+    let disk = MemoryDisk()
+    let store = try LocalSnapshotStore(folder: "s", disk: disk)
+    try store.beginSegment(3)
+    let first = try store.append(JournalBlock(epoch: 1, commit: 8, steps: Self.steps))
+    let second = try store.append(JournalBlock(epoch: 1, commit: 9, steps: []))
+    let zombie = try store.append(JournalBlock(epoch: 1, commit: 10, steps: Self.steps))
+    #expect(first.segment == 3 && first.end < second.end && second.end < zombie.end)
+
+    let again = try LocalSnapshotStore(folder: "s", disk: disk)
+    let blocks = try again.blocks(from: 3, to: 3, end: second.end)
+    #expect(blocks.map(\.commit) == [8, 9])
+    #expect(blocks[0].steps == Self.steps)
+    let next = try again.append(JournalBlock(epoch: 2, commit: 10, steps: []))
+    #expect(next.end < zombie.end)
+    let last = try LocalSnapshotStore(folder: "s", disk: disk)
+    #expect(try last.blocks(from: 3, to: 3, end: next.end).map(\.epoch) == [1, 1, 2])
+    #expect(throws: StateError.self) { try last.blocks(from: 3, to: 3, end: next.end + 1) }
+  }
+
+  @Test func discardingKeepsWhatRecoveryMayNeed() throws {
+    let disk = MemoryDisk()
+    let store = try LocalSnapshotStore(folder: "s", disk: disk)
+    for number in Int64(1)...4 {
+      try store.store(Self.snapshot(number))
+      try store.beginSegment(number)
+    }
+    try store.discard(before: 3)
+    #expect(
+      disk.files.keys.sorted() == ["s/journal-3", "s/journal-4", "s/snapshot-3", "s/snapshot-4"])
+  }
+}
+
+@Suite struct CommitRecordTests {
+  @Test func theTextReadsBackAndFitsTheMetadataOfACommit() throws {
+    let record = CommitRecord(
+      life: "ffffffffffffffff", epoch: .max, commit: .max, snapshot: .max, previousSnapshot: .max,
+      segment: .max, segmentEnd: .max)
+    #expect(record.text.utf8.count <= 256)
+    #expect(CommitRecord(text: record.text) == record)
+  }
+
+  @Test(arguments: ["", "hello", "cutbank1", "cutbank1 life=x epoch=1", "cutbank2 life=x"])
+  func otherTextsAreNotOurs(_ text: String) {
+    #expect(CommitRecord(text: text) == nil)
+  }
+}
+
+@Suite struct LocalDiskTests {
+  @Test func replacesAppendsAndCuts() throws {
+    let folder = "/tmp/cutbank-disk-\(UInt64.random(in: 0...UInt64.max))/a/b"
+    let disk = LocalDisk()
+    try disk.createDirectory(folder)
+    try disk.replace(folder + "/x", with: [1, 2, 3])
+    try disk.append([4, 5], to: folder + "/x", at: 3)
+    #expect(try disk.read(folder + "/x") == [1, 2, 3, 4, 5])
+    try disk.append([9], to: folder + "/x", at: 1)
+    #expect(try disk.read(folder + "/x") == [1, 9])
+    try disk.move(folder + "/x", to: folder + "/y")
+    #expect(try disk.list(folder) == ["y"])
+    try disk.remove(folder + "/y")
+    try disk.remove(folder + "/y")
+    #expect(try disk.read(folder + "/y") == nil)
+    #expect(throws: DiskError.self) { try disk.replace(folder + "/no/such", with: []) }
+  }
+}
