@@ -1,0 +1,133 @@
+import Engine
+import Foundation
+import Kafka
+import Logging
+import Testing
+
+/// A broker, a topic, a pipeline on them, and the folders it writes.
+final class PipelineBench: Sendable {
+  let broker: EmbeddedBroker
+  let folder: String
+  let topic = "numbers"
+  private let producer: Producer
+
+  static let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+
+  init(partitions: Int = 1) throws {
+    broker = try EmbeddedBroker(topics: ["numbers": partitions], logger: Self.logger)
+    producer = try Producer(
+      ProducerConfiguration(brokers: broker.bootstrap), logger: Self.logger)
+    folder = FileManager.default.temporaryDirectory.path + "/cutbank-bench-\(UUID().uuidString)"
+    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+  }
+
+  func remove() throws {
+    broker.close()
+    try FileManager.default.removeItem(atPath: folder)
+  }
+
+  /// Appends records, stamped a second apart from `start` on.
+  func produce(_ values: [[UInt8]?], start: Int64 = 1_600_000_000_000, partition: Int32 = 0) throws {
+    let topic = try producer.topic(topic)
+    for (index, value) in values.enumerated() {
+      try producer.produce(
+        to: topic, partition: partition, key: nil, value: value,
+        timestamp: start + Int64(index) * 1_000, timeout: .seconds(10))
+    }
+    try producer.flush(timeout: .seconds(20))
+  }
+
+  func produceNumbers(_ numbers: Range<Int>, partition: Int32 = 0) throws {
+    try produce(
+      numbers.map { Array("{\"n\":\($0)}".utf8) },
+      start: 1_600_000_000_000 + Int64(numbers.lowerBound) * 1_000, partition: partition)
+  }
+
+  static let evens = """
+    CREATE OR REPLACE STREAM "EVENS" ("n" BIGINT, "twice" BIGINT);
+    CREATE OR REPLACE PUMP "EVENS_PUMP" AS INSERT INTO "EVENS"
+      SELECT STREAM "n", "n" * 2 FROM "NUMBERS" WHERE MOD("n", 2) = 0;
+    """
+
+  /// A plan over the bench's topic.
+  func plan(
+    _ sql: String = evens, stream: String = "EVENS", records: Int = 100, extra: String = ""
+  ) throws -> PipelinePlan {
+    let indented = sql.split(separator: "\n").map { "  \($0)" }.joined(separator: "\n")
+    let text = """
+      name: numbers
+      application: |
+      \(indented)
+      inputs:
+        - stream: NUMBERS
+          kafka: {topic: \(topic), start: earliest}
+          format: json
+          columns: [{name: n, type: BIGINT, path: $.n}]
+      outputs:
+        - stream: \(stream)
+          delivery: {to: file://\(folder)/out, buffer: {interval: 900s, records: \(records)}}
+        - stream: error_stream
+          delivery: {to: file://\(folder)/errors, buffer: {interval: 900s}}
+      dead_letter: {to: file://\(folder)/dead, buffer: {interval: 900s}}
+      \(extra)
+      """
+    let (configuration, _) = try PipelineConfiguration.read(
+      file: "numbers.yaml", text: text, environment: [:],
+      daemon: KafkaSettings(brokers: broker.bootstrap), readFile: { _ in "" })
+    return try PipelinePlan.make(configuration, dataDirectory: folder + "/data").0
+  }
+
+  func daemon(_ plan: PipelinePlan, disk: any Disk = LocalDisk()) -> Daemon {
+    var configuration = DaemonConfiguration()
+    configuration.dataDirectory = folder + "/data"
+    configuration.shutdownTimeout = 20_000
+    return Daemon(
+      plans: [plan], configuration: configuration, logger: Self.logger,
+      time: SteadyTime(), disk: disk, seed: 1)
+  }
+
+  /// Runs a daemon until it has taken `records` records, then stops it.
+  ///
+  /// - Returns: Whether no pipeline failed.
+  @discardableResult
+  func run(_ daemon: Daemon, until records: Int64) async throws -> Bool {
+    async let result = daemon.run()
+    var waited = 0
+    while !isDone(daemon, records), waited < 6_000 {
+      try await Task.sleep(for: .milliseconds(10))
+      waited += 1
+    }
+    if waited == 6_000 { Issue.record("the daemon stands at \(daemon.statuses)") }
+    daemon.stop()
+    return try await result
+  }
+
+  private func isDone(_ daemon: Daemon, _ records: Int64) -> Bool {
+    guard let status = daemon.statuses.first else { return false }
+    if status.hasFailed { return true }
+    return status.tasks.values.reduce(0) { $0 + $1.counters.polled } >= records
+  }
+
+  /// The lines of all objects below a folder, put together in the order of their row numbers.
+  ///
+  /// Objects of one life and output are named by time and id; their lines tell the order.
+  func lines(_ name: String) throws -> [String] {
+    let root = folder + "/" + name
+    var lines: [String] = []
+    let found = FileManager.default.enumerator(atPath: root)?.compactMap { $0 as? String } ?? []
+    for path in found.sorted() where path.hasSuffix(".jsonl") {
+      let text = try String(contentsOfFile: root + "/" + path, encoding: .utf8)
+      #expect(text.hasSuffix("\n"))
+      lines += text.split(separator: "\n").map(String.init)
+    }
+    return lines
+  }
+}
+
+/// The machine's clock; tests wait for events, never for times.
+struct SteadyTime: TimeSource {
+  var now: Int64 { SystemTime().now }
+  func sleep(milliseconds: Int64) async throws {
+    try await Task.sleep(for: .milliseconds(milliseconds))
+  }
+}
