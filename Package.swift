@@ -79,7 +79,8 @@ let package = Package(
     .target(
       name: "Engine",
       dependencies: [
-        "Alerting", "Codecs", "Columns", "Dataflow", "Delivery", "Kafka", "StreamSQL", "Yams",
+        "Alerting", "Codecs", "Columns", "Dataflow", "Delivery", "Kafka", "StreamSQL",
+        "Transport", "Yams",
         .product(name: "Crypto", package: "swift-crypto"),
         .product(name: "Logging", package: "swift-log"),
       ],
@@ -107,6 +108,13 @@ let package = Package(
     .testTarget(
       name: "RandomCutForestTests", dependencies: ["RandomCutForest"], swiftSettings: strict),
     .testTarget(name: "DemoTests", dependencies: ["Columns", "Demo"], swiftSettings: strict),
+    .testTarget(
+      name: "EngineTests",
+      dependencies: [
+        "Columns", "Engine", "Kafka", "Transport",
+        .product(name: "Logging", package: "swift-log"),
+      ],
+      swiftSettings: strict),
     .testTarget(name: "TidyTests", swiftSettings: strict),
     .testTarget(
       name: "KafkaTests",

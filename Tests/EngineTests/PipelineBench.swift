@@ -3,6 +3,7 @@ import Foundation
 import Kafka
 import Logging
 import Testing
+import Transport
 
 /// A broker, a topic, a pipeline on them, and the folders it writes.
 final class PipelineBench: Sendable {
@@ -83,7 +84,7 @@ final class PipelineBench: Sendable {
     configuration.shutdownTimeout = 20_000
     return Daemon(
       plans: [plan], configuration: configuration, logger: Self.logger,
-      time: SteadyTime(), disk: disk, seed: 1)
+      time: SystemTime(), disk: disk, seed: 1)
   }
 
   /// Runs a daemon until it has taken `records` records, then stops it.
@@ -121,13 +122,5 @@ final class PipelineBench: Sendable {
       lines += text.split(separator: "\n").map(String.init)
     }
     return lines
-  }
-}
-
-/// The machine's clock; tests wait for events, never for times.
-struct SteadyTime: TimeSource {
-  var now: Int64 { SystemTime().now }
-  func sleep(milliseconds: Int64) async throws {
-    try await Task.sleep(for: .milliseconds(milliseconds))
   }
 }

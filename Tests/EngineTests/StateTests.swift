@@ -1,18 +1,15 @@
 import Columns
 import Engine
+import Synchronization
 import Testing
 
-/// A disk in memory that can refuse its n-th write.
-final class MemoryDisk: Disk, @unchecked Sendable {
-  // @unchecked: each test uses its disk on one thread.
-  var files: [String: [UInt8]] = [:]
-  var writesUntilFailure = Int.max
+/// A disk in memory.
+final class MemoryDisk: Disk {
+  private let storage = Mutex<[String: [UInt8]]>([:])
 
-  private func countWrite(_ path: String) throws {
-    writesUntilFailure -= 1
-    if writesUntilFailure < 0 {
-      throw DiskError(operation: "write", path: path, code: 28, text: "No space left on device")
-    }
+  var files: [String: [UInt8]] {
+    get { storage.withLock { $0 } }
+    set { storage.withLock { $0 = newValue } }
   }
 
   func createDirectory(_ path: String) throws {}
@@ -21,12 +18,8 @@ final class MemoryDisk: Disk, @unchecked Sendable {
       .filter { !$0.contains("/") }.sorted()
   }
   func read(_ path: String) throws -> [UInt8]? { files[path] }
-  func replace(_ path: String, with bytes: [UInt8]) throws {
-    try countWrite(path)
-    files[path] = bytes
-  }
+  func replace(_ path: String, with bytes: [UInt8]) throws { files[path] = bytes }
   func append(_ bytes: [UInt8], to path: String, at offset: Int) throws {
-    try countWrite(path)
     files[path] = Array((files[path] ?? []).prefix(offset)) + bytes
   }
   func move(_ path: String, to target: String) throws {

@@ -67,7 +67,7 @@ final class ConfigurationReader {
       .composer(_, let problem, let mark, _):
       report(problem, line: mark.line, column: mark.column, hint: nil, severity: .error)
     case .duplicatedKeysInMapping(let duplicates, let context):
-      let names = duplicates.compactMap(\.string).joined(separator: ", ")
+      let names = duplicates.map { "\($0)" }.joined(separator: ", ")
       report(
         "the key \(names) stands twice in one mapping", line: context.mark.line,
         column: context.mark.column, hint: "keep one of them", severity: .error)

@@ -1,3 +1,5 @@
+import Columns
+import Delivery
 import StreamSQL
 
 extension PipelinePlan {

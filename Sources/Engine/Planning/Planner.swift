@@ -1,6 +1,6 @@
 import Alerting
 import Codecs
-public import Columns
+import Columns
 import Crypto
 import Delivery
 import StreamSQL

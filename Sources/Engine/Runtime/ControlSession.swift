@@ -153,16 +153,15 @@ final class ControlSession {
 
   private func startTasks() {
     for task in unstarted {
-      do {
+      do throws(KafkaError) {
         let start = TaskStart(
           name: task, plan: plan, partitions: taskPartitions(task), origin: try origin(of: task),
           control: mailbox, services: services[task.number % services.count], consumer: consumer)
         unstarted.removeAll { $0 == task }
         running.insert(task)
         worker(of: task).post(.start(start))
-      } catch let error where error.isFatal {
-        return fail("\(error)")
       } catch {
+        if error.isFatal { return fail("\(error)") }
         // Tried again at the next turn; the broker is slow or away.
         note(error)
         return
@@ -194,12 +193,14 @@ final class ControlSession {
     }
     var offsets: [Int64] = []
     for partition in all {
-      let offset = committed[partition.topicPartition]?.offset
-      offsets.append(
-        try offset
-          ?? StartOffsets.resolve(
+      if let offset = committed[partition.topicPartition]?.offset {
+        offsets.append(offset)
+      } else {
+        offsets.append(
+          try StartOffsets.resolve(
             plan.inputs[partition.input].start, of: partition.topicPartition,
             client: consumer.client))
+      }
     }
     return .birth(offsets: offsets, life: makeLife())
   }

@@ -2,14 +2,14 @@ import Delivery
 import Kafka
 
 /// A task of a pipeline, unique within the daemon.
-package struct TaskName: Hashable, Sendable, CustomStringConvertible {
+struct TaskName: Hashable, Sendable, CustomStringConvertible {
   /// The pipeline.
-  package let pipeline: String
+  let pipeline: String
   /// The task's number: its lead partition.
-  package let number: Int
+  let number: Int
 
   /// `pipeline/number`.
-  package var description: String { "\(pipeline)/\(number)" }
+  var description: String { "\(pipeline)/\(number)" }
 }
 
 /// What a control thread tells a worker.

@@ -14,6 +14,9 @@ struct CommitSchedule {
 
   func commitIsDue(now: Int64) -> Bool { now - lastCommit >= timing.commitInterval }
 
+  /// Whether the group may soon forget the offsets of an idle task.
+  func isStale(now: Int64) -> Bool { now - lastCommit >= 3_600_000 }
+
   func snapshotIsDue(now: Int64, rowNumber: Int64) -> Bool {
     guard rowNumber > rowsAtSnapshot else { return false }
     return now - lastSnapshot >= timing.snapshotInterval

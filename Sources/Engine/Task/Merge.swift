@@ -69,7 +69,7 @@ struct Merge {
     let bound = (rival.headTimestamp, rival.topicPartition)
     var count = 1
     while count < available,
-      (buffer.records.timestamps[buffer.cursor + count], buffer.topicPartition) < bound
+      (buffer.records.timestamp(at: buffer.cursor + count), buffer.topicPartition) < bound
     {
       count += 1
     }

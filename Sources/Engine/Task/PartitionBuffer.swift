@@ -28,24 +28,16 @@ final class PartitionBuffer {
   var isExhausted: Bool { cursor == records.count }
 
   /// The timestamp of the first record that was not taken.
-  var headTimestamp: Int64 { records.timestamps[cursor] }
+  var headTimestamp: Int64 { records.timestamp(at: cursor) }
 
   /// A copy of a taken record's value.
   func valueBytes(_ index: Int) -> [UInt8] {
-    let value = records.value(at: index)
-    var bytes: [UInt8] = []
-    bytes.reserveCapacity(value.count)
-    for position in value.indices { bytes.append(value[position]) }
-    return bytes
+    records.copyOfValue(at: index)
   }
 
   /// A copy of a taken record's key, or nil when it has none.
   func keyBytes(_ index: Int) -> [UInt8]? {
-    guard records.hasKey(at: index) else { return nil }
-    let key = records.key(at: index)
-    var bytes: [UInt8] = []
-    for position in key.indices { bytes.append(key[position]) }
-    return bytes
+    records.hasKey(at: index) ? records.copyOfKey(at: index) : nil
   }
 
   /// Fetches what waits, dropping the records taken; only when exhausted.
@@ -67,7 +59,7 @@ final class PartitionBuffer {
 }
 
 /// Why a task cannot go on by itself.
-package enum TaskFailure: Error, Sendable, CustomStringConvertible {
+enum TaskFailure: Error, Sendable, CustomStringConvertible {
   /// The broker no longer has a record that must be read.
   case offsetOutOfRange(TopicPartition, expected: Int64, found: Int64?, String)
   /// Kafka refuses.
@@ -82,7 +74,7 @@ package enum TaskFailure: Error, Sendable, CustomStringConvertible {
   case lost(String)
 
   /// The failure and what to do.
-  package var description: String {
+  var description: String {
     switch self {
     case .offsetOutOfRange(let partition, let expected, let found, let text):
       "\(partition): the record at offset \(expected) is gone"
@@ -99,12 +91,12 @@ package enum TaskFailure: Error, Sendable, CustomStringConvertible {
 }
 
 /// State that does not fit the consumer group's commit.
-package struct StateProblem: Error, Sendable, CustomStringConvertible {
+struct StateProblem: Error, Sendable, CustomStringConvertible {
   /// What is wrong.
-  package let message: String
+  let message: String
   /// The way out.
-  package let hint: String
+  let hint: String
 
   /// The problem and the way out.
-  package var description: String { "\(message)\n  hint: \(hint)" }
+  var description: String { "\(message)\n  hint: \(hint)" }
 }

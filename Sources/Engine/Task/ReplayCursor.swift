@@ -1,3 +1,5 @@
+import Kafka
+
 /// Obeys journaled steps over the records that Kafka still holds.
 struct ReplayCursor {
   private let steps: [NumberedStep]

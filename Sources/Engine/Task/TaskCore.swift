@@ -70,7 +70,7 @@ final class TaskCore {
     pendingSource = buffer.input
     for _ in 0..<count {
       let index = buffer.cursor
-      let offset = buffer.records.offsets[index]
+      let offset = buffer.records.offset(at: index)
       if origins.isEmpty { firstCause = position.rowNumber }
       origins.append(BufferedRecord(partition: partition, index: index, offset: offset))
       try decode(buffer, index: index)
@@ -137,7 +137,7 @@ final class TaskCore {
       counters.skipped += 1
       return
     }
-    let stamped = buffer.records.timestamps[index]
+    let stamped = buffer.records.timestamp(at: index)
     let timestamp = stamped >= 0 ? stamped : position.clock
     if timestamp > position.clock + plan.configuration.timing.maxFuture {
       return try refuse(
@@ -163,9 +163,11 @@ final class TaskCore {
   ) throws {
     counters.deadLettered += 1
     refusals[position.rowNumber] = code
+    let stamped = max(0, buffer.records.timestamp(at: index))
     dataflow.refuse(
       RowError(
-        undecodable: position.rowNumber, rowtime: position.rowtime, message: message,
+        undecodable: position.rowNumber,
+        rowtime: position.rowtime == .min ? stamped : position.rowtime, message: message,
         record: buffer.valueBytes(index)))
   }
 
@@ -218,7 +220,7 @@ final class TaskCore {
       let buffer = buffers[record.partition]
       raw = buffer.valueBytes(record.index)
       key = buffer.keyBytes(record.index)
-      arrival = buffer.records.timestamps[record.index]
+      arrival = buffer.records.timestamp(at: record.index)
     }
     return FailedRecord(
       arrivalTimestamp: arrival, attemptEndingTimestamp: position.clock,
@@ -229,7 +231,9 @@ final class TaskCore {
   }
 
   private func compact() {
-    var remap = StringRemapper(from: pool)
+    var old = StringPool()
+    swap(&old, &pool)
+    var remap = StringRemapper(from: old)
     dataflow.remapStrings(&remap)
     pool = remap.finish()
   }

@@ -1,5 +1,8 @@
 import Columns
+import Delivery
 import Kafka
+import Logging
+import Transport
 
 /// The memory of one task: its journal, snapshots and commits.
 ///

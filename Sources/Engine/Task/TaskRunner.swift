@@ -1,6 +1,8 @@
 import Columns
 import Delivery
 import Kafka
+import Logging
+import Transport
 
 /// Drives one task on its worker thread: decides the steps, journals and commits them, replays them
 /// after a crash.
@@ -36,15 +38,15 @@ final class TaskRunner {
     log = opened.log
     merge = Merge(partitions: core.buffers.count, wait: start.plan.configuration.timing.mergeWait)
     uploads = TaskUploads(start: start)
+    replay = opened.steps
+    phase = .waiting
     if opened.steps.isEmpty, log.isBirth {
       phase = .birth
       try log.commit(core, now: now, snapshot: .birth)
     } else {
-      phase = .waiting
       try log.recoverOutbox()
       requestPartitions()
     }
-    replay = opened.steps
   }
 
   private var replay: [NumberedStep]
@@ -211,19 +213,24 @@ final class TaskRunner {
   // MARK: Commits
 
   private func commitIfNeeded() throws {
-    guard log.hasNews, log.hasRoom else { return }
+    guard log.hasRoom, log.hasNews || log.schedule.isStale(now: now) else { return }
     let isDue = log.schedule.snapshotIsDue(now: now, rowNumber: core.position.rowNumber)
     try log.commit(core, now: now, snapshot: isDue ? .take : .none)
   }
 
   private func stopTurn(_ mode: StopMode) throws {
+    if mode == .drain, start.services.isOutOfTime() {
+      start.services.logger.warning(
+        "task \(name) ends before everything was delivered; the next start goes on from its last commit")
+      return end(nil)
+    }
     guard log.hasRoom else { return }
     if log.hasNews {
       let isLast = mode == .drain && core.stages.allSatisfy(\.pending.isEmpty)
       finalSnapshotIsTaken = isLast
       return try log.commit(core, now: now, snapshot: isLast ? .take : .none)
     }
-    guard mode == .drain, !start.services.isOutOfTime() else { return end(nil) }
+    guard mode == .drain else { return end(nil) }
     guard core.stages.allSatisfy(\.pending.isEmpty) else { return }
     if finalSnapshotIsTaken { return end(nil) }
     finalSnapshotIsTaken = true

@@ -1,4 +1,5 @@
 import Delivery
+import Logging
 import Synchronization
 
 /// Hands the closed objects of one task to their destinations once a commit covers them.
@@ -37,6 +38,7 @@ struct TaskUploads {
     guard let uploader = start.services.uploaders[output] else { return }
     let name = start.name
     let worker = start.services.worker
+    let logger = start.services.logger
     let firstRow = object.identity.firstRow
     tasks.append(
       Task {
@@ -47,7 +49,7 @@ struct TaskUploads {
           worker.post(.undeliverable(name, output: output, error))
         } catch {
           // Cancelled: the task was given up, and its next owner delivers the object.
-          start.services.logger.debug("delivery of \(object.name) was cancelled")
+          logger.debug("delivery of \(object.name) was cancelled")
         }
       })
   }

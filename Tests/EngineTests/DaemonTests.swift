@@ -1,0 +1,122 @@
+import Engine
+import Foundation
+import Synchronization
+import Testing
+
+/// The whole engine in this process, on the embedded broker.
+@Suite struct DaemonTests {
+  static func expectedEvens(_ numbers: Range<Int>) -> [String] {
+    numbers.filter { $0 % 2 == 0 }.map { "{\"n\":\($0),\"twice\":\($0 * 2)}" }
+  }
+
+  @Test func everyRowIsDeliveredOnceAndInOrder() async throws {
+    let bench = try PipelineBench()
+    defer { #expect(throws: Never.self) { try bench.remove() } }
+    try bench.produceNumbers(0..<1_000)
+    #expect(try await bench.run(bench.daemon(bench.plan()), until: 1_000))
+    #expect(try bench.lines("out") == Self.expectedEvens(0..<1_000))
+    #expect(try bench.lines("dead").isEmpty)
+  }
+
+  @Test func aRestartGoesOnWhereTheLastRunEnded() async throws {
+    let bench = try PipelineBench()
+    defer { #expect(throws: Never.self) { try bench.remove() } }
+    try bench.produceNumbers(0..<333)
+    #expect(try await bench.run(bench.daemon(bench.plan()), until: 333))
+    try bench.produceNumbers(333..<700)
+    #expect(try await bench.run(bench.daemon(bench.plan()), until: 700))
+    #expect(try bench.lines("out") == Self.expectedEvens(0..<700))
+  }
+
+  @Test func aRecordThatCannotBeDecodedIsADeadLetterAndAnErrorRow() async throws {
+    let bench = try PipelineBench()
+    defer { #expect(throws: Never.self) { try bench.remove() } }
+    let bad: [[UInt8]?] = [
+      Array("no json".utf8), Array(#"{"n":"x"}"#.utf8), [], nil,
+      Array(#"{"n":1e400}"#.utf8), [0x7B, 0x22, 0xFF, 0x22, 0x3A, 0x31, 0x7D],
+      Array(String(repeating: "[", count: 10_000).utf8), Array(#"{"n":NaN}"#.utf8),
+    ]
+    try bench.produce(bad + [Array(#"{"n":4}"#.utf8)])
+    #expect(try await bench.run(bench.daemon(bench.plan()), until: Int64(bad.count + 1)))
+    #expect(try bench.lines("out") == [#"{"n":4,"twice":8}"#])
+    let dead = try bench.lines("dead").map(Self.object)
+    #expect(dead.map { $0["offset"] as? Int } == [0, 1, 2, 4, 5, 6, 7])
+    #expect(dead.allSatisfy { $0["topic"] as? String == "numbers" && $0["stage"] as? String == "decode" })
+    for letter in dead {
+      let offset = try #require(letter["offset"] as? Int)
+      let raw = try #require(letter["rawData"] as? String)
+      #expect(Data(base64Encoded: raw).map(Array.init) == bad[offset])
+      #expect((letter["errorCode"] as? String)?.contains(".") == true)
+    }
+    #expect(try bench.lines("errors").count == 7)
+  }
+
+  /// The disk refuses its n-th write: the pipeline stops, and the next start makes what one
+  /// undisturbed run makes.
+  @Test(arguments: [2, 3, 4, 5, 6]) func aFailedWriteLosesAndRepeatsNothing(failAt: Int) async throws {
+    let bench = try PipelineBench()
+    defer { #expect(throws: Never.self) { try bench.remove() } }
+    try bench.produceNumbers(0..<500)
+    let disk = FailingDisk(failAt: failAt)
+    #expect(try await !bench.run(bench.daemon(bench.plan(), disk: disk), until: .max))
+    try bench.produceNumbers(500..<600)
+    #expect(try await bench.run(bench.daemon(bench.plan()), until: 600))
+    #expect(try bench.lines("out") == Self.expectedEvens(0..<600))
+  }
+
+  @Test func stateWithoutACommitIsAnErrorAndNeverAFreshStart() async throws {
+    let bench = try PipelineBench()
+    let other = try PipelineBench()
+    defer {
+      #expect(throws: Never.self) {
+        try bench.remove()
+        try other.remove()
+      }
+    }
+    try bench.produceNumbers(0..<10)
+    #expect(try await bench.run(bench.daemon(bench.plan()), until: 10))
+    try FileManager.default.copyItem(
+      atPath: bench.folder + "/data", toPath: other.folder + "/data")
+    try other.produceNumbers(0..<10)
+    let daemon = try other.daemon(other.plan())
+    #expect(try await !other.run(daemon, until: .max))
+    let problem = try #require(daemon.statuses.first?.problem)
+    #expect(problem.contains("has no commit") && problem.contains("remove"))
+  }
+
+  static func object(_ line: String) -> [String: Any] {
+    (try? JSONSerialization.jsonObject(with: Data(line.utf8))) as? [String: Any] ?? [:]
+  }
+}
+
+/// The local disk, whose n-th write of this process fails as if it were full.
+final class FailingDisk: Disk {
+  private let local = LocalDisk()
+  private let remaining: Mutex<Int>
+
+  init(failAt: Int) { remaining = Mutex(failAt) }
+
+  private func check(_ path: String) throws {
+    let isLast = remaining.withLock { count in
+      count -= 1
+      return count == 0
+    }
+    if isLast {
+      throw DiskError(operation: "write", path: path, code: 28, text: "No space left on device")
+    }
+  }
+
+  func createDirectory(_ path: String) throws { try local.createDirectory(path) }
+  func list(_ path: String) throws -> [String] { try local.list(path) }
+  func read(_ path: String) throws -> [UInt8]? { try local.read(path) }
+  func replace(_ path: String, with bytes: [UInt8]) throws {
+    try check(path)
+    try local.replace(path, with: bytes)
+  }
+  func append(_ bytes: [UInt8], to path: String, at offset: Int) throws {
+    try check(path)
+    try local.append(bytes, to: path, at: offset)
+  }
+  func move(_ path: String, to target: String) throws { try local.move(path, to: target) }
+  func remove(_ path: String) throws { try local.remove(path) }
+}
