@@ -25,7 +25,8 @@ struct Cutbank: AsyncParsableCommand {
     abstract: "Streaming anomaly detection: a Kafka topic in, scored records and alerts out.",
     version: Version.text,
     subcommands: [
-      GenerateCommand.self, BrokerCommand.self, BenchCommand.self, VersionCommand.self,
+      RunCommand.self, ValidateCommand.self, ExplainCommand.self, GenerateCommand.self,
+      BrokerCommand.self, BenchCommand.self, VersionCommand.self,
     ])
 }
 

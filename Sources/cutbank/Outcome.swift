@@ -1,4 +1,5 @@
 import ArgumentParser
+import Engine
 import Glibc
 import Kafka
 
@@ -26,6 +27,7 @@ enum Outcome {
   static func exit(with error: any Error) -> Never {
     switch error {
     case let failure as Failure: end(failure.description, failure.code)
+    case let refused as ConfigurationRefused: end(refused.description, configuration)
     case let error as KafkaError: end("error: \(error)", code(of: error))
     case is ExitCode, is CleanExit, is ValidationError: Cutbank.exit(withError: error)
     case let error as WriteError where error.isReaderGone: Cutbank.exit(withError: failed)

@@ -35,23 +35,15 @@ enum PipelineFiles {
   /// - Throws: `ConfigurationRefused` when it cannot be read.
   static func read(_ path: String) throws -> String {
     do {
-      return try String(contentsOfFile: path, encoding: .utf8)
+      return try TextFile.read(path)
     } catch {
       throw ConfigurationRefused(
         problems: [
           ConfigurationProblem(
-            file: path, message: "the file cannot be read: \(reason(error))",
-            hint: "check the path and its permissions; the text must be UTF-8")
+            file: path, message: "the file cannot be read: \(error)",
+            hint: "check the path and its permissions")
         ])
     }
-  }
-
-  private static func reason(_ error: any Error) -> String {
-    let underlying = (error as NSError).userInfo[NSUnderlyingErrorKey] as? NSError
-    guard let underlying, underlying.domain == NSPOSIXErrorDomain else {
-      return error.localizedDescription
-    }
-    return String(cString: strerror(Int32(underlying.code)))
   }
 
   /// Plans for all files.
@@ -72,7 +64,7 @@ enum PipelineFiles {
         let (configuration, first) = try PipelineConfiguration.read(
           file: path, text: try read(path),
           environment: ProcessInfo.processInfo.environment, daemon: kafka,
-          readFile: { try String(contentsOfFile: $0, encoding: .utf8) })
+          readFile: TextFile.read)
         let (plan, second) = try PipelinePlan.make(
           configuration, dataDirectory: daemon.dataDirectory)
         if plans.contains(where: { $0.configuration.name == configuration.name }) {

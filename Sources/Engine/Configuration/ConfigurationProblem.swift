@@ -50,6 +50,9 @@ public struct ConfigurationRefused: Error, Sendable, CustomStringConvertible {
   /// The problems in the order of their places.
   public let problems: [ConfigurationProblem]
 
+  /// Creates a refusal.
+  public init(problems: [ConfigurationProblem]) { self.problems = problems }
+
   /// The problems, one after the other.
   public var description: String {
     problems.map(\.description).joined(separator: "\n")

@@ -99,7 +99,8 @@ extension PipelineConfiguration {
       }
     }
     guard let configuration, !reader.problems.contains(where: { $0.severity == .error }) else {
-      throw ConfigurationRefused(problems: reader.problems)
+      throw ConfigurationRefused(
+        problems: reader.problems.sorted { ($0.line, $0.column) < ($1.line, $1.column) })
     }
     return (configuration, reader.problems)
   }

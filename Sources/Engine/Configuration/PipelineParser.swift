@@ -36,6 +36,11 @@ struct PipelineParser {
       configuration.deadLetter = parseDelivery(deadLetter)
       deadLetter.finish()
     }
+    if !root.mappings("models").isEmpty {
+      reader.report(
+        "models are not supported by this version", at: root.value("models"),
+        hint: "leave models out, or write models: []")
+    }
     root.finish()
     checkOutputs(configuration, root)
     return configuration
