@@ -111,14 +111,17 @@ public final class Dataflow {
     run(&pool, &output)
   }
 
-  /// Adds a record that could not be decoded to the errors, in its place among the rows.
-  ///
-  /// The record's ROWTIME is a bound, as that of a row is: call `advance(to:)` with it.
-  public func refuse(
-    _ error: RowError, pool: inout StringPool, output: inout DataflowOutput
-  ) {
-    output.errors.append(error)
-    if let errorOutput { error.append(to: &output.streams[errorOutput].batch, pool: &pool) }
+  /// Takes a record that could not be decoded; it comes out with the next call, in its place among
+  /// the errors of the rows.
+  public func refuse(_ error: RowError) { context.errors.append(error) }
+
+  /// The earliest bound that would bring rows forth, milliseconds since 1970 UTC; nil without one.
+  public var nextBound: Int64? {
+    var next = Int64.max
+    for pump in pumps {
+      for node in pump.nodes where node.isBounded { next = min(next, node.nextDue) }
+    }
+    return next < Int64.max ? next : nil
   }
 
   private func run(_ pool: inout StringPool, _ output: inout DataflowOutput) {

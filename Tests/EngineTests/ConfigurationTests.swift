@@ -103,7 +103,8 @@ import Testing
   }
 
   @Test func aKafkaOutputNeedsTheGuaranteeThatItHas() {
-    let text = Self.valid.replacing("webhook: {url: \"${ALERT_URL}\", secret: \"${SECRET:-}\"}", with: "kafka: {topic: t}")
+    let text = Self.valid.replacing(
+      "webhook: {url: \"${ALERT_URL}\", secret: \"${SECRET:-}\"}", with: "kafka: {topic: t}")
     #expect(Self.problems(text).contains { $0.contains("write guarantee: at_least_once") })
     #expect(Self.problems("guarantee: at_least_once\n" + text).isEmpty)
   }

@@ -41,7 +41,8 @@ import Testing
     #expect(try bench.lines("out") == [#"{"n":4,"twice":8}"#])
     let dead = try bench.lines("dead").map(Self.object)
     #expect(dead.map { $0["offset"] as? Int } == [0, 1, 2, 4, 5, 6, 7])
-    #expect(dead.allSatisfy { $0["topic"] as? String == "numbers" && $0["stage"] as? String == "decode" })
+    #expect(
+      dead.allSatisfy { $0["topic"] as? String == "numbers" && $0["stage"] as? String == "decode" })
     for letter in dead {
       let offset = try #require(letter["offset"] as? Int)
       let raw = try #require(letter["rawData"] as? String)
@@ -53,7 +54,9 @@ import Testing
 
   /// The disk refuses its n-th write: the pipeline stops, and the next start makes what one
   /// undisturbed run makes.
-  @Test(arguments: [2, 3, 4, 5, 6]) func aFailedWriteLosesAndRepeatsNothing(failAt: Int) async throws {
+  @Test(arguments: [2, 3, 4, 5, 6]) func aFailedWriteLosesAndRepeatsNothing(failAt: Int)
+    async throws
+  {
     let bench = try PipelineBench()
     defer { #expect(throws: Never.self) { try bench.remove() } }
     try bench.produceNumbers(0..<500)

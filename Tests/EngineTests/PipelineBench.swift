@@ -28,7 +28,8 @@ final class PipelineBench: Sendable {
   }
 
   /// Appends records, stamped a second apart from `start` on.
-  func produce(_ values: [[UInt8]?], start: Int64 = 1_600_000_000_000, partition: Int32 = 0) throws {
+  func produce(_ values: [[UInt8]?], start: Int64 = 1_600_000_000_000, partition: Int32 = 0) throws
+  {
     let topic = try producer.topic(topic)
     for (index, value) in values.enumerated() {
       try producer.produce(

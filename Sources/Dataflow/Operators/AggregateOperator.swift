@@ -56,7 +56,7 @@ final class AggregateOperator: Operator {
     if !failedResults.isEmpty { refuseResults(context, pool) }
   }
 
-  private var nextDue: Int64 {
+  override var nextDue: Int64 {
     if case .tumbling = window { return due }
     return heap.due
   }

@@ -45,6 +45,9 @@ class Operator {
   /// Whether there is something to save besides the counters.
   var hasState: Bool { false }
 
+  /// The earliest rowtime bound that would bring rows forth; `Int64.max` without one.
+  var nextDue: Int64 { Int64.max }
+
   /// Fills `output`.
   func run(_ context: ExecutionContext, _ pool: inout StringPool) {
     preconditionFailure("an operator runs itself")

@@ -24,6 +24,8 @@ final class OrderByOperator: Operator {
 
   override var hasState: Bool { true }
 
+  override var nextDue: Int64 { due }
+
   override func run(_ context: ExecutionContext, _ pool: inout StringPool) {
     output.removeAll()
     let input = inputs[0].output

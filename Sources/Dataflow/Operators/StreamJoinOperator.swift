@@ -108,7 +108,7 @@ final class StreamJoinOperator: Operator {
   }
 
   /// The bound at which the next held row leaves: just beyond its due time, which still counts.
-  private var nextDue: Int64 {
+  override var nextDue: Int64 {
     let due = min(sides[0].oldestDue, sides[1].oldestDue)
     return due < Int64.max ? due + 1 : due
   }

@@ -67,7 +67,8 @@ struct PipelineParser {
     } catch {
       reader.report(
         "the application file \(path) cannot be read: \(error)", at: node,
-        hint: "the path is relative to the pipeline file; an inline program begins with 'application: |'"
+        hint:
+          "the path is relative to the pipeline file; an inline program begins with 'application: |'"
       )
       return (path, "")
     }
@@ -106,7 +107,9 @@ struct PipelineParser {
     let stream = input.requiredString("stream") ?? ""
     var topic = ""
     var start = PipelineConfiguration.StartPosition.latest
-    if let node = input.required("kafka"), let kafka = reader.mapping(node, path: input.path(to: "kafka")) {
+    if let node = input.required("kafka"),
+      let kafka = reader.mapping(node, path: input.path(to: "kafka"))
+    {
       topic = kafka.requiredString("topic") ?? ""
       start = parseStart(kafka)
       kafka.finish()

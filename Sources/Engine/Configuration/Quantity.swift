@@ -2,7 +2,8 @@
 enum Quantity {
   /// Milliseconds of `90s`, `1m`, `250ms`, `2h`, `1d`, or a bare number of seconds.
   static func milliseconds(_ text: String) -> Int64? {
-    scaled(text, units: ["": 1_000, "ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000])
+    scaled(
+      text, units: ["": 1_000, "ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000])
   }
 
   /// Bytes of `5MiB`, `64KiB`, `1GiB`, `10MB`, `512B`, or a bare number of bytes.

@@ -200,7 +200,8 @@ private struct Planner {
   private mutating func deadLetters() -> OutputPlan? {
     var settings =
       configuration.deadLetter
-      ?? DeliverySettings(destination: Self.fileURL("\(dataDirectory)/\(configuration.name)/dead-letters"))
+      ?? DeliverySettings(
+        destination: Self.fileURL("\(dataDirectory)/\(configuration.name)/dead-letters"))
     if configuration.deadLetter == nil { settings.bufferMilliseconds = 10_000 }
     guard let plan = delivery(settings, stream: "dead-letters") else { return nil }
     return OutputPlan(

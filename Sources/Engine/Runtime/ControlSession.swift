@@ -188,7 +188,8 @@ final class ControlSession {
   private func origin(of task: TaskName) throws(KafkaError) -> TaskOrigin {
     let all = taskPartitions(task)
     let committed = try consumer.committed(all.map(\.topicPartition), timeout: .seconds(10))
-    if let text = committed[all[0].topicPartition]?.metadata, let record = CommitRecord(text: text) {
+    if let text = committed[all[0].topicPartition]?.metadata, let record = CommitRecord(text: text)
+    {
       return .resume(record)
     }
     var offsets: [Int64] = []

@@ -108,7 +108,8 @@ final class PipelineControl: Sendable {
     while !isStopping {
       let problem: String
       do {
-        let found = try TopicLookup.partitions(of: plan.inputs.map(\.topic), client: consumer.client)
+        let found = try TopicLookup.partitions(
+          of: plan.inputs.map(\.topic), client: consumer.client)
         switch found {
         case .counts(let counts):
           board.report(name, problem: nil)

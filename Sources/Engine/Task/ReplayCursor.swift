@@ -20,7 +20,8 @@ struct ReplayCursor {
       let numbered = steps[next]
       if taken == 0, core.position.rowNumber != numbered.rowNumber {
         throw mismatch(
-          name, "step \(numbered.step) belongs to row \(numbered.rowNumber), the task is at "
+          name,
+          "step \(numbered.step) belongs to row \(numbered.rowNumber), the task is at "
             + "\(core.position.rowNumber)")
       }
       switch numbered.step {
@@ -63,7 +64,8 @@ struct ReplayCursor {
     }
     guard buffer.nextOffset == nextOffset else {
       throw mismatch(
-        name, "\(buffer.topicPartition): \(count) records were taken up to offset \(nextOffset), "
+        name,
+        "\(buffer.topicPartition): \(count) records were taken up to offset \(nextOffset), "
           + "now they end at \(buffer.nextOffset): records have vanished from the topic")
     }
     return true

@@ -225,7 +225,8 @@ final class TaskLog {
     let configuration = start.plan.configuration
     try store.store(
       Snapshot(
-        number: number, commit: next.commit, fingerprint: start.plan.fingerprint, pipelineText: configuration.sourceText,
+        number: number, commit: next.commit, fingerprint: start.plan.fingerprint,
+        pipelineText: configuration.sourceText,
         applicationText: configuration.application, slices: try core.save()))
     try store.beginSegment(number)
     next.previousSnapshot = record.snapshot < 0 ? number : record.snapshot

@@ -221,7 +221,8 @@ final class TaskRunner {
   private func stopTurn(_ mode: StopMode) throws {
     if mode == .drain, start.services.isOutOfTime() {
       start.services.logger.warning(
-        "task \(name) ends before everything was delivered; the next start goes on from its last commit")
+        "task \(name) ends before everything was delivered; the next start goes on from its last commit"
+      )
       return end(nil)
     }
     guard log.hasRoom else { return }
@@ -241,7 +242,9 @@ final class TaskRunner {
     var phaseName = "running"
     if case .replaying = phase { phaseName = "replaying" }
     start.services.status.update(
-      name, TaskStatus(phase: phaseName, counters: core.counters, rowtime: core.position.rowtime,
+      name,
+      TaskStatus(
+        phase: phaseName, counters: core.counters, rowtime: core.position.rowtime,
         nextOffsets: core.position.nextOffsets, pendingBytes: uploads.pendingBytes(core)))
   }
 }
