@@ -28,9 +28,11 @@ struct RunCommand: AsyncParsableCommand {
       seed: UInt64.random(in: 0...UInt64.max))
     let signals = Task {
       let number = await Signals.termination()
+      guard !Task.isCancelled else { return }
       logger.notice("signal \(number): delivering what was taken; a second signal ends at once")
       daemon.stop()
       _ = await Signals.termination()
+      guard !Task.isCancelled else { return }
       // Nothing is lost: the next start recovers from the last commit.
       _exit(128 + number)
     }

@@ -96,6 +96,8 @@ final class ControlSession {
     }
     logger.info("pipeline \(name): the group gives \(given.map(\.description)), tasks \(numbers)")
     let tasks = numbers.map { TaskName(pipeline: name, number: $0) }
+    // Given anew without having been taken back: what runs begins again from its commit.
+    for task in tasks where running.contains(task) { worker(of: task).post(.stop(task, .drop)) }
     assignment = Assignment(awaited: Set(tasks))
     unstarted = isDraining ? [] : tasks
     if isDraining { assignment?.awaited = [] }
@@ -152,7 +154,7 @@ final class ControlSession {
   }
 
   private func startTasks() {
-    for task in unstarted {
+    for task in unstarted where !running.contains(task) {
       do throws(KafkaError) {
         let start = TaskStart(
           name: task, plan: plan, partitions: taskPartitions(task), origin: try origin(of: task),
@@ -221,7 +223,7 @@ final class ControlSession {
 
   private func stopped(_ task: TaskName, _ reason: TaskFailure?) {
     running.remove(task)
-    assignment?.awaited.remove(task)
+    if !unstarted.contains(task) { assignment?.awaited.remove(task) }
     revocation?.awaited.remove(task)
     commits.drop(task)
     services[0].status.update(task, nil)
