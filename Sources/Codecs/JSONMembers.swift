@@ -80,6 +80,8 @@ extension RecordDecoder {
     _ child: Int, _ bytes: Span<UInt8>, from start: Int, depth: Int, pool: inout StringPool
   ) throws(Fault) -> Int {
     var cursor = start
+    // More blanks than came here last time.
+    bytes.skipBlanks(&cursor)
     if child >= 0 {
       try readValue(for: child, bytes, at: &cursor, depth: depth, pool: &pool)
     } else {

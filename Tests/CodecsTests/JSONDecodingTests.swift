@@ -143,6 +143,25 @@ import Testing
     #expect(harness.takeRows() == ["{\"V\":1.0}", "{\"V\":3.0}"])
   }
 
+  /// What was learned from one record must not change what the next one means.
+  @Test func layoutsMayChange() throws {
+    var harness = try Harness.json([("A", .integer, "$.a"), ("B", .varchar(9), "$.b")])
+    let layouts = [
+      #"{"a":1,"b":"x"}"#, #"{"a": 1, "b": "x"}"#, #"{"a":  1 ,"b":  "x" }"#, #"{ "a":1,"b":"x"}"#,
+      "{\n  \"a\": 1,\n  \"b\": \"x\"\n}", #"{"b":"x","a":1}"#, #"{"c":[],"a":1,"b":"x"}"#,
+      #"{"a":1,"b":"x","c":{}}"#, #"{"a":"1","b":"\u0078"}"#,
+    ]
+    for first in layouts {
+      for second in layouts {
+        for record in [first, second] {
+          #expect(harness.rows(of: record) == [#"{"A":1,"B":"x"}"#], "\(second) after \(first)")
+        }
+      }
+      #expect(harness.rows(of: #"{"a":,"b":"x"}"#) == ["Json.Malformed@5"])
+      #expect(harness.rows(of: #"{"a":1,"b":"x""#) == ["Json.Malformed@14"])
+    }
+  }
+
   @Test func notNull() throws {
     var harness = try Harness.json(
       [("A", .integer, "$.a"), ("B", .integer, "$.b")], notNull: ["B"])
