@@ -13,6 +13,7 @@ let package = Package(
   name: "cutbank",
   products: [
     .executable(name: "cutbank", targets: ["cutbank"]),
+    .library(name: "Hotspots", targets: ["Hotspots"]),
     .library(name: "RandomCutForest", targets: ["RandomCutForest"]),
   ],
   dependencies: [
@@ -33,8 +34,15 @@ let package = Package(
     .target(name: "Codecs", dependencies: ["Columns"], swiftSettings: strict),
     .systemLibrary(
       name: "CPCRE2", pkgConfig: "libpcre2-8", providers: [.apt(["libpcre2-dev"])]),
+    .target(name: "Hotspots", swiftSettings: strict),
     .target(
-      name: "Dataflow", dependencies: ["CPCRE2", "Columns", "RandomCutForest", "StreamSQL"],
+      name: "Dataflow",
+      dependencies: ["CPCRE2", "Columns", "Hotspots", "RandomCutForest", "StreamSQL"],
+      swiftSettings: strict),
+
+    // Programs with an input and what they must emit: `cutbank sql`, `cutbank test` and our own tests.
+    .target(
+      name: "SQLCases", dependencies: ["Codecs", "Columns", "Dataflow", "StreamSQL"],
       swiftSettings: strict),
 
     // Rim: waits for brokers, disks and receivers.
@@ -103,6 +111,10 @@ let package = Package(
       swiftSettings: strict),
 
     .testTarget(name: "ColumnsTests", dependencies: ["Columns"], swiftSettings: strict),
+    .testTarget(
+      name: "DataflowTests", dependencies: ["Columns", "Dataflow", "SQLCases", "StreamSQL"],
+      swiftSettings: strict),
+    .testTarget(name: "HotspotsTests", dependencies: ["Hotspots"], swiftSettings: strict),
     .testTarget(
       name: "StreamSQLTests", dependencies: ["Columns", "StreamSQL"], swiftSettings: strict),
     .testTarget(

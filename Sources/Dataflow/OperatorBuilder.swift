@@ -130,8 +130,26 @@ struct OperatorBuilder {
       return try RandomCutForestOperator(
         input: input, parameters: parameters, partitionBy: partitionBy, seed: seed,
         modelLimit: limits.models, schema: schema, section: section)
-    default:
-      throw DataflowError("\(function) is not there")
+    case .hotspots(let features, let windowSize, let scanRadius, let minimumPoints):
+      return HotspotsOperator(
+        input: input, features: features, windowSize: windowSize, scanRadius: scanRadius,
+        minimumPoints: minimumPoints, partitionBy: partitionBy, modelLimit: limits.models,
+        schema: schema, section: section)
+    case .topKItems(let column, let k, let length):
+      return TopItemsOperator(
+        input: input, column: column, k: k, length: length, partitionBy: partitionBy,
+        keyLimit: limits.keys, schema: schema, section: section)
+    case .countDistinctItems(let column, let length):
+      return DistinctItemsOperator(
+        input: input, column: column, length: length, partitionBy: partitionBy,
+        keyLimit: limits.keys, schema: schema, section: section)
+    case .groupRank(let parameters):
+      return GroupRankOperator(
+        input: input, parameters: parameters, partitionBy: partitionBy,
+        rowLimit: limits.heldRows, schema: schema, section: section)
+    case .detectAnomalies:
+      throw DataflowError(
+        "ML_DETECT_ANOMALIES is not there yet; RANDOM_CUT_FOREST scores rows today")
     }
   }
 }

@@ -71,6 +71,7 @@ enum Rules {
     "Dataflow": [
       "CPCRE2", "Columns", "StreamSQL", "RandomCutForest", "Hotspots", "LearnedModels",
     ],
+    "SQLCases": ["Codecs", "Columns", "Dataflow", "StreamSQL"],
     "Learning": ["LearnedModels", "COpenBLAS"],
     "Kafka": ["CEmbeddedBroker", "CRdKafka"],
     "Transport": ["Columns"],
@@ -86,7 +87,7 @@ enum Rules {
     "cutbank": [
       "Columns", "StreamSQL", "Codecs", "Dataflow", "RandomCutForest", "Hotspots",
       "LearnedModels", "Learning", "Kafka", "Transport", "Delivery", "Alerting", "Registry",
-      "Engine", "Console", "Demo",
+      "Engine", "Console", "Demo", "SQLCases",
     ],
   ]
 

@@ -59,7 +59,7 @@ final class RandomCutForestOperator: Operator {
     guard !input.isEmpty else { return }
     counters.rowsIn += Int64(input.count)
     var evaluation = Evaluation(count: input.count, startTime: 0)
-    checkFeatures(input, &evaluation)
+    checkFeatures(parameters.features, input, &evaluation)
     var result = Column(zeros: input.count, storage: .floating)
     let touched = assign(input, &evaluation, &result, pool)
     var texts = [StringID](repeating: .empty, count: input.count)
@@ -89,24 +89,6 @@ final class RandomCutForestOperator: Operator {
       output.keep(Rows(count: input.count).filter { !evaluation.failed[$0] })
     }
     counters.passed += Int64(output.count)
-  }
-
-  private func checkFeatures(_ input: Batch, _ evaluation: inout Evaluation) {
-    for feature in parameters.features {
-      let column = input.columns[feature]
-      let name = input.schema.columns[feature].name
-      for row in 0..<input.count {
-        if column.isNull(row) {
-          evaluation.fail(row, .badModelInput, "column \(name) is NULL")
-        } else if column.type.storage == .floating,
-          !(abs(column.doubles[row]) <= Double(ForestError.largestMagnitude))
-        {
-          evaluation.fail(
-            row, .badModelInput,
-            "column \(name) is \(column.doubles[row]), more than a model can compute with")
-        }
-      }
-    }
   }
 
   /// Gives every row to its model; rows beyond the limit of models keep the score NULL.

@@ -1,0 +1,109 @@
+import Columns
+import StreamSQL
+
+/// GROUP_RANK: adds the rank, with gaps, among the rows of equal ROWTIME.
+///
+/// A group is complete as soon as time moves on, which a rowtime bound does at the latest; waiting for
+/// `maximumIdleMilliseconds` is thus never needed.
+final class GroupRankOperator: Operator {
+  private let parameters: GroupRankParameters
+  private let partitionBy: [Int]
+  private let rowLimit: Int
+  private var held: Batch
+
+  init(
+    input: Operator, parameters: GroupRankParameters, partitionBy: [Int], rowLimit: Int,
+    schema: Schema, section: String
+  ) {
+    self.parameters = parameters
+    self.partitionBy = partitionBy
+    self.rowLimit = rowLimit
+    held = Batch(schema: input.schema)
+    super.init(
+      schema: schema, section: section, inputs: [input], isBounded: input.isBounded)
+  }
+
+  override var hasState: Bool { true }
+
+  /// The bound at which the held rows are complete.
+  private var due: Int64 {
+    guard let rowtime = held.rowtimes.first, rowtime < Int64.max else { return Int64.max }
+    return rowtime + 1
+  }
+
+  override func run(_ context: ExecutionContext, _ pool: inout StringPool) {
+    output.removeAll()
+    let input = inputs[0].output
+    var bounds = BoundCursor(context, isMoved: isBounded)
+    counters.rowsIn += Int64(input.count)
+    for row in 0..<input.count {
+      let cause = input.causes[row]
+      if let earlier = bounds.reaches(due, before: cause) { release(earlier, pool) }
+      if input.rowtimes[row] >= due { release(cause, pool) }
+      if held.count >= rowLimit {
+        refuse(
+          input, row,
+          RuntimeError(
+            code: .limitExceeded,
+            message: "GROUP_RANK holds \(rowLimit) rows already (limits: held_rows)"),
+          context, pool)
+      } else {
+        held.append(from: input, row: row)
+      }
+    }
+    if let cause = bounds.reaches(due) { release(cause, pool) }
+    counters.passed += Int64(output.count)
+  }
+
+  private func release(_ cause: Int64, _ pool: borrowing StringPool) {
+    var partitions = KeyTable(partitionBy.map { held.schema.columns[$0].type.storage })
+    let words = partitions.keys(of: partitionBy.map { held.columns[$0] }, count: held.count)
+    let owners = (0..<held.count).map { partitions.insert(words, row: $0).number }
+    let sorted = sortedRows(
+      of: held,
+      by: [SortKey(column: parameters.rankBy, isDescending: parameters.ranksDescending)], pool)
+    for partition in 0..<partitions.count {
+      emit(sorted.filter { owners[Int($0)] == partition }, cause, pool)
+    }
+    held.removeAll()
+  }
+
+  private func emit(_ rows: [Int32], _ cause: Int64, _ pool: borrowing StringPool) {
+    var ranks: [Int64] = []
+    let values = held.columns[parameters.rankBy]
+    for (place, row) in rows.enumerated() {
+      let isTie =
+        place > 0 && compareRows(values, Int(row), Int(rows[place - 1]), pool) == 0
+      ranks.append(isTie ? ranks[place - 1] : Int64(place) + 1)
+    }
+    var order = Array(rows.indices)
+    if parameters.outputDescending {
+      order.sort { (-ranks[$0], $0) < (-ranks[$1], $1) }
+    }
+    if parameters.outputLimit > 0 { order = Array(order.prefix(parameters.outputLimit)) }
+    for place in order {
+      let row = Int(rows[place])
+      for index in held.columns.indices {
+        output.columns[index].append(from: held.columns[index], row: row)
+      }
+      output.columns[held.columns.count].append(ranks[place])
+      output.rowtimes.append(held.rowtimes[row])
+      output.causes.append(cause)
+    }
+    counters.filtered += Int64(rows.count - order.count)
+  }
+
+  override func save(into writer: inout StateWriter, _ pool: borrowing StringPool) {
+    writer.section(section) { $0.write(held, in: pool) }
+  }
+
+  override func restore(from reader: StateReader, _ pool: inout StringPool) throws {
+    var section = try reader.section(section)
+    held = try section.batch(schema: held.schema, into: &pool)
+    try section.finish()
+  }
+
+  override func remapStrings(_ remap: inout StringRemapper) {
+    for index in held.columns.indices { held.columns[index].remapStrings(&remap) }
+  }
+}

@@ -1,0 +1,117 @@
+public import Foundation
+
+/// A program with an input and what it must emit, as a folder holds them.
+public struct SQLCase: Sendable {
+  /// The folder's name.
+  public let name: String
+  /// The program.
+  public let program: String
+  /// The program's file, for messages.
+  public let file: String
+  /// Its sources and tables.
+  public let declaration: CaseDeclaration
+  private let document: JSONDocument
+  private let input: [[UInt8]]
+  private let records: [JSONDocument]
+  private let expected: [JSONDocument]
+  private let alternative: [JSONDocument]?
+
+  /// Reads the case in a folder.
+  ///
+  /// - Throws: `CaseError`, or the error of reading a file.
+  public init(directory: URL) throws {
+    name = directory.lastPathComponent
+    let programFile = directory.appendingPathComponent("app.sql")
+    file = programFile.path
+    program = String(decoding: try Data(contentsOf: programFile), as: UTF8.self)
+    document = try Self.json(directory.appendingPathComponent("case.json"))
+    declaration = try CaseDeclaration(document)
+    input = Self.lines(try Data(contentsOf: directory.appendingPathComponent("input.jsonl")))
+    records = try Self.rows(directory.appendingPathComponent("input.jsonl")).filter {
+      $0["bound"] == nil
+    }
+    expected = try Self.rows(directory.appendingPathComponent("expected.jsonl"))
+    let other = directory.appendingPathComponent("expected.alt.jsonl")
+    alternative = FileManager.default.fileExists(atPath: other.path) ? try Self.rows(other) : nil
+  }
+
+  private static func json(_ file: URL) throws -> JSONDocument {
+    do {
+      return try JSONDocument(Data(contentsOf: file))
+    } catch let error as JSONDocumentError {
+      throw CaseError("\(file.path): \(error)")
+    }
+  }
+
+  private static func rows(_ file: URL) throws -> [JSONDocument] {
+    guard FileManager.default.fileExists(atPath: file.path) else { return [] }
+    return try lines(try Data(contentsOf: file)).enumerated().map { index, line in
+      do {
+        return try JSONDocument(line)
+      } catch {
+        throw CaseError("\(file.path):\(index + 1): \(error)")
+      }
+    }
+  }
+
+  private static func lines(_ data: Data) -> [[UInt8]] {
+    data.split(separator: 10).map(Array.init).filter { line in
+      line.contains { $0 != 32 && $0 != 13 && $0 != 9 }
+    }
+  }
+
+  /// Runs the case and says what differs; nothing when it passes.
+  ///
+  /// - Throws: `CaseError` when the input cannot be read.
+  public func run(_ options: SQLSessionOptions) throws -> [String] {
+    let refusal = document["expectError"].flatMap { $0 == .null ? nil : $0 }
+    let actual: [JSONDocument]
+    do {
+      actual = try emitted(options)
+    } catch let refused as RefusedProgram {
+      if refusal != nil { return [] }
+      return ["the program was refused:"] + refused.diagnostics.map { "\($0)" }
+    }
+    if let refusal {
+      return ["the program was accepted; it must be refused: \(refusal["about"] ?? refusal)"]
+    }
+    return differences(actual)
+  }
+
+  /// The rows that the program emits, in order.
+  private func emitted(_ options: SQLSessionOptions) throws -> [JSONDocument] {
+    let session = try SQLSession(
+      program: program, file: file, declaration: declaration, options: options)
+    for (index, line) in input.enumerated() {
+      do {
+        try session.feed(line)
+      } catch let error as CaseError {
+        throw CaseError("input line \(index + 1): \(error)")
+      }
+    }
+    try session.finish()
+    return try session.takeOutput().split(separator: 10).map { try JSONDocument($0) }
+  }
+
+  private func differences(_ actual: [JSONDocument]) -> [String] {
+    let mode = CaseCheck.Mode(document)
+    let check = CaseCheck(mode: mode)
+    var messages: [String] = []
+    if !expected.isEmpty || mode.properties.isEmpty {
+      messages = check.differences(expected: expected, actual: actual)
+      if !messages.isEmpty, let alternative {
+        messages = check.differences(expected: alternative, actual: actual)
+      }
+    }
+    guard !mode.properties.isEmpty else { return messages }
+    for property in mode.properties {
+      let habit = "DESTINATION_SQL_STREAM"
+      let usual = mode.check.contains(habit) && mode.check.count > 1 ? habit : mode.check.first
+      let stream = property["stream"]?.text ?? usual
+      let rows = actual.filter { $0["stream"]?.text == stream }
+      messages +=
+        PropertyCheck(property: property, rows: rows, input: records).differences()
+    }
+    return messages
+  }
+}
