@@ -121,6 +121,18 @@ public struct RecordBatch: ~Copyable, @unchecked Sendable {
     return span(record.payload, record.len)
   }
 
+  /// A copy of the record's key; nil when it has none.
+  public func copyOfKey(at index: Int) -> [UInt8]? {
+    let record = message(index).pointee
+    return record.key.map { Array(UnsafeRawBufferPointer(start: $0, count: record.key_len)) }
+  }
+
+  /// A copy of the record's value; nil when it is a tombstone.
+  public func copyOfValue(at index: Int) -> [UInt8]? {
+    let record = message(index).pointee
+    return record.payload.map { Array(UnsafeRawBufferPointer(start: $0, count: record.len)) }
+  }
+
   /// The headers of a record in order; allocates.
   public func headers(at index: Int) -> [RecordHeader] {
     var list: OpaquePointer?

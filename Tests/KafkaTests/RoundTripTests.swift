@@ -36,6 +36,10 @@ import Testing
         for index in 0..<batch.count {
           seenHeaders.append(batch.headers(at: index))
           kinds.append(batch.timestampKind(at: index))
+          #expect(batch.hasKey(at: index) == (batch.copyOfKey(at: index) != nil))
+          #expect(batch.isTombstone(at: index) == (batch.copyOfValue(at: index) == nil))
+          expectEqual(batch.key(at: index), batch.copyOfKey(at: index) ?? [])
+          expectEqual(batch.value(at: index), batch.copyOfValue(at: index) ?? [])
         }
         wakeup.wait(timeout: .seconds(1))
       }
@@ -54,4 +58,9 @@ import Testing
       try consumer.close()
     }
   }
+}
+
+/// A borrowed span shows the bytes of its copy.
+private func expectEqual(_ span: Span<UInt8>, _ copy: [UInt8]) {
+  #expect(span.withUnsafeBufferPointer { $0.elementsEqual(copy) })
 }

@@ -34,17 +34,12 @@ extension RecordBatch {
     (0..<count).map { index in
       Copied(
         offset: offsets[index], timestamp: timestamps[index],
-        key: hasKey(at: index) ? Array(copying: key(at: index)) : nil,
-        value: isTombstone(at: index) ? nil : Array(copying: value(at: index)))
+        key: copyOfKey(at: index), value: copyOfValue(at: index))
     }
   }
 }
 
 extension [UInt8] {
-  init(copying span: Span<UInt8>) {
-    self = span.withUnsafeBufferPointer { Array($0) }
-  }
-
   init(_ text: String) {
     self = Array(text.utf8)
   }
