@@ -19,6 +19,7 @@ extension RecordDecoder {
     if hasFailures { forgive(slot) }
   }
 
+  @inline(never)
   private mutating func forgive(_ slot: Int) {
     let row = row
     failures.removeAll { $0.row == row && $0.slot == slot }

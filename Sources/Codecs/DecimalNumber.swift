@@ -76,7 +76,7 @@ extension Span where Element == UInt8 {
         continue
       }
       guard digits.count > 0 else { return }
-      mantissa = mantissa &* smallPowerOfTen(digits.count) &+ digits.value
+      mantissa = mantissa &* powerOfTen(digits.count) &+ digits.value
       cursor &+= digits.count
       return
     }
@@ -165,49 +165,6 @@ extension Span where Element == UInt8 {
       if number.mantissa > 0 { significant += 1 }
       if isFraction { number.exponent -= 1 }
     }
-  }
-}
-
-/// 10^`exponent` for exponents from 0 to 7; one load.
-@inline(__always)
-func smallPowerOfTen(_ exponent: Int) -> UInt64 {
-  switch exponent & 7 {
-  case 0: 1
-  case 1: 10
-  case 2: 100
-  case 3: 1_000
-  case 4: 10_000
-  case 5: 100_000
-  case 6: 1_000_000
-  default: 10_000_000
-  }
-}
-
-/// 10^`exponent` for exponents from 0 to 19.
-@inline(__always)
-func powerOfTen(_ exponent: Int) -> UInt64 {
-  switch exponent {
-  case 0: 1
-  case 1: 10
-  case 2: 100
-  case 3: 1_000
-  case 4: 10_000
-  case 5: 100_000
-  case 6: 1_000_000
-  case 7: 10_000_000
-  case 8: 100_000_000
-  case 9: 1_000_000_000
-  case 10: 10_000_000_000
-  case 11: 100_000_000_000
-  case 12: 1_000_000_000_000
-  case 13: 10_000_000_000_000
-  case 14: 100_000_000_000_000
-  case 15: 1_000_000_000_000_000
-  case 16: 10_000_000_000_000_000
-  case 17: 100_000_000_000_000_000
-  case 18: 1_000_000_000_000_000_000
-  case 19: 10_000_000_000_000_000_000
-  default: preconditionFailure("ten to the power of \(exponent) does not fit 64 bits")
   }
 }
 

@@ -10,7 +10,7 @@ extension ByteWriter {
     let magnitude = value.magnitude
     guard magnitude >= 1e-4, magnitude < 1e15 else { return putWide(value) }
     for digits in stride(from: 0, through: 9, by: 3) {
-      let power = Double.exactPowerOfTen(digits)
+      let power = exactPowerOfTen(digits)
       let scaled = magnitude * power
       guard scaled < 1e15 else { break }
       let nearest = UInt64(scaled + 0.5)
@@ -27,7 +27,7 @@ extension ByteWriter {
     let magnitude = value.magnitude
     guard magnitude >= 1e-4, magnitude < 1e6 else { return putWide(value) }
     for digits in 0...6 {
-      let power = Double.exactPowerOfTen(digits)
+      let power = exactPowerOfTen(digits)
       let nearest = UInt64(Double(magnitude) * power + 0.5)
       guard nearest < 1_000_000 else { break }
       // Both are below 2^24 and exact, so that the quotient rounds once.

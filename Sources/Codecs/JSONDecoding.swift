@@ -8,7 +8,10 @@ extension RecordDecoder {
     bytes.skipBlanks(&cursor)
     guard cursor < bytes.count else { throw Fault(.empty, at: 0) }
     repeat {
-      if tree.rowMembers.isEmpty, !tree.rowIsElement {
+      if tree.isPlain, bytes.byte(at: cursor) == UInt8(ascii: "{") {
+        try openRow(at: cursor)
+        try readMembers(of: PathTree.root, bytes, at: &cursor, depth: 1, pool: &pool)
+      } else if tree.rowMembers.isEmpty, !tree.rowIsElement {
         try readRow(bytes, at: &cursor, depth: 0, pool: &pool)
       } else {
         let start = cursor
@@ -76,22 +79,17 @@ extension RecordDecoder {
   }
 
   /// Reads one row, or one per element of its flattened array.
-  @inline(__always)
   private mutating func readRow(
     _ bytes: Span<UInt8>, at cursor: inout Int, depth: Int, pool: inout StringPool
   ) throws(Fault) {
     try openRow(at: cursor)
     let first = row
     let root = tree.nodes[PathTree.root]
-    if bytes.byte(at: cursor) == UInt8(ascii: "{"), root.sinks.isEmpty, !root.children.isEmpty {
-      try readMembers(of: PathTree.root, bytes, at: &cursor, depth: depth &+ 1, pool: &pool)
-    } else {
-      let start = cursor
-      try readValue(for: PathTree.root, bytes, at: &cursor, depth: depth, pool: &pool)
-      let expected = root.elements >= 0 ? UInt8(ascii: "[") : UInt8(ascii: "{")
-      if root.isInner || root.sinks.isEmpty, bytes[start] != expected {
-        failures.append(Failure(row: first, slot: -1, fault: Fault(.rowNotObject, at: start)))
-      }
+    let start = cursor
+    try readValue(for: PathTree.root, bytes, at: &cursor, depth: depth, pool: &pool)
+    let expected = root.elements >= 0 ? UInt8(ascii: "[") : UInt8(ascii: "{")
+    if root.isInner || root.sinks.isEmpty, bytes[start] != expected {
+      failures.append(Failure(row: first, slot: -1, fault: Fault(.rowNotObject, at: start)))
     }
     if rows.count - first > 1 { repeatColumns(of: first) }
     row = first

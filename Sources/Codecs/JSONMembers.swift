@@ -100,7 +100,7 @@ extension RecordDecoder {
     case .double:
       let number = text.plainNumber(at: cursor)
       guard number.end >= 0, number.mantissa <= 1 << 53 else { return -1 }
-      let exact = Double(number.mantissa) / Double.exactPowerOfTen(number.decimals)
+      let exact = Double(number.mantissa) / exactPowerOfTen(number.decimals)
       set((number.isNegative ? -exact : exact).bitPattern, slot: predictions.slot(place))
       return number.end
     case .integer:

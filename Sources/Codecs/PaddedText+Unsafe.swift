@@ -136,7 +136,7 @@ struct PaddedText {
         continue
       }
       guard digits.count > 0 else { return index }
-      mantissa = mantissa &* smallPowerOfTen(digits.count) &+ digits.value
+      mantissa = mantissa &* powerOfTen(digits.count) &+ digits.value
       return index &+ digits.count
     }
   }

@@ -39,6 +39,9 @@ struct PathTree {
   /// Whether the row path ends in an array.
   let rowIsElement: Bool
 
+  /// Whether rows are whole documents of which only members are wanted: the common case.
+  private(set) var isPlain = false
+
   /// The row itself.
   static let root = 0
 
@@ -71,6 +74,9 @@ struct PathTree {
         column: column, hint: "leave '[0:]' out of the row path or of the column's path")
     }
     _ = append(draft)
+    isPlain =
+      rowMembers.isEmpty && !rowIsElement && nodes[Self.root].sinks.isEmpty
+      && !nodes[Self.root].children.isEmpty && flattened < 0
   }
 
   private mutating func append(_ draft: Draft) -> Int {

@@ -117,7 +117,7 @@ extension DecimalNumber {
       let exact = Double(Int64(truncatingIfNeeded: mantissa))
       let value =
         exponent < 0
-        ? exact / Double.exactPowerOfTen(0 &- exponent) : exact * Double.exactPowerOfTen(exponent)
+        ? exact / exactPowerOfTen(0 &- exponent) : exact * exactPowerOfTen(exponent)
       return isNegative ? -value : value
     }
     return wideDouble(powers, text: text, range: range)
@@ -153,39 +153,6 @@ extension DecimalNumber {
       preconditionFailure("text that was read as a number is a number")
     }
     return slow
-  }
-}
-
-extension Double {
-  /// 10^`exponent` for exponents from 0 to 22, which are exact.
-  @inline(__always)
-  static func exactPowerOfTen(_ exponent: Int) -> Double {
-    switch exponent {
-    case 0: 1e0
-    case 1: 1e1
-    case 2: 1e2
-    case 3: 1e3
-    case 4: 1e4
-    case 5: 1e5
-    case 6: 1e6
-    case 7: 1e7
-    case 8: 1e8
-    case 9: 1e9
-    case 10: 1e10
-    case 11: 1e11
-    case 12: 1e12
-    case 13: 1e13
-    case 14: 1e14
-    case 15: 1e15
-    case 16: 1e16
-    case 17: 1e17
-    case 18: 1e18
-    case 19: 1e19
-    case 20: 1e20
-    case 21: 1e21
-    case 22: 1e22
-    default: preconditionFailure("ten to the power of \(exponent) is not an exact double")
-    }
   }
 }
 
