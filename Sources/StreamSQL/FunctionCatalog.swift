@@ -46,7 +46,7 @@ enum FunctionCatalog {
     "REGEX_LOG_PARSE(s, regex)", "FAST_REGEX_LOG_PARSE(s, pattern)",
     "W3C_LOG_PARSE(s, 'COMMON')",
     "VARIABLE_COLUMN_LOG_PARSE(s, 'A TYPE VARCHAR(16), B TYPE INTEGER', ',')",
-    "FIXED_COLUMN_LOG_PARSE(s, 'A TYPE VARCHAR(8) START 1 FOR 8, …')", "SYS_LOG_PARSE(s)",
+    "FIXED_COLUMN_LOG_PARSE(s, 'A TYPE VARCHAR(8) START 0 FOR 8, …')", "SYS_LOG_PARSE(s)",
   ].map(entry)
 
   private static let tables: [Entry] = [

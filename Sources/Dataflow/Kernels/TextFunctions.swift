@@ -199,16 +199,21 @@ final class TextFunctionKernel: Kernel {
     if compiledPattern == pattern, compiledEscape == escape { return regex != nil }
     compiledPattern = pattern
     compiledEscape = escape
-    let source: [UInt8]? =
+    regex = nil
+    let wanted: TextPattern? =
       switch function {
-      case .like: Patterns.like(pattern, escape: escape)
-      case .similarTo: Patterns.similar(pattern, escape: escape)
-      case .substringSimilar: escape.flatMap { Patterns.substringSimilar(pattern, escape: $0) }
-      default: pattern
+      case .like: .like(pattern, escape: escape)
+      case .similarTo: .similar(pattern, escape: escape)
+      case .substringSimilar: escape.map { .substringSimilar(pattern, escape: $0) }
+      default: .regex(pattern)
       }
-    let spansLines = function == .like || function == .similarTo || function == .substringSimilar
-    regex = source.flatMap { Regex($0, matchesNewlines: spansLines) }
-    return regex != nil
+    guard let wanted else { return false }
+    do throws(PatternError) {
+      regex = try Regex(wanted)
+      return true
+    } catch {
+      return false
+    }
   }
 
   private func replace() -> Outcome {

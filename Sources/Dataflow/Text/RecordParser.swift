@@ -25,22 +25,16 @@ final class RecordParser {
     self.fieldCount = fieldCount
     switch function {
     case .regex:
-      guard let pattern = arguments.first, let regex = Regex(Patterns.anchored(pattern)) else {
-        return nil
-      }
+      guard let regex = Self.regex(arguments.first.map { .wholeRegex($0) }) else { return nil }
       method = .groups(regex)
     case .fastRegex:
-      guard let pattern = arguments.first, let regex = Regex(Patterns.fast(pattern)) else {
-        return nil
-      }
+      guard let regex = Self.regex(arguments.first.map { .fastRegex($0) }) else { return nil }
       method = .groups(regex)
     case .w3c:
-      guard let format = arguments.first, let regex = Regex(Patterns.w3c(format)) else {
-        return nil
-      }
+      guard let regex = Self.regex(arguments.first.map { .w3c($0) }) else { return nil }
       method = .groups(regex)
     case .sysLog:
-      guard let regex = Regex(Patterns.anchored(Array(Self.sysLog.utf8))) else { return nil }
+      guard let regex = Self.regex(.sysLog) else { return nil }
       method = .groups(regex)
     case .variableColumn:
       guard arguments.count > 1, !arguments[1].isEmpty else { return nil }
@@ -48,36 +42,21 @@ final class RecordParser {
         delimiter: arguments[1], escape: arguments.count > 2 ? arguments[2].first : nil,
         quote: arguments.count > 3 ? arguments[3].first : nil)
     case .fixedColumn:
-      guard let columns = arguments.first.flatMap(Self.fixedColumns) else { return nil }
+      let text = String(decoding: arguments.first ?? [], as: UTF8.self)
+      let columns = LogColumn.columns(text, fixed: true).map { ($0.start, $0.length) }
+      if columns.isEmpty { return nil }
       method = .fixed(columns)
     }
   }
 
-  /// RFC 3164: priority, time, host, message.
-  private static let sysLog =
-    #"(?:<(\d{1,3})>)?\s*([A-Z][a-z]{2}\s+\d{1,2}\s+\d{2}:\d{2}:\d{2}|\S+)\s+(\S+)\s+(.*)"#
-
-  /// Reads `NAME TYPE type START s [FOR n], …`, or `NAME TYPE type s TO e`; positions count from 0.
-  private static func fixedColumns(_ list: [UInt8]) -> [(start: Int, length: Int?)]? {
-    var columns: [(start: Int, length: Int?)] = []
-    var depth = 0
-    let parts = list.split(omittingEmptySubsequences: true) { byte in
-      if byte == 40 { depth += 1 }
-      if byte == 41 { depth -= 1 }
-      return byte == 44 && depth == 0
+  /// The binder has compiled the pattern before, so only a literal that is no text fails here.
+  private static func regex(_ pattern: TextPattern?) -> Regex? {
+    guard let pattern else { return nil }
+    do throws(PatternError) {
+      return try Regex(pattern)
+    } catch {
+      return nil
     }
-    for part in parts {
-      let words = String(decoding: part, as: UTF8.self).split { $0 == " " || $0 == "\n" }
-      guard let place = words.lastIndex(where: { $0.uppercased() == "START" }),
-        place + 1 < words.count, let start = Int(words[place + 1])
-      else { return nil }
-      var length: Int?
-      if place + 3 < words.count, words[place + 2].uppercased() == "FOR" {
-        length = Int(words[place + 3])
-      }
-      columns.append((max(0, start), length))
-    }
-    return columns.isEmpty ? nil : columns
   }
 
   /// The fields of a text, nil for one that is absent; no fields at all when the text does not match.

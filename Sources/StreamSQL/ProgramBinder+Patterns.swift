@@ -5,6 +5,28 @@ extension ProgramBinder {
   func checkPattern(
     _ function: FunctionID, pattern: BoundExpression, escape: BoundExpression?, at offset: Int
   ) throws(SQLError) {
+    guard let text = pattern.textLiteral else { return }
+    if escape != nil, escape?.textLiteral == nil { return }
+    let bytes = Array(text.utf8)
+    let sign = escape?.textLiteral?.utf8.first
+    switch function {
+    case .like: _ = try regex(.like(bytes, escape: sign), at: offset)
+    case .similarTo: _ = try regex(.similar(bytes, escape: sign), at: offset)
+    case .substringSimilar:
+      _ = try regex(.substringSimilar(bytes, escape: sign ?? 0), at: offset)
+    default: _ = try regex(.regex(bytes), at: offset)
+    }
+  }
+
+  private func regex(_ pattern: TextPattern, at offset: Int) throws(SQLError) -> Regex {
+    do throws(PatternError) {
+      return try Regex(pattern)
+    } catch {
+      let place = error.offset.map { " near its character \($0 + 1)" } ?? ""
+      throw SQLError(
+        "malformed pattern\(pattern.isTranslated ? "" : place): \(error.message)", at: offset,
+        hint: pattern.hint)
+    }
   }
 
   /// The fields of a log-parsing function's record.
@@ -18,10 +40,7 @@ extension ProgramBinder {
           + "\(arguments.count)", at: offset, hint: FunctionCatalog.usage(function.name))
     }
     if function == .sysLog {
-      return [
-        RecordField(name: "COLUMN1", type: .timestamp),
-        RecordField(name: "COLUMN2", type: .varchar(RecordField.textLength)),
-      ]
+      return RecordField.numbered(try regex(.sysLog, at: offset).groupCount)
     }
     let place = call.arguments[1].offset
     if function == .variableColumn, let count = arguments[1].integerLiteral {
@@ -36,8 +55,13 @@ extension ProgramBinder {
         hint: FunctionCatalog.usage(function.name))
     }
     switch function {
-    case .regex, .fastRegex: return RecordField.numbered(RegexSyntax.groupCount(text))
-    case .w3c: return RecordField.numbered(try w3cFormat(text, at: place).fieldCount)
+    case .regex:
+      return RecordField.numbered(
+        try regex(.wholeRegex(Array(text.utf8)), at: place).groupCount)
+    case .fastRegex:
+      return RecordField.numbered(
+        try regex(.fastRegex(Array(text.utf8)), at: place).groupCount)
+    case .w3c: return try w3cFields(text, at: place)
     case .variableColumn:
       return try columns(text, fixed: false, at: place).map {
         RecordField(name: $0.name, type: $0.type)
@@ -49,16 +73,16 @@ extension ProgramBinder {
     }
   }
 
-  private func w3cFormat(_ text: String, at offset: Int) throws(SQLError) -> W3CLogFormat {
-    let format = W3CLogFormat(text)
-    guard format.fieldCount > 0 else {
+  private func w3cFields(_ text: String, at offset: Int) throws(SQLError) -> [RecordField] {
+    let count = try regex(.w3c(Array(text.utf8)), at: offset).groupCount
+    guard count > 0 else {
       throw SQLError(
         "'\(text)' is no format of W3C_LOG_PARSE", at: offset,
         hint:
           "COMMON, COMMON WITH VHOST, NCSA EXTENDED, REFERER, AGENT, IIS, or directives such as "
           + "%h %l %u %t \"%r\" %>s %b")
     }
-    return format
+    return RecordField.numbered(count)
   }
 
   private func columns(
@@ -70,7 +94,7 @@ extension ProgramBinder {
       throw SQLError(
         "\(error.message) in the description of columns", at: offset,
         hint: fixed
-          ? "'A TYPE VARCHAR(8) START 1 FOR 8, B TYPE INTEGER START 9 FOR 4'"
+          ? "'A TYPE VARCHAR(8) START 0 FOR 8, B TYPE INTEGER START 8 FOR 4'"
           : "'A TYPE VARCHAR(16), B TYPE INTEGER NOT NULL'")
     }
   }
@@ -80,7 +104,7 @@ extension RecordFunction {
   fileprivate var argumentCounts: ClosedRange<Int> {
     switch self {
     case .regex, .fastRegex, .w3c, .fixedColumn: 2...2
-    case .variableColumn: 2...5
+    case .variableColumn: 3...5
     case .sysLog: 1...1
     }
   }
@@ -95,30 +119,22 @@ extension RecordField {
   }
 }
 
-/// What can be seen of a regular expression without compiling it.
-enum RegexSyntax {
-  /// How many groups a pattern captures.
-  static func groupCount(_ pattern: String) -> Int {
-    let bytes = Array(pattern.utf8)
-    var count = 0
-    var index = 0
-    var isInClass = false
-    while index < bytes.count {
-      switch bytes[index] {
-      case UInt8(ascii: "\\"): index += 1
-      case UInt8(ascii: "["): isInClass = true
-      case UInt8(ascii: "]"): isInClass = false
-      case UInt8(ascii: "(") where !isInClass:
-        let next = index + 1 < bytes.count ? bytes[index + 1] : 0
-        let isNamed =
-          next == UInt8(ascii: "?") && index + 3 < bytes.count
-          && bytes[index + 2] == UInt8(ascii: "<")
-          && bytes[index + 3] != UInt8(ascii: "=") && bytes[index + 3] != UInt8(ascii: "!")
-        if next != UInt8(ascii: "?") || isNamed { count += 1 }
-      default: break
-      }
-      index += 1
+extension TextPattern {
+  /// Whether places in the regular expression mean nothing to the user.
+  fileprivate var isTranslated: Bool {
+    switch self {
+    case .regex, .wholeRegex: false
+    default: true
     }
-    return count
+  }
+
+  fileprivate var hint: String? {
+    switch self {
+    case .like: "behind ESCAPE's character stands %, _ or the character itself"
+    case .substringSimilar:
+      "two marks of the escape character and a quotation mark enclose what is wanted: "
+        + "SUBSTRING(s SIMILAR 'a#\"%#\"b' ESCAPE '#')"
+    default: nil
+    }
   }
 }

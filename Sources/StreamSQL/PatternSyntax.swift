@@ -1,5 +1,51 @@
+/// A pattern of any function, in that function's syntax.
+package enum TextPattern: Hashable, Sendable {
+  /// Java's syntax, found anywhere in the text.
+  case regex([UInt8])
+  /// LIKE with an escape character, the whole text.
+  case like([UInt8], escape: UInt8?)
+  /// SIMILAR TO with an escape character, the whole text.
+  case similar([UInt8], escape: UInt8?)
+  /// SUBSTRING SIMILAR: group 1 is what lies between the marks.
+  case substringSimilar([UInt8], escape: UInt8)
+  /// REGEX_LOG_PARSE: the whole text.
+  case wholeRegex([UInt8])
+  /// FAST_REGEX_LOG_PARSE: the whole text, taking as little as it can.
+  case fastRegex([UInt8])
+  /// W3C_LOG_PARSE: a format's name or its directives.
+  case w3c([UInt8])
+  /// SYS_LOG_PARSE: priority, time, host and message (RFC 3164).
+  case sysLog
+
+  /// The regular expression; nil when the pattern is malformed.
+  var expression: [UInt8]? {
+    switch self {
+    case .regex(let pattern): pattern
+    case .like(let pattern, let escape): Patterns.like(pattern, escape: escape)
+    case .similar(let pattern, let escape): Patterns.similar(pattern, escape: escape)
+    case .substringSimilar(let pattern, let escape):
+      Patterns.substringSimilar(pattern, escape: escape)
+    case .wholeRegex(let pattern): Patterns.anchored(pattern)
+    case .fastRegex(let pattern): Patterns.fast(pattern)
+    case .w3c(let format): Patterns.w3c(format)
+    case .sysLog: Patterns.anchored(Array(Patterns.sysLog.utf8))
+    }
+  }
+
+  /// Whether `.` stands for a line feed too.
+  var matchesNewlines: Bool {
+    switch self {
+    case .like, .similar, .substringSimilar: true
+    default: false
+    }
+  }
+}
+
 /// LIKE, SIMILAR TO and the log formats as regular expressions.
 enum Patterns {
+  fileprivate static let sysLog =
+    #"(?:<(\d{1,3})>)?\s*([A-Z][a-z]{2}\s+\d{1,2}\s+\d{2}:\d{2}:\d{2}|\S+)\s+(\S+)\s+(.*)"#
+
   private static let special = Array(#"\^$.[]|()?*+{}#/"#.utf8)
 
   private static func appendEscaped(_ byte: UInt8, to regex: inout [UInt8]) {
