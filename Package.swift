@@ -77,7 +77,7 @@ let package = Package(
     .target(
       name: "Alerting",
       dependencies: [
-        "Transport",
+        "Columns", "Transport",
         .product(name: "Crypto", package: "swift-crypto"),
         .product(name: "GRDB", package: "GRDB.swift"),
         .product(name: "Logging", package: "swift-log"),
@@ -149,7 +149,8 @@ let package = Package(
     .testTarget(
       name: "AlertingTests",
       dependencies: [
-        "Alerting", "RimSupport", "Transport", .product(name: "Logging", package: "swift-log"),
+        "Alerting", "Columns", "RimSupport", "Transport",
+        .product(name: "Logging", package: "swift-log"),
       ],
       swiftSettings: strict),
   ],

@@ -1,7 +1,7 @@
 /// An alert as a rule of a pipeline raised or resolved it.
-public struct Alert: Hashable, Sendable {
+public struct Alert: Hashable, Sendable, Codable {
   /// Whether the condition holds.
-  public enum Status: String, Hashable, Sendable {
+  public enum Status: String, Hashable, Sendable, Codable {
     /// It holds.
     case firing
     /// It has ended.
@@ -9,7 +9,7 @@ public struct Alert: Hashable, Sendable {
   }
 
   /// A value that an alert carries besides its labels.
-  public enum Value: Hashable, Sendable {
+  public enum Value: Hashable, Sendable, Codable {
     /// A number; not finite becomes null.
     case number(Double)
     /// An integer.
@@ -23,7 +23,7 @@ public struct Alert: Hashable, Sendable {
   }
 
   /// A value under a name, for example `score` or `expected`.
-  public struct Field: Hashable, Sendable {
+  public struct Field: Hashable, Sendable, Codable {
     /// The name.
     public let name: String
     /// The value.
@@ -37,7 +37,7 @@ public struct Alert: Hashable, Sendable {
   }
 
   /// A name with a text.
-  public struct Label: Hashable, Sendable {
+  public struct Label: Hashable, Sendable, Codable {
     /// The name.
     public let name: String
     /// The text.

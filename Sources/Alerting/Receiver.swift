@@ -16,6 +16,10 @@ public struct Receiver: Sendable {
   public let headers: [(name: String, value: String)]
   /// Whether the end of an alert is told.
   public let sendsResolved: Bool
+  /// How alerts are put together; nil sends each by itself at once.
+  public let grouping: Grouping?
+  /// Hours in which alerts are not told.
+  public let maintenance: [MaintenanceWindow]
   /// How long one attempt may take.
   public let timeoutMilliseconds: Int64
   /// How many requests may be under way.
@@ -25,7 +29,8 @@ public struct Receiver: Sendable {
   public init(
     name: String, url: WebURL, format: AlertFormat = .alertmanager(externalURL: ""),
     secrets: [WebhookSecret] = [], headers: [(name: String, value: String)] = [],
-    sendsResolved: Bool = true, timeoutMilliseconds: Int64 = 30_000, concurrency: Int = 8
+    sendsResolved: Bool = true, grouping: Grouping? = nil,
+    maintenance: [MaintenanceWindow] = [], timeoutMilliseconds: Int64 = 30_000, concurrency: Int = 8
   ) {
     self.name = name
     self.url = url
@@ -33,6 +38,8 @@ public struct Receiver: Sendable {
     self.secrets = secrets
     self.headers = headers
     self.sendsResolved = sendsResolved
+    self.grouping = grouping
+    self.maintenance = maintenance
     self.timeoutMilliseconds = timeoutMilliseconds
     self.concurrency = concurrency
   }
@@ -46,6 +53,7 @@ public struct Receiver: Sendable {
   /// The request of one attempt.
   func request(for message: OutboxMessage, now: Int64) -> HTTPExchangeRequest {
     let timestamp = now / 1_000
+    let body = format.completed(message.body)
     var all = headers
     all.append(("content-type", format.contentType))
     all.append(("user-agent", "cutbank"))
@@ -53,33 +61,12 @@ public struct Receiver: Sendable {
     all.append(("webhook-timestamp", String(timestamp)))
     if !secrets.isEmpty {
       let signatures = secrets.map {
-        $0.signature(id: message.webhookID, timestamp: timestamp, body: message.body)
+        $0.signature(id: message.webhookID, timestamp: timestamp, body: body)
       }
       all.append(("webhook-signature", signatures.joined(separator: " ")))
     }
     return HTTPExchangeRequest(
-      method: "POST", url: url, headers: all, body: message.body,
+      method: "POST", url: url, headers: all, body: body,
       timeoutMilliseconds: timeoutMilliseconds)
-  }
-}
-
-/// The body that a receiver expects.
-public enum AlertFormat: Hashable, Sendable {
-  /// Prometheus Alertmanager's webhook, version 4.
-  case alertmanager(externalURL: String)
-
-  /// The value of `Content-Type`.
-  public var contentType: String {
-    switch self {
-    case .alertmanager: "application/json"
-    }
-  }
-
-  /// The body for a group of alerts.
-  public func body(for group: AlertGroup, receiver: String) -> [UInt8] {
-    switch self {
-    case .alertmanager(let externalURL):
-      AlertmanagerFormat.body(for: group, receiver: receiver, externalURL: externalURL)
-    }
   }
 }

@@ -78,9 +78,10 @@ struct SendingLane {
     guard try await outbox.disabledReason(receiver: receiver.name) == nil else {
       return now + Self.disabledLookMilliseconds
     }
+    let nextFlush = try await outbox.flushGroups(of: receiver, now: now)
     guard now >= pausedUntil else { return pausedUntil }
     let free = (isOpen ? 1 : receiver.concurrency) - underWay.count
-    guard free > 0 else { return nil }
+    guard free > 0 else { return nextFlush }
     let due = try await outbox.due(
       receiver: receiver.name, now: now, limit: free + underWay.count)
     for message in due.filter({ !underWay.contains($0.sequence) }).prefix(free) {
@@ -95,8 +96,9 @@ struct SendingLane {
         }
       }
     }
-    guard underWay.isEmpty else { return nil }
-    return try await outbox.nextDue(receiver: receiver.name)
+    guard underWay.isEmpty else { return nextFlush }
+    let nextDue = try await outbox.nextDue(receiver: receiver.name)
+    return [nextFlush, nextDue].compactMap { $0 }.min()
   }
 
   /// Gives up what is too old, once a minute.

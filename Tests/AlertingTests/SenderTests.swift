@@ -117,6 +117,18 @@ struct SenderTests {
     }
   }
 
+  @Test func secretsOfTheFormatAreAddedWhenSending() async throws {
+    let bench = try await Bench()
+    let pager = Receiver(
+      name: "team-x", url: bench.receiver.url, format: .pagerDuty(routingKey: "R\"1"))
+    try await bench.sending(to: pager) {
+      try bench.outbox.append([alert()], to: pager, pipeline: "p", task: 0, commit: 1)
+      try bench.outbox.release(pipeline: "p", task: 0, upTo: 1)
+      let request = await bench.hostile.requests(1)[0]
+      #expect(request.text.hasPrefix(#"{"routing_key":"R\"1","event_action":"trigger","#))
+    }
+  }
+
   @Test func everySecretSignsWhileTheyChange() async throws {
     let old = "whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
     let bench = try await Bench(

@@ -1,6 +1,8 @@
 import Columns
 import Delivery
+import RimSupport
 import Testing
+import Transport
 
 private let noon = CivilTime(year: 2018, month: 8, day: 27, hour: 12, second: 9).milliseconds
 
@@ -90,9 +92,8 @@ struct OpenObjectTests {
   }
 
   @Test func stateRoundTrips() throws {
-    var generator = SystemRandomNumberGenerator()
-    let seed = UInt64.random(in: 0...UInt64.max, using: &generator)
-    var random = Generator(state: seed)
+    let seed = UInt64.random(in: 0...UInt64.max)
+    var random = SplitMix64(seed: seed)
     for _ in 0..<200 {
       var open = OpenObject(
         partitionValues: (0..<random.below(3)).map { "v\($0)" },
@@ -175,16 +176,4 @@ struct FailedRecordTests {
       """#
     #expect(String(decoding: record.line, as: UTF8.self) == line)
   }
-}
-
-/// A small seeded generator for property tests.
-struct Generator: RandomNumberGenerator {
-  var state: UInt64
-
-  mutating func next() -> UInt64 {
-    state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
-    return state ^ state >> 29
-  }
-
-  mutating func below(_ limit: Int) -> Int { Int.random(in: 0..<limit, using: &self) }
 }

@@ -55,6 +55,28 @@ struct AlertmanagerFormat {
     }
   }
 
+  /// The alerts of a group as Alertmanager's API takes them.
+  ///
+  /// A firing alert ends in the far future, since its end is told: without an end Alertmanager
+  /// would resolve it after five minutes.
+  static func alerts(of group: AlertGroup) -> [UInt8] {
+    var text = JSONText(capacity: 512 * (1 + group.alerts.count))
+    text.array { text in
+      for alert in group.alerts {
+        text.object { text in
+          text.name("labels")
+          text.fragment(fragment(alert.labels))
+          text.name("annotations")
+          text.fragment(fragment(annotations(alert)))
+          text.member("startsAt", time: alert.startsAt)
+          text.member("endsAt", alert.endsAt.map(JSONText.rfc3339) ?? "9999-12-31T23:59:59Z")
+          text.member("generatorURL", alert.generatorURL)
+        }
+      }
+    }
+    return text.bytes
+  }
+
   private static func fragment(_ labels: [Alert.Label]) -> [UInt8] {
     var text = JSONText(capacity: 32 * (1 + labels.count))
     text.object { text in

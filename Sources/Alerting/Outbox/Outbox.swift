@@ -60,13 +60,23 @@ public final class Outbox: Sendable {
   ) throws -> Int {
     let now = time.now
     return try database.write { database in
-      let statement = try database.cachedStatement(sql: OutboxSchema.insert)
       let before = database.totalChangesCount
+      if let grouping = receiver.grouping {
+        try Self.stage(
+          alerts, to: receiver, grouping: grouping, pipeline: pipeline, task: task,
+          commit: commit, now: now, in: database)
+        return database.totalChangesCount - before
+      }
+      let silences = try Self.silences(at: now, in: database)
+      let statement = try database.cachedStatement(sql: OutboxSchema.insert)
       for alert in alerts where receiver.sendsResolved || alert.status == .firing {
         let body = receiver.format.body(for: AlertGroup(alert), receiver: receiver.name)
+        let isMuted =
+          silences.contains { $0.mutes(alert, at: now) }
+          || receiver.maintenance.contains { $0.mutes(alert, at: now) }
         statement.setUncheckedArguments([
           receiver.messageID(of: alert), pipeline, task, commit, receiver.name,
-          alert.orderingKey, Data(body), now,
+          alert.orderingKey, Data(body), now, isMuted,
         ])
         try statement.execute()
       }
@@ -78,6 +88,7 @@ public final class Outbox: Sendable {
   ///
   /// - Throws: when the database cannot be written.
   public func release(pipeline: String, task: Int, upTo commit: Int64) throws {
+    let now = time.now
     let released = try database.write { database in
       let arguments: StatementArguments = [pipeline, task, commit]
       let rows = try Row.fetchAll(database, sql: OutboxSchema.stagedUpTo, arguments: arguments)
@@ -86,9 +97,11 @@ public final class Outbox: Sendable {
         let sequence: Int64 = row[0]
         let receiver: String = row[1]
         let key: String = row[2]
-        try update.execute(arguments: [receiver, key, sequence, sequence])
+        try update.execute(arguments: [receiver, key, sequence])
       }
-      return rows.count
+      let grouped = try Self.releaseGrouped(
+        pipeline: pipeline, task: task, upTo: commit, now: now, in: database)
+      return rows.count + grouped
     }
     if released > 0 { wakeAll() }
   }
@@ -100,6 +113,7 @@ public final class Outbox: Sendable {
     try database.write { database in
       try database.execute(
         sql: OutboxSchema.dropBeyond, arguments: [pipeline, task, commit])
+      try database.execute(sql: GroupSchema.dropBeyond, arguments: [pipeline, task, commit])
     }
   }
 
@@ -107,7 +121,7 @@ public final class Outbox: Sendable {
   /// the same ordering key only the first.
   ///
   /// - Throws: when the database cannot be read.
-  func due(receiver: String, now: Int64, limit: Int) async throws -> [OutboxMessage] {
+  package func due(receiver: String, now: Int64, limit: Int) async throws -> [OutboxMessage] {
     try await database.read { database in
       try Row.fetchAll(
         database, sql: OutboxSchema.due, arguments: [receiver, now, limit]
@@ -127,7 +141,7 @@ public final class Outbox: Sendable {
   }
 
   /// Notes what became of attempts.
-  func mark(_ records: [AttemptRecord]) async throws {
+  package func mark(_ records: [AttemptRecord]) async throws {
     let now = time.now
     try await database.write { database in
       for record in records {
@@ -159,8 +173,9 @@ public final class Outbox: Sendable {
   func expire(receiver: String, createdBefore moment: Int64) async throws -> Int {
     let now = time.now
     return try await database.write { database in
-      try database.execute(
-        sql: OutboxSchema.forget, arguments: [now - Self.deliveredRetentionMilliseconds])
+      let horizon = now - Self.deliveredRetentionMilliseconds
+      try database.execute(sql: OutboxSchema.forget, arguments: [horizon])
+      try database.execute(sql: GroupSchema.forget, arguments: [horizon])
       let sequences = try Int64.fetchAll(
         database, sql: OutboxSchema.createdBefore, arguments: [receiver, moment])
       for sequence in sequences {

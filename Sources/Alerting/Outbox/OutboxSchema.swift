@@ -14,6 +14,8 @@ enum OutboxSchema {
     case delivered = 3
     /// It was given up.
     case dead = 4
+    /// A silence or a maintenance window held when it was raised: nobody is told.
+    case muted = 5
   }
 
   static func migrate(_ database: DatabasePool) throws {
@@ -30,6 +32,7 @@ enum OutboxSchema {
             receiver TEXT NOT NULL,
             ordering_key TEXT NOT NULL,
             state INTEGER NOT NULL,
+            muted INTEGER NOT NULL,
             body BLOB NOT NULL,
             created_at INTEGER NOT NULL,
             due_at INTEGER NOT NULL,
@@ -42,14 +45,15 @@ enum OutboxSchema {
           CREATE INDEX message_order ON message (receiver, ordering_key, sequence)
             WHERE state IN (1, 2);
           CREATE INDEX message_due ON message (receiver, due_at, sequence) WHERE state = 2;
-          CREATE INDEX message_delivered ON message (ended_at) WHERE state = 3;
+          CREATE INDEX message_delivered ON message (ended_at)
+            WHERE state IN (3, 5);
           CREATE INDEX message_dead ON message (receiver, sequence) WHERE state = 4;
           CREATE TABLE disabled_receiver (
             name TEXT NOT NULL PRIMARY KEY,
             reason TEXT NOT NULL,
             disabled_at INTEGER NOT NULL
           ) STRICT, WITHOUT ROWID;
-          """)
+          """ + GroupSchema.tables)
     }
     try migrator.migrate(database)
   }
@@ -57,8 +61,8 @@ enum OutboxSchema {
   static let insert = """
     INSERT OR IGNORE INTO message (
       webhook_id, pipeline, task, commit_number, receiver, ordering_key, state, body,
-      created_at, due_at)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0, ?7, ?8, ?8)
+      created_at, due_at, muted)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0, ?7, ?8, ?8, ?9)
     """
 
   static let stagedUpTo = """
@@ -67,11 +71,12 @@ enum OutboxSchema {
     """
 
   static let queue = """
-    UPDATE message SET state = CASE WHEN EXISTS (
-      SELECT 1 FROM message AS earlier
-      WHERE earlier.receiver = ? AND earlier.ordering_key = ? AND earlier.sequence < ?
-        AND earlier.state IN (1, 2)) THEN 1 ELSE 2 END
-    WHERE sequence = ?
+    UPDATE message SET ended_at = CASE WHEN muted THEN created_at END,
+      state = CASE WHEN muted THEN 5 WHEN EXISTS (
+        SELECT 1 FROM message AS earlier
+        WHERE earlier.receiver = ?1 AND earlier.ordering_key = ?2 AND earlier.sequence < ?3
+          AND earlier.state IN (1, 2)) THEN 1 ELSE 2 END
+    WHERE sequence = ?3
     """
 
   static let dropBeyond = """
@@ -96,7 +101,7 @@ enum OutboxSchema {
     UPDATE message SET due_at = ? WHERE state = 2 AND receiver = ? AND due_at > ?
     """
 
-  static let forget = "DELETE FROM message WHERE state = 3 AND ended_at < ?"
+  static let forget = "DELETE FROM message WHERE state IN (3, 5) AND ended_at < ?"
 
   static let createdBefore = """
     SELECT sequence FROM message
