@@ -99,7 +99,7 @@ let package = Package(
       name: "cutbank",
       dependencies: [
         "CAllocationCounter", "Codecs", "Columns", "Demo", "Engine", "Kafka",
-        "RandomCutForest",
+        "RandomCutForest", "SQLCases",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Crypto", package: "swift-crypto"),
         .product(name: "Logging", package: "swift-log"),

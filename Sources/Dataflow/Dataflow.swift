@@ -115,6 +115,12 @@ public final class Dataflow {
   /// the errors of the rows.
   public func refuse(_ error: RowError) { context.errors.append(error) }
 
+  /// Brings out what was refused since the last call when no rows follow.
+  public func flushRefusals(pool: inout StringPool, output: inout DataflowOutput) {
+    context.beginNothing()
+    run(&pool, &output)
+  }
+
   /// The earliest bound that would bring rows forth, milliseconds since 1970 UTC; nil without one.
   public var nextBound: Int64? {
     var next = Int64.max

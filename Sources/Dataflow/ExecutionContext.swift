@@ -45,6 +45,12 @@ final class ExecutionContext {
     if startTime == nil { startTime = time }
   }
 
+  /// Nothing moves time.
+  func beginNothing() {
+    causes.removeAll(keepingCapacity: true)
+    times.removeAll(keepingCapacity: true)
+  }
+
   /// The bound that holds when a row is processed.
   func time(of cause: Int64) -> Int64 {
     var low = 0

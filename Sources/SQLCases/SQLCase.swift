@@ -35,6 +35,18 @@ public struct SQLCase: Sendable {
     alternative = FileManager.default.fileExists(atPath: other.path) ? try Self.rows(other) : nil
   }
 
+  /// The cases in a folder: the folder itself if it is one, else those in the folders below.
+  public static func find(in directory: URL) -> [URL] {
+    let manager = FileManager.default
+    let file = directory.appendingPathComponent("case.json").path
+    if manager.fileExists(atPath: file) { return [directory] }
+    guard let names = manager.enumerator(atPath: directory.path)?.compactMap({ $0 as? String })
+    else { return [] }
+    return names.filter { $0.hasSuffix("/case.json") }.sorted().map {
+      directory.appendingPathComponent($0).deletingLastPathComponent()
+    }
+  }
+
   private static func json(_ file: URL) throws -> JSONDocument {
     do {
       return try JSONDocument(Data(contentsOf: file))

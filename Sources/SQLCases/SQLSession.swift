@@ -178,8 +178,8 @@ public final class SQLSession {
       try processPending()
       dataflow.refuse(
         RowError(
-          undecodable: cause, rowtime: rowtime, message: "\(reject)", record: record),
-        pool: &pool, output: &output)
+          undecodable: cause, rowtime: rowtime, message: "\(reject)", record: record))
+      dataflow.flushRefusals(pool: &pool, output: &output)
       try endBatch()
     case .rows(let count):
       if isRaw {
@@ -232,6 +232,9 @@ public final class SQLSession {
     defer { text = [] }
     return text
   }
+
+  /// How many bytes wait to be taken.
+  public var outputCount: Int { text.count }
 
   /// Rows in the order of the records that caused them, then of the streams.
   private func write() {

@@ -26,7 +26,8 @@ struct Cutbank: AsyncParsableCommand {
     version: Version.text,
     subcommands: [
       RunCommand.self, ValidateCommand.self, ExplainCommand.self, GenerateCommand.self,
-      BrokerCommand.self, BenchCommand.self, VersionCommand.self,
+      BrokerCommand.self, SQLCommand.self, TestCommand.self, BenchCommand.self,
+      VersionCommand.self,
     ])
 }
 

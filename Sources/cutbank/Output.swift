@@ -19,13 +19,21 @@ enum Output {
     try write(text, to: STDOUT_FILENO)
   }
 
+  /// Writes bytes to standard output, all of them or an error.
+  static func write(bytes: [UInt8]) throws(WriteError) {
+    try write(bytes, to: STDOUT_FILENO)
+  }
+
   /// Writes a remark to standard error; a remark that nobody reads is no error.
   static func note(_ text: String) {
     try? write(text + "\n", to: STDERR_FILENO)
   }
 
   private static func write(_ text: String, to file: Int32) throws(WriteError) {
-    let bytes = Array(text.utf8)
+    try write(Array(text.utf8), to: file)
+  }
+
+  private static func write(_ bytes: [UInt8], to file: Int32) throws(WriteError) {
     var start = 0
     while start < bytes.count {
       let written = Glibc.write(file, Array(bytes[start...]), bytes.count - start)

@@ -26,7 +26,7 @@ final class GroupRankOperator: Operator {
   override var hasState: Bool { true }
 
   /// The bound at which the held rows are complete.
-  private var due: Int64 {
+  override var nextDue: Int64 {
     guard let rowtime = held.rowtimes.first, rowtime < Int64.max else { return Int64.max }
     return rowtime + 1
   }
@@ -38,8 +38,8 @@ final class GroupRankOperator: Operator {
     counters.rowsIn += Int64(input.count)
     for row in 0..<input.count {
       let cause = input.causes[row]
-      if let earlier = bounds.reaches(due, before: cause) { release(earlier, pool) }
-      if input.rowtimes[row] >= due { release(cause, pool) }
+      if let earlier = bounds.reaches(nextDue, before: cause) { release(earlier, pool) }
+      if input.rowtimes[row] >= nextDue { release(cause, pool) }
       if held.count >= rowLimit {
         refuse(
           input, row,
@@ -51,7 +51,7 @@ final class GroupRankOperator: Operator {
         held.append(from: input, row: row)
       }
     }
-    if let cause = bounds.reaches(due) { release(cause, pool) }
+    if let cause = bounds.reaches(nextDue) { release(cause, pool) }
     counters.passed += Int64(output.count)
   }
 

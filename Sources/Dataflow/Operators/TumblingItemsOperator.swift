@@ -32,6 +32,7 @@ final class TopItemsOperator: Operator {
   }
 
   override var hasState: Bool { true }
+  override var nextDue: Int64 { due }
 
   override func run(_ context: ExecutionContext, _ pool: inout StringPool) {
     output.removeAll()
@@ -167,6 +168,7 @@ final class DistinctItemsOperator: Operator {
   }
 
   override var hasState: Bool { true }
+  override var nextDue: Int64 { due }
 
   override func run(_ context: ExecutionContext, _ pool: inout StringPool) {
     output.removeAll()
