@@ -46,9 +46,8 @@ enum PipelineFiles {
     }
   }
 
-  /// Plans for all files.
+  /// Plans for all files; `brokersRequired` refuses a pipeline without brokers.
   ///
-  /// - Parameter brokersRequired: Whether a pipeline without brokers is refused.
   /// - Returns: The plans, and warnings.
   /// - Throws: `ConfigurationRefused` with the problems of every file.
   static func plans(

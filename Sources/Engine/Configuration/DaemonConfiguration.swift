@@ -83,6 +83,9 @@ extension PipelineConfiguration {
   ///
   /// - Parameters:
   ///   - file: The path for messages; the application path is relative to its folder.
+  ///   - text: The file's text.
+  ///   - environment: The variables that `${NAME}` stands for.
+  ///   - daemon: The daemon's connection settings, which the pipeline's own override.
   ///   - readFile: Gives the text of the application file.
   /// - Returns: The configuration, and warnings.
   /// - Throws: `ConfigurationRefused` with every problem found.

@@ -17,7 +17,11 @@ struct Merge {
   /// The next run of records of one partition, or nil when there is nothing or something to wait for.
   ///
   /// - Parameters:
+  ///   - buffers: The task's partitions.
+  ///   - limit: The most records of a run.
+  ///   - now: The clock, milliseconds.
   ///   - hasUnread: Whether the broker is known to hold records from an offset of a partition on.
+  /// - Returns: The partition's place in `buffers`, and how many records.
   mutating func next(
     _ buffers: [PartitionBuffer], limit: Int, now: Int64,
     hasUnread: (PartitionBuffer) -> Bool
