@@ -28,6 +28,14 @@ package struct DiskError: Error, CustomStringConvertible {
   /// The system's text for the code.
   package let text: String
 
+  /// Creates an error.
+  package init(operation: String, path: String, code: Int32, text: String) {
+    self.operation = operation
+    self.path = path
+    self.code = code
+    self.text = text
+  }
+
   /// The error with what to do about the common ones.
   package var description: String {
     "cannot \(operation) \(path): \(text)"

@@ -8,6 +8,13 @@ package struct JournalBlock: Hashable, Sendable {
   package var commit: Int64
   /// The steps since the commit before.
   package var steps: [NumberedStep]
+
+  /// Creates a block.
+  package init(epoch: Int64, commit: Int64, steps: [NumberedStep]) {
+    self.epoch = epoch
+    self.commit = commit
+    self.steps = steps
+  }
 }
 
 /// A whole snapshot of a task.
@@ -24,6 +31,19 @@ package struct Snapshot: Sendable {
   package var applicationText: String
   /// The named sections.
   package var slices: [StateWriter.Slice]
+
+  /// Creates a snapshot.
+  package init(
+    number: Int64, commit: Int64, fingerprint: String, pipelineText: String,
+    applicationText: String, slices: [StateWriter.Slice]
+  ) {
+    self.number = number
+    self.commit = commit
+    self.fingerprint = fingerprint
+    self.pipelineText = pipelineText
+    self.applicationText = applicationText
+    self.slices = slices
+  }
 }
 
 /// Where the snapshots and the journal of one task live.

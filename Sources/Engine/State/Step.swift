@@ -24,6 +24,12 @@ package struct NumberedStep: Hashable, Sendable {
   package let rowNumber: Int64
   /// What happens.
   package let step: Step
+
+  /// Creates a numbered step.
+  package init(rowNumber: Int64, step: Step) {
+    self.rowNumber = rowNumber
+    self.step = step
+  }
 }
 
 extension SectionWriter {
