@@ -45,6 +45,9 @@ final class PipelineBench: Sendable {
       start: 1_600_000_000_000 + Int64(numbers.lowerBound) * 1_000, partition: partition)
   }
 
+  /// The embedded broker rebalances only after a session time-out.
+  static let quickGroup = ["session.timeout.ms": "3000", "heartbeat.interval.ms": "300"]
+
   static let evens = """
     CREATE OR REPLACE STREAM "EVENS" ("n" BIGINT, "twice" BIGINT);
     CREATE OR REPLACE PUMP "EVENS_PUMP" AS INSERT INTO "EVENS"
@@ -75,7 +78,8 @@ final class PipelineBench: Sendable {
       """
     let (configuration, _) = try PipelineConfiguration.read(
       file: "numbers.yaml", text: text, environment: [:],
-      daemon: KafkaSettings(brokers: broker.bootstrap), readFile: { _ in "" })
+      daemon: KafkaSettings(brokers: broker.bootstrap, properties: Self.quickGroup),
+      readFile: { _ in "" })
     return try PipelinePlan.make(configuration, dataDirectory: folder + "/data").0
   }
 

@@ -93,6 +93,7 @@ final class PipelineControl: Sendable {
     var configuration = ConsumerConfiguration(
       brokers: kafka.brokers, group: plan.configuration.group, properties: kafka.properties)
     configuration.clientID = "cutbank-\(name)"
+    configuration.queueKilobytes = 16_384
     switch plan.parallelism {
     case .single: configuration.assignment = .range
     case .partitionParallel: configuration.assignment = .cooperativeSticky

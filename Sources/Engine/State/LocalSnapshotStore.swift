@@ -20,7 +20,11 @@ package final class LocalSnapshotStore: SnapshotStore {
   }
 
   package func isEmpty() throws -> Bool {
-    try disk.list(folder).allSatisfy { Self.number($0, after: "snapshot-") == nil }
+    let names = try disk.list(folder)
+    let numbers = names.compactMap { Self.number($0, after: "snapshot-") }
+    guard numbers.allSatisfy({ $0 == 0 }) else { return false }
+    // Without a block the birth was never committed, and nothing has left the process.
+    return try disk.read(path("journal", 0))?.isEmpty ?? true
   }
 
   package func store(_ snapshot: Snapshot) throws {

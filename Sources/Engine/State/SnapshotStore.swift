@@ -50,7 +50,7 @@ package struct Snapshot: Sendable {
 ///
 /// Nothing is part of the task's past until the commit record in the consumer group names it.
 package protocol SnapshotStore: AnyObject {
-  /// Whether any state is there.
+  /// Whether there is no state that a task has ever gone on from: nothing, or an uncommitted birth.
   func isEmpty() throws -> Bool
   /// Stores a snapshot; returns when it is durable.
   func store(_ snapshot: Snapshot) throws

@@ -32,12 +32,12 @@ final class PartitionBuffer {
 
   /// A copy of a taken record's value.
   func valueBytes(_ index: Int) -> [UInt8] {
-    records.copyOfValue(at: index)
+    records.copyOfValue(at: index) ?? []
   }
 
   /// A copy of a taken record's key, or nil when it has none.
   func keyBytes(_ index: Int) -> [UInt8]? {
-    records.hasKey(at: index) ? records.copyOfKey(at: index) : nil
+    records.copyOfKey(at: index)
   }
 
   /// Fetches what waits, dropping the records taken; only when exhausted.
