@@ -95,7 +95,7 @@ import Testing
     let text = Self.valid.replacing("type: DOUBLE", with: "type: DUBLE")
     #expect(
       Self.problems(text) == [
-        "9:36 'DUBLE' is not a column type | for example DOUBLE, BIGINT, VARCHAR(64), TIMESTAMP, "
+        "9:34 'DUBLE' is not a column type | for example DOUBLE, BIGINT, VARCHAR(64), TIMESTAMP, "
           + "DECIMAL(10, 2), BOOLEAN"
       ])
   }

@@ -22,7 +22,7 @@ final class MappingReader {
 
   /// The value of `key`; a YAML null counts as absent.
   func value(_ key: String) -> Node? {
-    asked.append(key)
+    if !asked.contains(key) { asked.append(key) }
     guard let node = mapping[key], node != Node("null", Tag(.null)) else { return nil }
     if case .scalar(let scalar) = node, scalar.style == .plain,
       scalar.string.isEmpty || scalar.string == "null" || scalar.string == "~"

@@ -180,6 +180,8 @@ struct PipelineParser {
     }
     var names: Set<String> = []
     return mappings.compactMap { column in
+      let path = column.string("path")
+      let isNullable = column.boolean("nullable") ?? true
       defer { column.finish() }
       guard let name = column.requiredString("name"), let text = column.requiredString("type")
       else { return nil }
@@ -192,9 +194,8 @@ struct PipelineParser {
           hint: "for example DOUBLE, BIGINT, VARCHAR(64), TIMESTAMP, DECIMAL(10, 2), BOOLEAN")
         return nil
       }
-      let definition = ColumnDefinition(
-        name: name, type: type, isNullable: column.boolean("nullable") ?? true)
-      return PipelineConfiguration.InputColumn(definition: definition, path: column.string("path"))
+      let definition = ColumnDefinition(name: name, type: type, isNullable: isNullable)
+      return PipelineConfiguration.InputColumn(definition: definition, path: path)
     }
   }
 

@@ -118,7 +118,7 @@ final class TaskCore {
     if !sources[source].batch.isEmpty {
       dataflow.process(&sources[source].batch, source: source, pool: &pool, output: &output)
     } else if !refusals.isEmpty {
-      dataflow.advance(to: position.rowtime, pool: &pool, output: &output)
+      dataflow.flushRefusals(pool: &pool, output: &output)
     }
     try drain()
     sources[source].reset()
