@@ -14,6 +14,7 @@ public struct CSVEncoder: ~Copyable {
   private let fixedBytes: Int
   private var rows: StagedRows
   private var writer = ByteWriter()
+  private let powersOfFive = PowersOfFive.shared
 
   /// Prepares to write rows of streams with this schema.
   ///
@@ -68,8 +69,8 @@ public struct CSVEncoder: ~Copyable {
         if format.kind == .text { putText(text) } else { writer.putBase64(text) }
         writer.reserve(fixedBytes)
       case .double, .real:
-        if Double(bitPattern: bits).isFinite { writer.put(plain: bits, format) }
-      default: writer.put(plain: bits, format)
+        if Double(bitPattern: bits).isFinite { writer.put(plain: bits, format, powersOfFive) }
+      default: writer.put(plain: bits, format, powersOfFive)
       }
     }
     endLine(&output)

@@ -6,9 +6,9 @@ extension ByteWriter {
   /// once, so the quotient is what the decimal reads back as. 32 bytes must be reserved; `value` is
   /// finite.
   @inline(__always)
-  mutating func put(double value: Double) {
+  mutating func put(double value: Double, _ powers: borrowing PowersOfFive) {
     let magnitude = value.magnitude
-    guard magnitude >= 1e-4, magnitude < 1e15 else { return putWide(value) }
+    guard magnitude >= 1e-4, magnitude < 1e15 else { return put(shortest: value, powers) }
     for digits in stride(from: 0, through: 9, by: 3) {
       let power = exactPowerOfTen(digits)
       let scaled = magnitude * power
@@ -19,7 +19,7 @@ extension ByteWriter {
         return put(fixed: nearest, digits: digits)
       }
     }
-    putWide(value)
+    put(shortest: value, powers)
   }
 
   /// Puts the shortest digits that read back as `value`; as for doubles, with at most 6 digits.
@@ -52,11 +52,6 @@ extension ByteWriter {
       width -= 1
     }
     put(decimal: fraction, width: max(1, width))
-  }
-
-  @inline(never)
-  private mutating func putWide(_ value: Double) {
-    for byte in value.description.utf8 { put(byte) }
   }
 
   @inline(never)

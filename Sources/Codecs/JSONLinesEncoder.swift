@@ -15,6 +15,7 @@ public struct JSONLinesEncoder: ~Copyable {
   private let fixedBytes: Int
   private var rows: StagedRows
   private var writer = ByteWriter()
+  private let powersOfFive = PowersOfFive.shared
 
   /// Prepares to write rows of streams with this schema.
   public init(schema: Schema) {
@@ -93,11 +94,11 @@ public struct JSONLinesEncoder: ~Copyable {
     switch format.kind {
     case .double, .real:
       guard Double(bitPattern: bits).isFinite else { return writer.put(0x6C6C_756E, length: 4) }
-      writer.put(plain: bits, format)
-    case .integer, .boolean, .decimal: writer.put(plain: bits, format)
+      writer.put(plain: bits, format, powersOfFive)
+    case .integer, .boolean, .decimal: writer.put(plain: bits, format, powersOfFive)
     case .date, .time, .timestamp:
       writer.put(UInt8(ascii: "\""))
-      writer.put(plain: bits, format)
+      writer.put(plain: bits, format, powersOfFive)
       writer.put(UInt8(ascii: "\""))
     case .text, .binary:
       let text = pool.bytes.span.extracting(pool.range(of: StringID(raw: UInt32(bits))))

@@ -1,10 +1,14 @@
-/// The first 128 bits of 5^q for q from -342 to 308, normalised: the table of Eisel and Lemire.
+/// The first 128 bits of 5^q for q from -342 to 324, normalised: the table of Eisel and Lemire, and a
+/// little more for printing.
 ///
 /// For q from -27 to -1 the reciprocal is rounded up, else down.
 /// Source: D. Lemire, "Number Parsing at a Gigabyte per Second", 2021, section 5.
 struct PowersOfFive: Sendable {
   static let minimumExponent = -342
+  /// Ten to a higher power is beyond the range of Double.
   static let maximumExponent = 308
+  /// The last power in the table.
+  private static let lastExponent = 324
   /// The table; computed once.
   static let shared = PowersOfFive()
 
@@ -14,11 +18,11 @@ struct PowersOfFive: Sendable {
   private init() {
     let negative = Self.reciprocals()
     var words: [UInt64] = []
-    words.reserveCapacity(2 * (Self.maximumExponent - Self.minimumExponent + 1))
+    words.reserveCapacity(2 * (Self.lastExponent - Self.minimumExponent + 1))
     for pair in negative.reversed() { words += [pair.high, pair.low] }
-    // Limbs of 64 bits, the least significant first; 5^308 has 716 bits.
+    // Limbs of 64 bits, the least significant first; 5^324 has 753 bits.
     var power: [UInt64] = [1]
-    for _ in 0...Self.maximumExponent {
+    for _ in 0...Self.lastExponent {
       let top = Self.topBits(of: power)
       words += [top.high, top.low]
       var carry: UInt64 = 0

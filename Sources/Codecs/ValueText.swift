@@ -33,14 +33,16 @@ struct ValueFormat {
 extension ByteWriter {
   /// Puts a value whose text needs no quotes; `fixedByteLimit` bytes must be reserved.
   @inline(__always)
-  mutating func put(plain bits: UInt64, _ format: ValueFormat) {
+  mutating func put(
+    plain bits: UInt64, _ format: ValueFormat, _ powers: borrowing PowersOfFive
+  ) {
     switch format.kind {
     case .integer: put(signed: Int64(bitPattern: bits))
     case .boolean:
       // "true" and "false" as little-endian words.
       if bits != 0 { put(0x6575_7274, length: 4) } else { put(0x65_736C_6166, length: 5) }
     case .decimal: put(decimal: Int64(bitPattern: bits), scale: format.scale)
-    case .double: put(double: Double(bitPattern: bits))
+    case .double: put(double: Double(bitPattern: bits), powers)
     case .real: put(float: Float(Double(bitPattern: bits)))
     case .date: put(date: CivilTime(milliseconds: Int64(bitPattern: bits) &* 86_400_000))
     case .time: put(time: Int64(bitPattern: bits))
