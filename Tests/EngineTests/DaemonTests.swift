@@ -28,6 +28,55 @@ import Testing
     #expect(try bench.lines("out") == Self.expectedEvens(0..<700))
   }
 
+  @Test func aPipelineWithoutStateHasATaskPerPartition() async throws {
+    let bench = try PipelineBench(partitions: 3)
+    defer { #expect(throws: Never.self) { try bench.remove() } }
+    for partition in 0..<3 {
+      try bench.produceNumbers(partition * 200..<partition * 200 + 200, partition: Int32(partition))
+    }
+    let plan = try bench.plan()
+    #expect(plan.parallelism == .partitionParallel(reason: "no operator keeps state"))
+    #expect(try await bench.run(bench.daemon(plan), until: 600))
+    let lines = try bench.lines("out")
+    #expect(lines.count == 300)
+    #expect(Set(lines) == Set(Self.expectedEvens(0..<600)))
+  }
+
+  @Test func aSingleTaskMergesPartitionsByTime() async throws {
+    let bench = try PipelineBench(partitions: 3)
+    defer { #expect(throws: Never.self) { try bench.remove() } }
+    // Every third number in turn, so that only a merge by timestamp puts them in order.
+    for partition in 0..<3 {
+      for number in stride(from: partition, to: 300, by: 3) {
+        try bench.produceNumbers(number..<number + 1, partition: Int32(partition))
+      }
+    }
+    let plan = try bench.plan(PipelineBench.counting, stream: "COUNTED")
+    guard case .single = plan.parallelism else {
+      Issue.record("a running count is not partition-parallel")
+      return
+    }
+    #expect(try await bench.run(bench.daemon(plan), until: 300))
+    #expect(try bench.lines("out") == (0..<300).map { "{\"n\":\($0),\"seen\":\($0 + 1)}" })
+  }
+
+  @Test func theBalancesHold() async throws {
+    let bench = try PipelineBench()
+    defer { #expect(throws: Never.self) { try bench.remove() } }
+    try bench.produce([Array("{\"n\":1}".utf8), nil, Array("x".utf8), Array("{\"n\":2}".utf8)])
+    let daemon = try bench.daemon(bench.plan())
+    let counters = Mutex<TaskCounters?>(nil)
+    #expect(
+      try await bench.run(daemon, until: 4) {
+        let now = daemon.statuses.first?.tasks[0]?.counters
+        counters.withLock { $0 = now }
+      })
+    let final = try #require(counters.withLock { $0 })
+    #expect(final.polled == final.decoded + final.deadLettered + final.skipped)
+    #expect((final.decoded, final.deadLettered, final.skipped) == (2, 1, 1))
+    #expect(final.outputRows == [1, 1, 1])
+  }
+
   @Test func aRecordThatCannotBeDecodedIsADeadLetterAndAnErrorRow() async throws {
     let bench = try PipelineBench()
     defer { #expect(throws: Never.self) { try bench.remove() } }

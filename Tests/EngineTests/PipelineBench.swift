@@ -54,6 +54,13 @@ final class PipelineBench: Sendable {
       SELECT STREAM "n", "n" * 2 FROM "NUMBERS" WHERE MOD("n", 2) = 0;
     """
 
+  static let counting = """
+    CREATE OR REPLACE STREAM "COUNTED" ("n" BIGINT, "seen" BIGINT);
+    CREATE OR REPLACE PUMP "COUNT_PUMP" AS INSERT INTO "COUNTED"
+      SELECT STREAM "n", COUNT(*) OVER W FROM "NUMBERS"
+      WINDOW W AS (ROWS 1000000 PRECEDING);
+    """
+
   /// A plan over the bench's topic.
   func plan(
     _ sql: String = evens, stream: String = "EVENS", records: Int = 100, extra: String = ""
@@ -96,7 +103,9 @@ final class PipelineBench: Sendable {
   ///
   /// - Returns: Whether no pipeline failed.
   @discardableResult
-  func run(_ daemon: Daemon, until records: Int64) async throws -> Bool {
+  func run(
+    _ daemon: Daemon, until records: Int64, then look: () -> Void = {}
+  ) async throws -> Bool {
     async let result = daemon.run()
     var waited = 0
     while !isDone(daemon, records), waited < 6_000 {
@@ -104,6 +113,7 @@ final class PipelineBench: Sendable {
       waited += 1
     }
     if waited == 6_000 { Issue.record("the daemon stands at \(daemon.statuses)") }
+    look()
     daemon.stop()
     return try await result
   }

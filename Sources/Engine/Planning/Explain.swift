@@ -16,7 +16,6 @@ extension PipelinePlan {
     var text = "pipeline \(configuration.name)\n"
     text += "  group        \(configuration.group)\n"
     text += "  guarantee    \(configuration.guarantee.rawValue)\n"
-    text += "  parallelism  \(parallelism.text)\n"
     text += "inputs\n"
     for (input, declared) in zip(inputs, configuration.inputs) {
       text += "  \(declared.stream) from topic \(input.topic), starting at \(input.start)\n"
@@ -25,7 +24,7 @@ extension PipelinePlan {
         text += "    \(column.name) \(column.type)\(role)\n"
       }
     }
-    text += application.explain()
+    text += application.explain(parallelism: parallelism.text)
     text += "outputs\n"
     for output in outputs {
       let stream = output.stream.isEmpty ? output.name : output.stream

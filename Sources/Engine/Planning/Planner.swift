@@ -216,9 +216,17 @@ private struct Planner {
 
   private func parallelism(_ application: Plan) -> PipelinePlan.Parallelism {
     if configuration.inputs.count > 1 {
-      return .single(reason: "there are several inputs")
+      return .single(reason: "rows of several inputs are merged by time")
     }
-    return .single(reason: "one task merges all partitions")
+    switch application.parallelism {
+    case .partitionParallel:
+      return .partitionParallel(
+        reason: configuration.inputs.first?.key.map { "all state is keyed by \($0)" }
+          ?? "no operator keeps state")
+    case .single(let reasons):
+      return .single(
+        reason: "state is not keyed by the record key: \(reasons.joined(separator: "; "))")
+    }
   }
 }
 
