@@ -49,6 +49,7 @@ let package = Package(
       name: "CRdKafka", pkgConfig: "rdkafka", providers: [.apt(["librdkafka-dev"])]),
     .systemLibrary(
       name: "CDeflate", pkgConfig: "libdeflate", providers: [.apt(["libdeflate-dev"])]),
+    .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
     .target(name: "CEmbeddedBroker"),
     .target(
       name: "Kafka",
@@ -70,7 +71,7 @@ let package = Package(
     .target(
       name: "Delivery",
       dependencies: [
-        "CDeflate", "Columns", "Transport",
+        "CDeflate", "CZstd", "Columns", "Transport",
         .product(name: "Crypto", package: "swift-crypto"),
       ],
       swiftSettings: strict),

@@ -34,6 +34,14 @@ public struct ClosedObject: Hashable, Sendable {
     return bytes[start..<Int(recordEnds[index])]
   }
 
+  /// The bytes as they are stored.
+  func encoded(_ compression: Compression, _ parquet: ParquetFormat?) throws(DeliveryError)
+    -> [UInt8]
+  {
+    guard let parquet else { return try compression.compress(bytes) }
+    return try parquet.file(rows: bytes, count: recordCount)
+  }
+
   /// Writes the object into a section of a snapshot.
   public func save(into writer: inout SectionWriter) {
     writer.write(identity.pipeline)

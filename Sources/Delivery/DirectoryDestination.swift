@@ -11,6 +11,7 @@ public struct DirectoryDestination: Destination {
   private let root: String
   private let owner: String
   private let compression: Compression
+  private let parquet: ParquetFormat?
   private let files: any FileSystem
   private let threads: BlockingThreads
 
@@ -20,16 +21,18 @@ public struct DirectoryDestination: Destination {
   ///   - path: The folder, made when needed.
   ///   - owner: Who writes, so that left-over files of others are not touched: pipeline and output.
   ///   - compression: How objects are compressed.
+  ///   - parquet: The format of objects whose rows are for Parquet, in place of `compression`.
   ///   - files: The disk.
   ///   - threads: Threads for compression and blocking calls.
   /// - Throws: `DeliveryError` when the folder cannot be written.
   public init(
-    path: String, owner: String, compression: Compression,
+    path: String, owner: String, compression: Compression, parquet: ParquetFormat? = nil,
     files: any FileSystem = PosixFileSystem(), threads: BlockingThreads
   ) async throws {
     root = path == "/" ? "" : path
     self.owner = Hexadecimal.encode(SHA256.hash(data: Array(owner.utf8)).prefix(8))
     self.compression = compression
+    self.parquet = parquet
     self.files = files
     self.threads = threads
     let destination = self
@@ -63,7 +66,7 @@ public struct DirectoryDestination: Destination {
         code: "Directory.InvalidName", message: "'\(object.name)' is no name below the folder",
         hint: "check the prefix and the partition keys", remedy: .none)
     }
-    let bytes = try compression.compress(object.bytes)
+    let bytes = try object.encoded(compression, parquet)
     let temporary = "\(temporaryFolder)/\(owner)-\(object.identity.uuid)"
     do {
       try makeFolder(temporaryFolder)

@@ -10,6 +10,7 @@ public struct ObjectStoreDestination: Destination {
   private let store: ObjectStore
   private let prefix: String
   private let compression: Compression
+  private let parquet: ParquetFormat?
   private let keys: AccessKeySource
   private let connections: HTTPConnections
   private let threads: BlockingThreads
@@ -21,17 +22,20 @@ public struct ObjectStoreDestination: Destination {
   ///   - store: The store.
   ///   - prefix: What comes before every name; empty or ending with `/`.
   ///   - compression: How objects are compressed.
+  ///   - parquet: The format of objects whose rows are for Parquet, in place of `compression`.
   ///   - keys: What signs requests.
   ///   - connections: The way to the store.
   ///   - threads: Threads for compression.
   ///   - time: The clock.
   public init(
-    store: ObjectStore, prefix: String, compression: Compression, keys: AccessKeySource,
-    connections: HTTPConnections, threads: BlockingThreads, time: any TimeSource = SystemTime()
+    store: ObjectStore, prefix: String, compression: Compression,
+    parquet: ParquetFormat? = nil, keys: AccessKeySource, connections: HTTPConnections,
+    threads: BlockingThreads, time: any TimeSource = SystemTime()
   ) {
     self.store = store
     self.prefix = prefix
     self.compression = compression
+    self.parquet = parquet
     self.keys = keys
     self.connections = connections
     self.threads = threads
@@ -41,7 +45,7 @@ public struct ObjectStoreDestination: Destination {
   /// Stores an object; when there is one of its name, it was stored before.
   public func put(_ object: ClosedObject) async throws -> PutResult {
     let key = prefix + object.name
-    let bytes = try await threads.run { try compression.compress(object.bytes) }
+    let bytes = try await threads.run { try object.encoded(compression, parquet) }
     guard bytes.count > Self.partBytes else {
       let response = try await send(
         "PUT", key: key, headers: [("if-none-match", "*")], body: bytes)

@@ -4,30 +4,30 @@ public enum Compression: String, CaseIterable, Hashable, Sendable {
   case none
   /// RFC 1952 without name and time.
   case gzip
+  /// RFC 8878, one frame at level 3.
+  case zstd
+  /// Snappy's framing format; raw blocks within Parquet.
+  case snappy
 
   /// What ends the name of an object, `.gz` for instance.
   public var fileExtension: String {
     switch self {
     case .none: ""
     case .gzip: ".gz"
-    }
-  }
-
-  /// The value of `Content-Encoding`, or nil.
-  public var contentEncoding: String? {
-    switch self {
-    case .none: nil
-    case .gzip: "gzip"
+    case .zstd: ".zst"
+    case .snappy: ".snappy"
     }
   }
 
   /// The compressed form of `bytes`.
   ///
-  /// - Throws: `DeliveryError` when there is not enough memory.
+  /// - Throws: `DeliveryError` when it cannot be done, for want of memory for instance.
   public func compress(_ bytes: [UInt8]) throws(DeliveryError) -> [UInt8] {
     switch self {
     case .none: bytes
     case .gzip: try gzipMember(bytes)
+    case .zstd: try zstdFrame(bytes)
+    case .snappy: Snappy.framed(bytes)
     }
   }
 
@@ -37,6 +37,8 @@ public enum Compression: String, CaseIterable, Hashable, Sendable {
     switch self {
     case .none: bytes.count <= limit ? bytes : nil
     case .gzip: gzipContent(bytes, limit: limit)
+    case .zstd: zstdContent(bytes, limit: limit)
+    case .snappy: Snappy.content(bytes, limit: limit)
     }
   }
 }

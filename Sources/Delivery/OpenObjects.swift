@@ -1,0 +1,121 @@
+public import Columns
+
+/// The open objects of an output, one per combination of partition values.
+///
+/// A value of the task: which object is closed when depends on rows and ticks only.
+public struct OpenObjects: Sendable {
+  /// The most partitions that may be open at once, as in Firehose: 500.
+  public static let standardPartitionLimit = 500
+
+  private let hints: BufferingHints
+  private let keepsRecordEnds: Bool
+  private let partitionLimit: Int
+  /// In the order in which they were opened.
+  private var objects: [OpenObject] = []
+  private var places: [[String]: Int] = [:]
+
+  /// Creates an empty set.
+  ///
+  /// - Parameters:
+  ///   - hints: When an object is closed.
+  ///   - keepsRecordEnds: Whether the end of every record is kept, for HTTP endpoints.
+  ///   - partitionLimit: The most partitions that may be open at once, 1 to 5,000.
+  public init(
+    hints: BufferingHints, keepsRecordEnds: Bool = false,
+    partitionLimit: Int = OpenObjects.standardPartitionLimit
+  ) {
+    self.hints = hints
+    self.keepsRecordEnds = keepsRecordEnds
+    self.partitionLimit = partitionLimit
+  }
+
+  /// How many partitions are open.
+  public var count: Int { objects.count }
+
+  /// The bytes of all open objects.
+  public var byteCount: Int { objects.reduce(0) { $0 + $1.bytes.count } }
+
+  /// The least ROWTIME of all open objects in milliseconds since 1970; nil while empty.
+  public var oldestRowTime: Int64? { objects.map(\.oldestRowTime).min() }
+
+  /// The task's clock at which the first interval ends, in milliseconds since 1970; nil while empty.
+  public var dueAt: Int64? { objects.first?.dueAt(hints) }
+
+  /// Adds one record.
+  ///
+  /// - Parameters:
+  ///   - partitionValues: The values of the partition keys in the order of the prefix.
+  ///   - row: The row's number in the output of the task.
+  ///   - rowTime: Its ROWTIME in milliseconds since 1970.
+  ///   - now: The task's clock.
+  ///   - encode: Appends the record's bytes, delimiter included.
+  /// - Returns: The object that is full now, taken out; nil otherwise.
+  /// - Throws: `DeliveryError` with code `Partitioning.TooManyPartitions`: the row belongs to the
+  ///   error output, and nothing was added.
+  public mutating func append(
+    partitionValues: [String] = [], row: Int64, rowTime: Int64, now: Int64,
+    encode: (inout [UInt8]) -> Void
+  ) throws(DeliveryError) -> OpenObject? {
+    let place: Int
+    if let found = places[partitionValues] {
+      place = found
+    } else {
+      guard objects.count < partitionLimit else {
+        throw DeliveryError(
+          code: "Partitioning.TooManyPartitions",
+          message: "\(partitionLimit) partitions are open already",
+          hint: "partition by fewer values, shorten the interval or raise max_partitions",
+          remedy: .none)
+      }
+      place = objects.count
+      objects.append(
+        OpenObject(partitionValues: partitionValues, keepsRecordEnds: keepsRecordEnds))
+      places[partitionValues] = place
+    }
+    objects[place].append(row: row, rowTime: rowTime, now: now, encode: encode)
+    return objects[place].isFull(hints) ? take(place) : nil
+  }
+
+  /// Takes out the object that was opened first among those whose interval is over; nil if none is.
+  public mutating func takeDue(now: Int64) -> OpenObject? {
+    guard let dueAt, dueAt <= now else { return nil }
+    return take(0)
+  }
+
+  /// Takes out all objects in the order in which they were opened.
+  public mutating func takeAll() -> [OpenObject] {
+    defer {
+      objects = []
+      places = [:]
+    }
+    return objects
+  }
+
+  private mutating func take(_ place: Int) -> OpenObject {
+    let object = objects.remove(at: place)
+    places[object.partitionValues] = nil
+    for index in place..<objects.count { places[objects[index].partitionValues] = index }
+    return object
+  }
+
+  /// Writes the objects into a section of a snapshot.
+  public func save(into writer: inout SectionWriter) {
+    writer.write(objects.count)
+    for object in objects { object.save(into: &writer) }
+  }
+
+  /// Reads what `save` wrote into a set made with the same settings.
+  ///
+  /// - Throws: `StateError` when the section is damaged.
+  public mutating func restore(from reader: inout SectionReader) throws(StateError) {
+    _ = takeAll()
+    for _ in 0..<(try reader.count()) {
+      let object = try OpenObject(restoring: &reader)
+      guard places[object.partitionValues] == nil else {
+        throw reader.failure("two open objects have the same partition values")
+      }
+      places[object.partitionValues] = objects.count
+      objects.append(object)
+    }
+  }
+}
