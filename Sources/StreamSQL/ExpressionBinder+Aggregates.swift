@@ -4,12 +4,13 @@ extension ExpressionBinder {
   /// An aggregate or analytic call; nil if the name is neither.
   func bindAggregate(_ call: CallSyntax, at offset: Int) throws(SQLError) -> BoundExpression? {
     guard let family = AggregateFamily(rawValue: call.name.text) else { return nil }
-    if let outer = enclosingCall {
+    let isAnalytic = call.over != nil
+    // An analytic function may run over the results of aggregation.
+    if let outer = enclosingCall, isAnalytic || !outer.isAnalytic {
       throw SQLError(
-        "\(call.name.text) within \(outer)", at: offset,
+        "\(call.name.text) within \(outer.name)", at: offset,
         hint: "compute the inner one in a derived table")
     }
-    let isAnalytic = call.over != nil
     guard isAnalytic ? clause.allowsAnalytics : clause.allowsAggregates else {
       throw misplaced(call, at: offset)
     }
@@ -18,8 +19,10 @@ extension ExpressionBinder {
         "\(call.name.text) needs OVER", at: offset,
         hint: "\(call.name.text)(…) OVER (PARTITION BY key RANGE INTERVAL '1' MINUTE PRECEDING)")
     }
-    enclosingCall = call.name.text
-    defer { enclosingCall = nil }
+    let outer = (enclosingCall, bindsProducedRowtime)
+    enclosingCall = (call.name.text, isAnalytic)
+    if !isAnalytic { bindsProducedRowtime = false }
+    defer { (enclosingCall, bindsProducedRowtime) = outer }
     let bound = try aggregateCall(family, call, at: offset)
     guard let over = call.over else { return register(bound, at: offset) }
     return register(bound, over: try window(over, for: bound, at: offset), at: offset)

@@ -76,7 +76,7 @@ extension ExpressionBinder {
     guard isAllowed else {
       throw SQLError(
         "\(up ? "CEIL" : "FLOOR") TO \("\(unit)".uppercased()) needs a time, not \(operand.type)",
-        at: operand.isNullLiteral ? offset : offset)
+        at: offset)
     }
     return make(.call(up ? .ceilingTo(unit) : .floorTo(unit), [operand]), operand.type, at: offset)
   }
@@ -186,8 +186,7 @@ extension ExpressionBinder {
     guard call.over == nil else {
       throw SQLError("\(call.name.text) is not an analytic function", at: offset)
     }
-    if let kind = RecordFunction(name: call.name.text) {
-      _ = kind
+    if RecordFunction(name: call.name.text) != nil {
       throw SQLError(
         "\(call.name.text) gives a record", at: offset,
         hint: "select it in a derived table and name its fields outside: SELECT STREAM t.r.COLUMN1 "
@@ -196,6 +195,9 @@ extension ExpressionBinder {
     if let bound = try bindNumericFunction(call, at: offset) { return bound }
     if let bound = try bindTextFunction(call, at: offset) { return bound }
     if let bound = try bindTimeFunction(call, at: offset) { return bound }
+    if let place = Placeholder.windowBound(call.name.text) {
+      return make(.column(place), .timestamp, at: offset)
+    }
     throw unknownFunction(call.name)
   }
 

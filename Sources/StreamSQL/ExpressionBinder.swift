@@ -16,8 +16,8 @@ final class ExpressionBinder {
   var bindsProducedRowtime = false
   /// The clause that is bound, for messages; aggregates are allowed in some.
   var clause = Clause.selectList
-  /// What an aggregate or analytic call is within, if anything.
-  var enclosingCall: String?
+  /// The aggregate or analytic call whose arguments are bound, if any.
+  var enclosingCall: (name: String, isAnalytic: Bool)?
 
   private(set) var aggregates: [AggregateCall] = []
   private(set) var windows: [SlidingWindow] = []

@@ -50,7 +50,8 @@ public struct MonotonicFunction: Hashable, Sendable {
     if overflow { return .max }
     var y = target
     for step in steps.reversed() { y = step.smallestArgument(atLeast: y) }
-    return y
+    // Near the ends of the range steps saturate.
+    return y > rowtime ? y : .max
   }
 }
 

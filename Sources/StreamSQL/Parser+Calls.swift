@@ -183,7 +183,7 @@ extension Parser {
     }
     advance()
     return try node(
-      .interval(text, isNegative: isNegative, try qualifier()), at: place)
+      .interval(text, isNegative: isNegative, try qualifier(of: text)), at: place)
   }
 
   // MARK: Calls

@@ -144,11 +144,14 @@ extension Parser {
   }
 
   /// `unit[(p[, f])] [TO unit[(f)]]`.
-  mutating func qualifier() throws(SQLError) -> IntervalQualifier {
+  ///
+  /// With the text of a literal that has one field, `TO unit )` belongs to an enclosing FLOOR or CEIL.
+  mutating func qualifier(of text: String? = nil) throws(SQLError) -> IntervalQualifier {
     let start = offset
     let first = try unit()
     let precision = try parameters(2)
-    guard accept(words: "TO") else {
+    let hasOneField = text?.contains { " :-".contains($0) } == false
+    guard !(hasOneField && isAt(")", 2)), accept(words: "TO") else {
       return IntervalQualifier(
         first: first, last: first, leadingPrecision: precision.first ?? 2,
         fractionalPrecision: precision.count > 1 ? precision[1] : 3)

@@ -29,6 +29,8 @@ struct Parser {
   /// Reads the statements of `source`.
   static func parse(_ source: SourceText) -> ParsedProgram {
     var parser = Parser(fragment: source)
+    // Where characters could not be read, what follows from it would only distract.
+    if !parser.program.errors.isEmpty { return parser.program }
     while !parser.isAtEnd {
       if parser.accept(";") { continue }
       let start = parser.index
@@ -146,7 +148,8 @@ struct Parser {
       let written = source.text(current.range)
       throw SQLError(
         "expected \(what), found the reserved word \(text)", at: offset,
-        hint: "if it is meant as a name, quote it: \"\(written)\" or \"\(text)\"")
+        hint: "if it is meant as a name, quote it: \"\(written)\""
+          + (written == text ? "" : " or \"\(text)\""))
     }
     return try name(what)
   }

@@ -56,8 +56,7 @@ extension QueryBinder {
     if let table = program.table(name),
       !program.streams.contains(where: { $0.name == name.text })
     {
-      if let window = syntax.window {
-        _ = window
+      if syntax.window != nil {
         throw SQLError("a reference table has no window", at: syntax.offset)
       }
       return .table(

@@ -32,7 +32,7 @@ extension QueryBinder {
     switch syntax {
     case .stagger(let keys, let length, let offset):
       var bound: [BoundExpression] = []
-      for key in keys { bound.append(try groupKey(key, binder)) }
+      for key in keys { bound.append(try binder.bind(key)) }
       let (milliseconds, isMonths) = try binder.intervalLength(length)
       guard milliseconds > 0, !isMonths else {
         throw SQLError(
@@ -47,17 +47,6 @@ extension QueryBinder {
     }
   }
 
-  private func groupKey(
-    _ syntax: ExpressionSyntax, _ binder: ExpressionBinder
-  ) throws(SQLError) -> BoundExpression {
-    let bound = try binder.bind(syntax)
-    if case .interval(let qualifier) = bound.type, !qualifier.isYearMonth {
-      // Intervals cannot be columns; grouping by their milliseconds is the same.
-      return bound
-    }
-    return bound
-  }
-
   private func groupBy(
     _ keys: [ExpressionSyntax], _ binder: ExpressionBinder, _ from: FromClause, at offset: Int
   ) throws(SQLError) -> BoundGrouping {
@@ -69,7 +58,7 @@ extension QueryBinder {
         function = found
         continue
       }
-      let expression = try groupKey(key, binder)
+      let expression = try binder.bind(key)
       if case .column(let index) = expression.kind,
         index == Placeholder.windowStart || index == Placeholder.windowEnd
       {

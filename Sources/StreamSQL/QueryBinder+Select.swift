@@ -214,7 +214,7 @@ extension QueryBinder {
     let order = clauses.order.map { key in
       if let index = expressions.firstIndex(of: key.expression) { return index }
       expressions.append(key.expression)
-      names.append("ORDER$\(expressions.count - visible)")
+      names.append("ORDER$\(expressions.count - 1 - visible)")
       return expressions.count - 1
     }
     let keys = expressions.map { expression in
@@ -223,7 +223,7 @@ extension QueryBinder {
     var top = projection(
       stage.node, expressions, names: names, rowtime: clauses.rowtime, at: syntax.offset)
     if syntax.isDistinct {
-      top = try distinct(top, keys, visible: visible, stage, clauses, syntax)
+      top = try distinct(top, keys, visible: visible, syntax)
     }
     guard let leading = order.first else {
       return BoundRelation(node: top, columns: columns, monotonic: keys)
@@ -247,11 +247,9 @@ extension QueryBinder {
   }
 
   private func distinct(
-    _ input: PlanNode, _ keys: [MonotonicKey?], visible: Int, _ stage: Stage,
-    _ clauses: BoundClauses, _ syntax: SelectSyntax
+    _ input: PlanNode, _ keys: [MonotonicKey?], visible: Int, _ syntax: SelectSyntax
   ) throws(SQLError) -> PlanNode {
-    guard case .project(_, let expressions, _) = input.operation,
-      let place = (0..<visible).first(where: { keys[$0] != nil }), let key = keys[place]
+    guard let place = (0..<visible).first(where: { keys[$0] != nil }), let key = keys[place]
     else {
       throw SQLError(
         "SELECT DISTINCT without a monotonic column based on ROWTIME", at: syntax.offset,
@@ -259,7 +257,6 @@ extension QueryBinder {
           + "FLOOR(s.ROWTIME TO MINUTE), …")
     }
     let compared = (0..<visible).filter { keys[$0] != .rowtime(MonotonicFunction()) }
-    _ = expressions
     return node(
       .distinct(input, columns: compared, key: key, keyColumn: key == .asserted ? place : nil),
       input.output, at: syntax.offset)

@@ -9,6 +9,15 @@ enum Placeholder {
   static let windowStart = base + 1
   /// End of a hopping or session window.
   static let windowEnd = base + 2
+  /// What `TUMBLE_START(…)` and its like stand for; their arguments repeat those of GROUP BY.
+  static func windowBound(_ function: String) -> Int? {
+    switch function {
+    case "TUMBLE_START", "HOP_START", "SESSION_START": windowStart
+    case "TUMBLE_END", "HOP_END", "SESSION_END": windowEnd
+    default: nil
+    }
+  }
+
   /// The result of the aggregate call with this number.
   static func aggregate(_ number: Int) -> Int { 2 * base + number }
   /// The result of the analytic call with this number.
