@@ -10,9 +10,13 @@ extension RecordDecoder {
     guard depth <= RecordFormat.depthLimit else { throw Fault(.depthExceeded, at: position) }
     let text = padded
     var cursor = position
-    var place = tree.nodes[node].firstPrediction
-    let lastPlace = place &+ MemberPredictions.perObject
+    let firstPlace = tree.nodes[node].firstPrediction
+    var place = firstPlace
     while true {
+      // What was learned of a first member begins with its brace and fits no other place.
+      if text.byte(at: cursor) == UInt8(ascii: "{"), cursor != position {
+        throw Fault(.expectedCommaOrBrace, at: cursor)
+      }
       if predictions.matches(place, text, at: cursor) {
         let value = cursor &+ predictions.length(place)
         cursor = takeShortcut(place, text, at: value, pool: &pool)
@@ -21,17 +25,24 @@ extension RecordDecoder {
           cursor = try readMember(child, bytes, from: value, depth: depth, pool: &pool)
         }
         place &+= 1
-      } else {
-        var value = cursor
-        guard try startMember(bytes, at: &value, isFirst: cursor == position) else {
-          position = value
-          return
-        }
-        let child = try readKey(
-          of: node, bytes, at: &value, from: cursor, place: place < lastPlace ? place : -1)
-        cursor = try readMember(child, bytes, from: value, depth: depth, pool: &pool)
-        if place < lastPlace { place &+= 1 }
+        continue
       }
+      if text.byte(at: cursor) == UInt8(ascii: "}") {
+        position = cursor &+ 1
+        return
+      }
+      let known = predictions.find(from: firstPlace, text, at: cursor)
+      if known >= 0 {
+        place = known
+        continue
+      }
+      var value = cursor
+      guard try startMember(bytes, at: &value, isFirst: cursor == position) else {
+        position = value
+        return
+      }
+      let child = try readKey(of: node, bytes, at: &value, from: cursor, place: &place)
+      cursor = try readMember(child, bytes, from: value, depth: depth, pool: &pool)
     }
   }
 
@@ -50,10 +61,10 @@ extension RecordDecoder {
 
   /// Reads a name and its colon; returns the node that wants the value, or -1.
   ///
-  /// What lies between `start` and the value is remembered under `place`.
+  /// What lies between `start` and the value is remembered; `place` moves behind it.
   @inline(never)
   private mutating func readKey(
-    of node: Int, _ bytes: Span<UInt8>, at cursor: inout Int, from start: Int, place: Int
+    of node: Int, _ bytes: Span<UInt8>, at cursor: inout Int, from start: Int, place: inout Int
   ) throws(Fault) -> Int {
     let name = try readName(bytes, at: &cursor)
     let child: Int
@@ -65,12 +76,12 @@ extension RecordDecoder {
     } else {
       child = tree.child(of: node, named: bytes.extracting(name.range))
     }
-    if place >= 0 {
-      let sinks = child < 0 || tree.nodes[child].isInner ? 0..<0 : tree.nodes[child].sinks
+    let sinks = child < 0 || tree.nodes[child].isInner ? 0..<0 : tree.nodes[child].sinks
+    place =
       predictions.learn(
         padded, start..<cursor, node: child,
-        sink: sinks.count == 1 ? tree.sinks[sinks.lowerBound] : nil, at: place)
-    }
+        sink: sinks.count == 1 ? tree.sinks[sinks.lowerBound] : nil,
+        from: tree.nodes[node].firstPrediction) + 1
     return child
   }
 
@@ -97,6 +108,7 @@ extension RecordDecoder {
   ) -> Int {
     switch predictions.shortcut(place) {
     case .none: return -1
+    case .unwanted: return text.plainValueEnd(from: cursor)
     case .double:
       let number = text.plainNumber(at: cursor)
       guard number.end >= 0, number.mantissa <= 1 << 53 else { return -1 }

@@ -2,9 +2,11 @@
 ///
 /// Records of one topic repeat their members in the same order and layout. Comparing the bytes before
 /// the next value with those that came at this place last time costs a few instructions, and what to do
-/// with the value lies beside them. A wrong guess only costs time; a right one needs no check, because
-/// the same bytes were checked when they were learned. Invariant of the pointer: places are below
-/// `count`, since callers begin at an object's first place and stay below `perObject` from there.
+/// with the value lies beside them. After the member at a place the one at the next place is expected;
+/// when another comes, all that were learned are looked through. A wrong guess only costs time; a right
+/// one needs no check, because the same bytes were checked when they were learned. Invariant of the
+/// pointer: places are below `count`, since only places that were learned match and the one behind the
+/// last of an object is never learned.
 struct MemberPredictions: ~Copyable {
   /// How many members of an object are remembered; one more place, never learned, follows them.
   static let perObject = 63
@@ -26,9 +28,9 @@ struct MemberPredictions: ~Copyable {
     var maximum: Int64 = 0
   }
 
-  /// Values of the commonest types, when one column alone wants them.
+  /// Values of the commonest types, when one column alone wants them, or none does.
   enum Shortcut: UInt8 {
-    case none, integer, double, boolean, text
+    case none, integer, double, boolean, text, unwanted
 
     init(_ sink: ColumnSink) {
       switch sink.kind {
@@ -43,9 +45,12 @@ struct MemberPredictions: ~Copyable {
 
   private let members: UnsafeMutablePointer<Member>
   private let count: Int
+  /// How many members of each object were learned.
+  private var learned: [Int]
 
   init(objects: Int) {
     count = objects * Self.placesPerObject
+    learned = Array(repeating: 0, count: objects)
     members = .allocate(capacity: max(1, count))
     members.initialize(repeating: Member(), count: count)
   }
@@ -83,13 +88,29 @@ struct MemberPredictions: ~Copyable {
   /// The greatest integer, or the most bytes of text, of the shortcut.
   @inline(__always) func maximum(_ place: Int) -> Int64 { member(place).pointee.maximum }
 
-  /// Remembers that the bytes at `range`, up to a value and already checked, came at `place`.
+  /// The place of the object that begins at `first` where the bytes at `index` were learned, or -1.
+  @inline(never)
+  func find(from first: Int, _ text: PaddedText, at index: Int) -> Int {
+    for place in first..<first + learned[first / Self.placesPerObject] {
+      if matches(place, text, at: index) { return place }
+    }
+    return -1
+  }
+
+  /// Remembers that the bytes at `range`, already checked, lead to a value in the object whose places
+  /// begin at `first`; returns the place, or `first` when they are too many bytes.
+  ///
+  /// An object whose places are full begins afresh, so that names that never come again do not stay.
   mutating func learn(
-    _ text: PaddedText, _ range: Range<Int>, node: Int, sink: ColumnSink?, at place: Int
-  ) {
-    precondition(place >= 0 && place < count)
+    _ text: PaddedText, _ range: Range<Int>, node: Int, sink: ColumnSink?, from first: Int
+  ) -> Int {
+    let object = first / Self.placesPerObject
+    precondition(first >= 0 && first < count && first % Self.placesPerObject == 0)
     let length = range.count
-    guard length <= Self.byteLimit else { return }
+    guard length <= Self.byteLimit else { return first }
+    if learned[object] == Self.perObject { forget(first) }
+    let place = first + learned[object]
+    learned[object] += 1
     func mask(_ word: Int) -> UInt64 {
       let used = length - 8 * word
       return used >= 8 ? .max : used <= 0 ? 0 : (1 << UInt64(8 * used)) - 1
@@ -108,7 +129,15 @@ struct MemberPredictions: ~Copyable {
       member.slot = sink.slot
       member.minimum = sink.minimum
       member.maximum = member.shortcut == .text ? Int64(sink.limit) : sink.maximum
+    } else if node < 0 {
+      member.shortcut = .unwanted
     }
     members[place] = member
+    return place
+  }
+
+  private mutating func forget(_ first: Int) {
+    (members + first).update(repeating: Member(), count: Self.placesPerObject)
+    learned[first / Self.placesPerObject] = 0
   }
 }

@@ -87,6 +87,25 @@ struct PaddedText {
     }
   }
 
+  /// The byte behind a plain string, number or literal that begins at `index`; -1 for anything else.
+  @inline(never)
+  func plainValueEnd(from index: Int) -> Int {
+    switch byte(at: index) {
+    case UInt8(ascii: "\""):
+      let end = plainStringEnd(from: index &+ 1)
+      return end < 0 ? -1 : end &+ 1
+    case UInt8(ascii: "-"), UInt8(ascii: "0")...UInt8(ascii: "9"):
+      return plainNumber(at: index).end
+    default:
+      // "true", "null" and "false" as little-endian words.
+      let word = word(at: index)
+      if word & 0xFFFF_FFFF == 0x6575_7274 || word & 0xFFFF_FFFF == 0x6C6C_756E {
+        return index &+ 4
+      }
+      return word & 0xFF_FFFF_FFFF == 0x65_736C_6166 ? index &+ 5 : -1
+    }
+  }
+
   /// A mask whose lowest bit lies in the first byte that ends or interrupts a run of plain ASCII.
   ///
   /// Quote, backslash, below 0x20, above 0x7F. Borrows spread only upwards from a byte that is marked

@@ -158,6 +158,8 @@ import Testing
         }
       }
       #expect(harness.rows(of: #"{"a":,"b":"x"}"#) == ["Json.Malformed@5"])
+      #expect(harness.rows(of: #"{"b":"x"{"a":1}"#) == ["Json.Malformed@8"])
+      #expect(harness.rows(of: #"{,"a":1}"#) == ["Json.Malformed@1"])
       #expect(harness.rows(of: #"{"a":1,"b":"x""#) == ["Json.Malformed@14"])
     }
   }
