@@ -3,6 +3,7 @@ import Codecs
 import Columns
 import Crypto
 import Delivery
+import Kafka
 import StreamSQL
 import Transport
 
@@ -36,6 +37,10 @@ private struct Planner {
         hint: "run with --brokers HOST:PORT, set CUTBANK_KAFKA__BROKERS, or write "
           + "kafka: {brokers: HOST:PORT}")
     }
+    let consumer = ConsumerConfiguration(
+      brokers: configuration.kafka.brokers, group: configuration.group,
+      properties: configuration.kafka.properties)
+    for error in consumer.validate() { problem("kafka: \(error.message)", hint: error.hint) }
     let inputs = configuration.inputs.compactMap { input($0) }
     let sources = zip(configuration.inputs, inputs).map { input, plan in
       SourceStream(name: input.stream, schema: plan.schema, key: input.key)

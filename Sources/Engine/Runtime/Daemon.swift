@@ -68,9 +68,12 @@ public final class Daemon: Sendable {
     let alerts = try openAlerts(threads)
     let workers = makeWorkers()
     var all: [PipelineControl] = []
-    for plan in plans {
+    for (index, plan) in plans.enumerated() {
       let uploaders = try await makeUploaders(plan, threads: threads)
-      all.append(try makeControl(plan, workers, uploaders, alerts))
+      // Task 0 of each pipeline has another worker, as far as there are enough.
+      let first = index % workers.count
+      let rotated = Array(workers[first...] + workers[..<first])
+      all.append(try makeControl(plan, rotated, uploaders, alerts))
     }
     let isStopped = controls.withLock { state in
       state.running = all
