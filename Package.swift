@@ -99,8 +99,8 @@ let package = Package(
     .executableTarget(
       name: "cutbank",
       dependencies: [
-        "CAllocationCounter", "Codecs", "Columns", "Demo", "Engine", "Kafka",
-        "RandomCutForest", "SQLCases",
+        "CAllocationCounter", "Codecs", "Columns", "Dataflow", "Demo", "Engine", "Kafka",
+        "RandomCutForest", "SQLCases", "StreamSQL",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Crypto", package: "swift-crypto"),
         .product(name: "Logging", package: "swift-log"),

@@ -102,6 +102,9 @@ struct BoundCursor {
     return nil
   }
 
+  /// Whether no record of the call reaches `due`, neither by its bound nor by the ROWTIME of its rows.
+  func staysBefore(_ due: Int64) -> Bool { isMoved && context.bound < due }
+
   /// The same for all records that are left.
   mutating func reaches(_ due: Int64) -> Int64? { reaches(due, before: Int64.max) }
 }

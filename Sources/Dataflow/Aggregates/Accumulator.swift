@@ -70,6 +70,16 @@ class Accumulator {
   }
 }
 
+/// Takes a value out of its place while a loop works on it.
+///
+/// The loop then neither checks for exclusive access at each row nor copies.
+@inline(__always)
+func exchange<Value>(_ place: inout Value, with other: Value) -> Value {
+  let value = place
+  place = other
+  return value
+}
+
 /// COUNT.
 final class CountAccumulator: Accumulator {
   private let countsNulls: Bool
@@ -82,6 +92,8 @@ final class CountAccumulator: Accumulator {
   override func add(
     rows: [Int32], groups: [Int32], _ arguments: [Column], _ pool: borrowing StringPool
   ) {
+    var counts = exchange(&self.counts, with: [])
+    defer { self.counts = counts }
     if countsNulls || !arguments[0].nulls.hasSetBits {
       for group in groups { counts[Int(group)] += 1 }
     } else {
@@ -133,6 +145,12 @@ final class IntegerSum: Accumulator {
   ) {
     let values = arguments[0]
     let hasNulls = values.nulls.hasSetBits
+    var sums = exchange(&self.sums, with: [])
+    var counts = exchange(&self.counts, with: [])
+    defer {
+      self.sums = sums
+      self.counts = counts
+    }
     for (index, group) in groups.enumerated() {
       let row = Int(rows[index])
       if hasNulls, values.nulls[row] { continue }
@@ -211,6 +229,12 @@ final class FloatingSum: Accumulator {
   ) {
     let values = arguments[0]
     let hasNulls = values.nulls.hasSetBits
+    var sums = exchange(&self.sums, with: [])
+    var counts = exchange(&self.counts, with: [])
+    defer {
+      self.sums = sums
+      self.counts = counts
+    }
     for (index, group) in groups.enumerated() {
       let row = Int(rows[index])
       if hasNulls, values.nulls[row] { continue }
@@ -281,6 +305,8 @@ final class ExtremeAccumulator: Accumulator {
     rows: [Int32], groups: [Int32], _ arguments: [Column], _ pool: borrowing StringPool
   ) {
     let arrived = arguments[0]
+    var values = exchange(&self.values, with: Column(type: .bigint))
+    defer { self.values = values }
     for index in groups.indices {
       let row = Int(rows[index])
       let group = Int(groups[index])
@@ -344,6 +370,14 @@ final class VarianceAccumulator: Accumulator {
     rows: [Int32], groups: [Int32], _ arguments: [Column], _ pool: borrowing StringPool
   ) {
     let values = arguments[0]
+    var counts = exchange(&self.counts, with: [])
+    var means = exchange(&self.means, with: [])
+    var squares = exchange(&self.squares, with: [])
+    defer {
+      self.counts = counts
+      self.means = means
+      self.squares = squares
+    }
     for index in groups.indices {
       let row = Int(rows[index])
       let group = Int(groups[index])

@@ -78,6 +78,12 @@ final class AggregateOperator: Operator {
     if case .hopping = window { keyColumns.append(Column(zeros: input.count, storage: .integer)) }
     let words = table.keys(of: keyColumns, count: input.count)
     let mayFail = evaluation.hasFailures
+    if !mayFail, table.count > 0, addsAll(input.count, bounds) {
+      table.insert(words, rows: 0..<input.count, into: &pendingGroups)
+      pendingRows.append(contentsOf: 0..<Int32(input.count))
+      counters.absorbed += Int64(input.count)
+      return
+    }
     for row in 0..<input.count {
       let cause = input.causes[row]
       while let earlier = bounds.reaches(nextDue, before: cause) {
@@ -93,6 +99,12 @@ final class AggregateOperator: Operator {
     }
     counters.absorbed += Int64(input.count - evaluation.failures.count)
     report(evaluation, input, context, pool)
+  }
+
+  /// Whether all rows of the call belong to the open tumbling window and have room.
+  private func addsAll(_ count: Int, _ bounds: BoundCursor) -> Bool {
+    guard case .tumbling(_, .rowtime) = window else { return false }
+    return bounds.staysBefore(due) && table.count + count <= keyLimit
   }
 
   /// Notes the row for its groups; false when there is no room for its key.

@@ -3,9 +3,9 @@ import StreamSQL
 
 /// OVER: every row with the results of analytic functions over the rows before it.
 final class SlidingWindowsOperator: Operator {
-  private let windows: [RowWindow]
+  private var windows: [RowWindow]
   private let partitions: [[Kernel]]
-  private let calls: [(window: Int, arguments: [Kernel], function: WindowFunction)]
+  private let calls: [(window: Int, arguments: [Kernel], function: AnyWindowFunction)]
 
   init(
     input: Operator, windows: [SlidingWindow], calls: [WindowCall], limits: DataflowLimits,
@@ -20,7 +20,7 @@ final class SlidingWindowsOperator: Operator {
       let frame = windows[call.window].frame
       return (
         call.window, call.call.arguments.map(ExpressionCompiler.compile),
-        WindowFunction.make(call.call, isUnbounded: frame == .unbounded)
+        AnyWindowFunction.make(call.call, isUnbounded: frame == .unbounded)
       )
     }
     super.init(
@@ -45,8 +45,8 @@ final class SlidingWindowsOperator: Operator {
       var again = Evaluation(count: input.count, startTime: context.startTime ?? 0)
       (keys, arguments) = evaluate(input, &again, &pool)
     }
-    for (index, window) in windows.enumerated() {
-      window.enter(keys[index], rowtimes: input.rowtimes)
+    for index in windows.indices {
+      windows[index].enter(keys[index], rowtimes: input.rowtimes)
     }
     for index in input.columns.indices {
       output.columns[index] = Column(type: schema.columns[index].type, values: input.columns[index])
@@ -60,7 +60,7 @@ final class SlidingWindowsOperator: Operator {
       call.function.run(windows[call.window], arguments[index], &column, &failed, pool)
       output.columns[place] = column
     }
-    for window in windows { window.endBatch() }
+    for index in windows.indices { windows[index].endBatch() }
     if failed.hasFailures {
       report(failed, input, context, pool)
       output.keep(Rows(count: output.count).filter { !failed.failed[$0] })
@@ -117,17 +117,17 @@ final class SlidingWindowsOperator: Operator {
 
   override func restore(from reader: StateReader, _ pool: inout StringPool) throws {
     var section = try reader.section(section)
-    for (index, window) in windows.enumerated() {
-      try window.restore(from: &section, &pool)
+    for index in windows.indices {
+      try windows[index].restore(from: &section, &pool)
       for call in calls where call.window == index {
-        try call.function.restore(window, from: &section, &pool)
+        try call.function.restore(windows[index], from: &section, &pool)
       }
     }
     try section.finish()
   }
 
   override func remapStrings(_ remap: inout StringRemapper) {
-    for window in windows { window.remapStrings(&remap) }
+    for index in windows.indices { windows[index].remapStrings(&remap) }
     for call in calls { call.function.remapStrings(&remap) }
   }
 }

@@ -107,6 +107,14 @@ struct KeyTable {
     return (number, true)
   }
 
+  /// Appends the numbers of the keys of rows to `numbers`; keys that are new are added.
+  mutating func insert(_ keys: [UInt64], rows: Range<Int>, into numbers: inout [Int32]) {
+    numbers.reserveCapacity(numbers.count + rows.count)
+    for row in rows {
+      numbers.append(Int32(truncatingIfNeeded: insert(keys, row: row).number))
+    }
+  }
+
   /// Forgets a key.
   mutating func remove(_ number: Int) {
     var slot = Int(hashes[number]) & mask

@@ -5,7 +5,7 @@ import StreamSQL
 ///
 /// A row lives in a slot until it leaves the window; slots freed within a batch are given out again only
 /// after it, so that the functions can replay what happened.
-final class RowWindow {
+struct RowWindow {
   let frame: WindowFrame
   let rowLimit: Int
   private var table: KeyTable
@@ -91,7 +91,7 @@ final class RowWindow {
   }
 
   /// Takes the rows of a batch, one after the other.
-  func enter(_ keys: [Column], rowtimes: [Int64]) {
+  mutating func enter(_ keys: [Column], rowtimes: [Int64]) {
     slots.removeAll(keepingCapacity: true)
     oldest.removeAll(keepingCapacity: true)
     sizes.removeAll(keepingCapacity: true)
@@ -116,7 +116,7 @@ final class RowWindow {
     }
   }
 
-  private func release(_ slot: Int32, _ group: Int) {
+  private mutating func release(_ slot: Int32, _ group: Int) {
     heads[group] = -1
     tails[group] = -1
     counts[group] = 0
@@ -124,7 +124,7 @@ final class RowWindow {
     freed.append(slot)
   }
 
-  private func expire(before limit: Int64) {
+  private mutating func expire(before limit: Int64) {
     guard limit > Int64.min else { return }
     while queueStart < queue.count, times[Int(queue[queueStart])] < limit {
       let slot = queue[queueStart]
@@ -140,7 +140,7 @@ final class RowWindow {
   }
 
   /// The oldest row of its partition leaves.
-  private func evict(_ slot: Int32) {
+  private mutating func evict(_ slot: Int32) {
     let group = Int(groups[Int(slot)])
     let following = counts[group] > 1 ? next[Int(slot)] : -1
     heads[group] = following
@@ -151,7 +151,7 @@ final class RowWindow {
     freed.append(slot)
   }
 
-  private func push(time: Int64, group: Int) -> Int32 {
+  private mutating func push(time: Int64, group: Int) -> Int32 {
     let slot: Int32
     if let reused = free.popLast() {
       slot = reused
@@ -179,7 +179,7 @@ final class RowWindow {
   }
 
   /// Slots that left may be given out again.
-  func endBatch() {
+  mutating func endBatch() {
     free.append(contentsOf: freed)
     freed.removeAll(keepingCapacity: true)
   }
@@ -209,7 +209,7 @@ final class RowWindow {
     writer.write(live.map { Int64(groups[Int($0)]) })
   }
 
-  func restore(
+  mutating func restore(
     from reader: inout SectionReader, _ pool: inout StringPool
   ) throws(StateError) {
     try table.restore(from: &reader, &pool)
@@ -226,5 +226,5 @@ final class RowWindow {
     for (time, group) in zip(savedTimes, savedGroups) { _ = push(time: time, group: Int(group)) }
   }
 
-  func remapStrings(_ remap: inout StringRemapper) { table.remapStrings(&remap) }
+  mutating func remapStrings(_ remap: inout StringRemapper) { table.remapStrings(&remap) }
 }

@@ -2,8 +2,23 @@ import Columns
 import StreamSQL
 
 /// An analytic function over a `RowWindow`: replays what happened to the window in a batch.
-class WindowFunction {
+protocol WindowFunction {
   /// Appends a result for every row of the batch.
+  mutating func run(
+    _ window: RowWindow, _ arguments: [Column], _ result: inout Column,
+    _ failures: inout Evaluation, _ pool: borrowing StringPool)
+
+  func save(_ window: RowWindow, into writer: inout SectionWriter, _ pool: borrowing StringPool)
+
+  mutating func restore(
+    _ window: RowWindow, from reader: inout SectionReader, _ pool: inout StringPool
+  ) throws(StateError)
+
+  mutating func remapStrings(_ remap: inout StringRemapper)
+}
+
+/// A window function behind one virtual call per batch.
+class AnyWindowFunction {
   func run(
     _ window: RowWindow, _ arguments: [Column], _ result: inout Column,
     _ failures: inout Evaluation, _ pool: borrowing StringPool
@@ -19,25 +34,49 @@ class WindowFunction {
 
   func remapStrings(_ remap: inout StringRemapper) {}
 
-  static func make(_ call: AggregateCall, isUnbounded: Bool) -> WindowFunction {
-    if isUnbounded { return RunningFunction(call) }
+  static func make(_ call: AggregateCall, isUnbounded: Bool) -> AnyWindowFunction {
+    if isUnbounded { return OwnedWindowFunction(RunningFunction(call)) }
     let storage = call.arguments.first?.type.storage ?? .integer
-    if call.isDistinct { return RecomputedFunction(call, storage: storage) }
+    if call.isDistinct { return OwnedWindowFunction(RecomputedFunction(call, storage: storage)) }
     switch call.function {
-    case .countRows: return WindowCount()
-    case .count: return WindowSum(call, storage: storage)
-    case .sum, .average, .populationDeviation, .sampleDeviation, .populationVariance,
+    case .countRows: return OwnedWindowFunction(WindowCount())
+    case .count, .sum, .average, .populationDeviation, .sampleDeviation, .populationVariance,
       .sampleVariance:
-      return WindowSum(call, storage: storage)
-    case .minimum, .every: return WindowExtreme(storage: storage, keepsLarger: false)
-    case .maximum, .any: return WindowExtreme(storage: storage, keepsLarger: true)
+      return OwnedWindowFunction(WindowSum(call, storage: storage))
+    case .minimum, .every:
+      return OwnedWindowFunction(WindowExtreme(storage: storage, keepsLarger: false))
+    case .maximum, .any:
+      return OwnedWindowFunction(WindowExtreme(storage: storage, keepsLarger: true))
     case .firstValue, .lastValue, .nthValue, .lag:
-      return WindowPosition(call, storage: storage)
-    case .exponentialAverage(let halfLife): return WindowExponentialAverage(halfLife: halfLife)
+      return OwnedWindowFunction(WindowPosition(call, storage: storage))
+    case .exponentialAverage(let halfLife):
+      return OwnedWindowFunction(WindowExponentialAverage(halfLife: halfLife))
     case .continuousPercentile, .discretePercentile, .approximateCountDistinct:
-      return RecomputedFunction(call, storage: storage)
+      return OwnedWindowFunction(RecomputedFunction(call, storage: storage))
     }
   }
+}
+
+/// The state is a value, so that its arrays are checked for exclusive access once per batch, not per row.
+private final class OwnedWindowFunction<Function: WindowFunction>: AnyWindowFunction {
+  private var function: Function
+
+  init(_ function: Function) { self.function = function }
+
+  override func run(
+    _ window: RowWindow, _ arguments: [Column], _ result: inout Column,
+    _ failures: inout Evaluation, _ pool: borrowing StringPool
+  ) { function.run(window, arguments, &result, &failures, pool) }
+
+  override func save(
+    _ window: RowWindow, into writer: inout SectionWriter, _ pool: borrowing StringPool
+  ) { function.save(window, into: &writer, pool) }
+
+  override func restore(
+    _ window: RowWindow, from reader: inout SectionReader, _ pool: inout StringPool
+  ) throws(StateError) { try function.restore(window, from: &reader, &pool) }
+
+  override func remapStrings(_ remap: inout StringRemapper) { function.remapStrings(&remap) }
 }
 
 /// The values of an argument by slot.
@@ -72,25 +111,27 @@ struct SlotValues {
 }
 
 /// COUNT(*): the window knows it.
-final class WindowCount: WindowFunction {
-  override func run(
+struct WindowCount: WindowFunction {
+  mutating func run(
     _ window: RowWindow, _ arguments: [Column], _ result: inout Column,
     _ failures: inout Evaluation, _ pool: borrowing StringPool
   ) {
     for size in window.sizes { result.append(Int64(size)) }
   }
 
-  override func save(
+  func save(
     _ window: RowWindow, into writer: inout SectionWriter, _ pool: borrowing StringPool
   ) {}
 
-  override func restore(
+  mutating func restore(
     _ window: RowWindow, from reader: inout SectionReader, _ pool: inout StringPool
   ) throws(StateError) {}
+
+  mutating func remapStrings(_ remap: inout StringRemapper) {}
 }
 
 /// MIN and MAX: per partition a list of slots whose values get worse towards the oldest end.
-final class WindowExtreme: WindowFunction {
+struct WindowExtreme: WindowFunction {
   private let keepsLarger: Bool
   private var values: SlotValues
   private var newer: [Int32] = []
@@ -103,7 +144,7 @@ final class WindowExtreme: WindowFunction {
     values = SlotValues(storage: storage)
   }
 
-  private func reserve(_ window: RowWindow) {
+  private mutating func reserve(_ window: RowWindow) {
     values.reserve(window.slotCapacity)
     while newer.count < window.slotCapacity {
       newer.append(-1)
@@ -115,7 +156,7 @@ final class WindowExtreme: WindowFunction {
     }
   }
 
-  override func run(
+  mutating func run(
     _ window: RowWindow, _ arguments: [Column], _ result: inout Column,
     _ failures: inout Evaluation, _ pool: borrowing StringPool
   ) {
@@ -137,14 +178,14 @@ final class WindowExtreme: WindowFunction {
     }
   }
 
-  private func remove(_ slot: Int32, _ window: RowWindow) {
+  private mutating func remove(_ slot: Int32, _ window: RowWindow) {
     let group = Int(window.groups[Int(slot)])
     guard best[group] == slot else { return }
     best[group] = newer[Int(slot)]
     if best[group] < 0 { newest[group] = -1 } else { older[Int(best[group])] = -1 }
   }
 
-  private func add(_ slot: Int32, _ group: Int, _ pool: borrowing StringPool) {
+  private mutating func add(_ slot: Int32, _ group: Int, _ pool: borrowing StringPool) {
     var tail = newest[group]
     while tail >= 0, !isBetter(tail, slot, pool) { tail = older[Int(tail)] }
     older[Int(slot)] = tail
@@ -158,11 +199,11 @@ final class WindowExtreme: WindowFunction {
     return keepsLarger ? order > 0 : order < 0
   }
 
-  override func save(
+  func save(
     _ window: RowWindow, into writer: inout SectionWriter, _ pool: borrowing StringPool
   ) { values.save(window, into: &writer, pool) }
 
-  override func restore(
+  mutating func restore(
     _ window: RowWindow, from reader: inout SectionReader, _ pool: inout StringPool
   ) throws(StateError) {
     try values.restore(window, from: &reader, &pool)
@@ -173,11 +214,11 @@ final class WindowExtreme: WindowFunction {
     }
   }
 
-  override func remapStrings(_ remap: inout StringRemapper) { values.remapStrings(&remap) }
+  mutating func remapStrings(_ remap: inout StringRemapper) { values.remapStrings(&remap) }
 }
 
 /// FIRST_VALUE, LAST_VALUE, NTH_VALUE and LAG: steps through the partition's rows.
-final class WindowPosition: WindowFunction {
+struct WindowPosition: WindowFunction {
   private let function: AggregateFunction
   private let ignoresNulls: Bool
   private var values: SlotValues
@@ -188,7 +229,7 @@ final class WindowPosition: WindowFunction {
     values = SlotValues(storage: storage)
   }
 
-  override func run(
+  mutating func run(
     _ window: RowWindow, _ arguments: [Column], _ result: inout Column,
     _ failures: inout Evaluation, _ pool: borrowing StringPool
   ) {
@@ -238,13 +279,13 @@ final class WindowPosition: WindowFunction {
     return nil
   }
 
-  override func save(
+  func save(
     _ window: RowWindow, into writer: inout SectionWriter, _ pool: borrowing StringPool
   ) { values.save(window, into: &writer, pool) }
 
-  override func restore(
+  mutating func restore(
     _ window: RowWindow, from reader: inout SectionReader, _ pool: inout StringPool
   ) throws(StateError) { try values.restore(window, from: &reader, &pool) }
 
-  override func remapStrings(_ remap: inout StringRemapper) { values.remapStrings(&remap) }
+  mutating func remapStrings(_ remap: inout StringRemapper) { values.remapStrings(&remap) }
 }

@@ -18,7 +18,7 @@ struct DoubledSum {
 }
 
 /// SUM, AVG, COUNT and the variances: rows are added when they enter and taken away when they leave.
-final class WindowSum: WindowFunction {
+struct WindowSum: WindowFunction {
   private let function: AggregateFunction
   private let type: ColumnType
   private let scaling: Int
@@ -43,7 +43,7 @@ final class WindowSum: WindowFunction {
     values = SlotValues(storage: storage)
   }
 
-  private func reserve(_ window: RowWindow) {
+  private mutating func reserve(_ window: RowWindow) {
     values.reserve(window.slotCapacity)
     let missing = window.groupCapacity - counts.count
     guard missing > 0 else { return }
@@ -56,7 +56,7 @@ final class WindowSum: WindowFunction {
     if isVariance { squares.append(contentsOf: repeatElement(DoubledSum(), count: missing)) }
   }
 
-  override func run(
+  mutating func run(
     _ window: RowWindow, _ arguments: [Column], _ result: inout Column,
     _ failures: inout Evaluation, _ pool: borrowing StringPool
   ) {
@@ -78,7 +78,7 @@ final class WindowSum: WindowFunction {
   }
 
   @inline(__always)
-  private func change(_ slot: Int, _ group: Int, sign: Int64) {
+  private mutating func change(_ slot: Int, _ group: Int, sign: Int64) {
     if values.column.isNull(slot) { return }
     counts[group] += sign
     if isFloating {
@@ -131,7 +131,7 @@ final class WindowSum: WindowFunction {
     return (squares[group].high - quotient) + (squares[group].low - quotientRest)
   }
 
-  override func save(
+  func save(
     _ window: RowWindow, into writer: inout SectionWriter, _ pool: borrowing StringPool
   ) {
     values.save(window, into: &writer, pool)
@@ -150,7 +150,7 @@ final class WindowSum: WindowFunction {
     }
   }
 
-  override func restore(
+  mutating func restore(
     _ window: RowWindow, from reader: inout SectionReader, _ pool: inout StringPool
   ) throws(StateError) {
     try values.restore(window, from: &reader, &pool)
@@ -169,13 +169,13 @@ final class WindowSum: WindowFunction {
     }
   }
 
-  override func remapStrings(_ remap: inout StringRemapper) { values.remapStrings(&remap) }
+  mutating func remapStrings(_ remap: inout StringRemapper) { values.remapStrings(&remap) }
 }
 
 /// EXP_AVG: weights 0.5^(age / half-life), normalised.
 ///
 /// The weighted sum is kept as of the partition's last row and decays with the time to the next.
-final class WindowExponentialAverage: WindowFunction {
+struct WindowExponentialAverage: WindowFunction {
   private let halfLife: Double
   private var values = SlotValues(storage: .floating)
   private var sums: [Double] = []
@@ -185,7 +185,7 @@ final class WindowExponentialAverage: WindowFunction {
 
   init(halfLife: Int64) { self.halfLife = Double(max(1, halfLife)) }
 
-  private func reserve(_ window: RowWindow) {
+  private mutating func reserve(_ window: RowWindow) {
     values.reserve(window.slotCapacity)
     while counts.count < window.groupCapacity {
       sums.append(0)
@@ -199,7 +199,7 @@ final class WindowExponentialAverage: WindowFunction {
     age == 0 ? 1 : DeterministicMath.pow(0.5, Double(age) / halfLife)
   }
 
-  override func run(
+  mutating func run(
     _ window: RowWindow, _ arguments: [Column], _ result: inout Column,
     _ failures: inout Evaluation, _ pool: borrowing StringPool
   ) {
@@ -232,7 +232,7 @@ final class WindowExponentialAverage: WindowFunction {
     }
   }
 
-  private func remove(_ slot: Int, _ window: RowWindow) {
+  private mutating func remove(_ slot: Int, _ window: RowWindow) {
     if values.column.isNull(slot) { return }
     let group = Int(window.groups[slot])
     counts[group] -= 1
@@ -246,7 +246,7 @@ final class WindowExponentialAverage: WindowFunction {
     weights[group] -= factor
   }
 
-  override func save(
+  func save(
     _ window: RowWindow, into writer: inout SectionWriter, _ pool: borrowing StringPool
   ) {
     values.save(window, into: &writer, pool)
@@ -258,7 +258,7 @@ final class WindowExponentialAverage: WindowFunction {
     }
   }
 
-  override func restore(
+  mutating func restore(
     _ window: RowWindow, from reader: inout SectionReader, _ pool: inout StringPool
   ) throws(StateError) {
     try values.restore(window, from: &reader, &pool)
@@ -271,10 +271,12 @@ final class WindowExponentialAverage: WindowFunction {
       counts[group] = try reader.integer()
     }
   }
+
+  mutating func remapStrings(_ remap: inout StringRemapper) {}
 }
 
 /// Functions without a way to take a row back: computed anew from the rows of the window.
-final class RecomputedFunction: WindowFunction {
+struct RecomputedFunction: WindowFunction {
   private let accumulator: Accumulator
   private var values: SlotValues
 
@@ -284,7 +286,7 @@ final class RecomputedFunction: WindowFunction {
     accumulator.reserve(1)
   }
 
-  override func run(
+  mutating func run(
     _ window: RowWindow, _ arguments: [Column], _ result: inout Column,
     _ failures: inout Evaluation, _ pool: borrowing StringPool
   ) {
@@ -306,24 +308,24 @@ final class RecomputedFunction: WindowFunction {
     }
   }
 
-  override func save(
+  func save(
     _ window: RowWindow, into writer: inout SectionWriter, _ pool: borrowing StringPool
   ) { values.save(window, into: &writer, pool) }
 
-  override func restore(
+  mutating func restore(
     _ window: RowWindow, from reader: inout SectionReader, _ pool: inout StringPool
   ) throws(StateError) { try values.restore(window, from: &reader, &pool) }
 
-  override func remapStrings(_ remap: inout StringRemapper) { values.remapStrings(&remap) }
+  mutating func remapStrings(_ remap: inout StringRemapper) { values.remapStrings(&remap) }
 }
 
 /// UNBOUNDED PRECEDING: nothing ever leaves.
-final class RunningFunction: WindowFunction {
+struct RunningFunction: WindowFunction {
   private let accumulator: Accumulator
 
   init(_ call: AggregateCall) { accumulator = Accumulator.make(call) }
 
-  override func run(
+  mutating func run(
     _ window: RowWindow, _ arguments: [Column], _ result: inout Column,
     _ failures: inout Evaluation, _ pool: borrowing StringPool
   ) {
@@ -338,13 +340,13 @@ final class RunningFunction: WindowFunction {
     }
   }
 
-  override func save(
+  func save(
     _ window: RowWindow, into writer: inout SectionWriter, _ pool: borrowing StringPool
   ) {
     for group in window.liveGroups { accumulator.save(group: group, into: &writer, pool) }
   }
 
-  override func restore(
+  mutating func restore(
     _ window: RowWindow, from reader: inout SectionReader, _ pool: inout StringPool
   ) throws(StateError) {
     accumulator.reserve(window.groupCapacity)
@@ -353,5 +355,5 @@ final class RunningFunction: WindowFunction {
     }
   }
 
-  override func remapStrings(_ remap: inout StringRemapper) { accumulator.remapStrings(&remap) }
+  mutating func remapStrings(_ remap: inout StringRemapper) { accumulator.remapStrings(&remap) }
 }

@@ -1,0 +1,202 @@
+import ArgumentParser
+import Codecs
+import Columns
+import Dataflow
+import Foundation
+import StreamSQL
+
+/// `cutbank bench sql`: rows per second of SQL applications on one core, JSON file to JSON file.
+struct BenchSQL: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "sql",
+    abstract: "Measure SQL applications: JSON lines from a file, JSON lines to a file.",
+    discussion: """
+      Records of some 150 bytes, a millisecond apart, are read, decoded, run through an application and \
+      encoded. Each figure is the best of the rounds, in CPU time of one thread.
+      """)
+
+  enum Application: String, ExpressibleByArgument, CaseIterable {
+    case filter, tumbling, sliding, hotspots
+  }
+
+  @Argument(help: "The application: filter, tumbling, sliding or hotspots; all without one.")
+  var application: Application?
+  @Option(help: "How many records a round has.") var records = 1_000_000
+  @Option(help: "How many rounds are timed.") var rounds = 3
+  @Option(help: "How many different keys there are.") var keys = 1_000
+  @Flag(help: "Print one line of JSON per application.") var json = false
+
+  func validate() throws {
+    guard records > 0, rounds > 0, keys > 0 else {
+      throw ValidationError("--records, --rounds and --keys must be positive")
+    }
+  }
+
+  func run() throws {
+    for application in application.map({ [$0] }) ?? Application.allCases {
+      let count = application == .hotspots ? max(1, records / 20) : records
+      let folder = FileManager.default.temporaryDirectory
+        .appendingPathComponent("cutbank-bench-\(UUID().uuidString)")
+      try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+      defer { try? FileManager.default.removeItem(at: folder) }
+      let input = folder.appendingPathComponent("input.jsonl")
+      try makeInput(count).write(to: input)
+      var best = 0.0
+      for _ in 0..<rounds {
+        let run = try BenchRun(application.program, output: folder.path + "/output.jsonl")
+        let start = Self.threadSeconds()
+        try run.process(input)
+        best = max(best, Double(count) / (Self.threadSeconds() - start))
+      }
+      if json {
+        try Output.write(
+          "{\"application\":\"\(application.rawValue)\",\"records\":\(count),"
+            + "\"rows_per_second\":\(Int(best))}\n")
+      } else {
+        try Output.write("\(application.rawValue): \(Int(best)) rows per second\n")
+      }
+    }
+  }
+
+  private static func threadSeconds() -> Double {
+    var time = timespec()
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
+    return Double(time.tv_sec) + Double(time.tv_nsec) * 1e-9
+  }
+
+  private func makeInput(_ count: Int) -> Data {
+    var data = Data()
+    data.reserveCapacity(count * 160)
+    var state: UInt64 = 1
+    func random(_ limit: Int) -> Int {
+      state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+      return Int(state >> 33) % limit
+    }
+    for row in 0..<count {
+      let hot = random(4) == 0
+      let x = hot ? 3_000 + random(400) : random(10_000)
+      let y = hot ? 7_000 + random(400) : random(10_000)
+      data.append(
+        contentsOf: """
+          {"id":\(row),"key":"sensor-\(100_000 + random(keys))","value":\(random(100_000)).\(random(10)),\
+          "x":\(x / 1_000).\(1_000 + x % 1_000),"y":\(y / 1_000).\(1_000 + y % 1_000),\
+          "site":"site-\(random(20))","status":"running","note":"nothing to report here"}\n
+          """.utf8)
+    }
+    return data
+  }
+}
+
+extension BenchSQL.Application {
+  /// The application's text.
+  var program: String {
+    let create = "CREATE OR REPLACE STREAM OUT_STREAM "
+    let pump = "CREATE OR REPLACE PUMP P AS INSERT INTO OUT_STREAM SELECT STREAM "
+    switch self {
+    case .filter:
+      return create
+        + """
+        ("id" BIGINT, "key" VARCHAR(16), "celsius" DOUBLE, "site" VARCHAR(16));
+        \(pump) "id", "key", ("value" - 32) * 5 / 9, "site" FROM SOURCE_SQL_STREAM_001
+        WHERE "value" > 20000;
+        """
+    case .tumbling:
+      return create
+        + """
+        ("key" VARCHAR(16), "n" BIGINT, "mean" DOUBLE);
+        \(pump) "key", COUNT(*), AVG("value") FROM SOURCE_SQL_STREAM_001
+        GROUP BY "key", STEP(SOURCE_SQL_STREAM_001.ROWTIME BY INTERVAL '10' SECOND);
+        """
+    case .sliding:
+      return create
+        + """
+        ("key" VARCHAR(16), "value" DOUBLE, "mean" DOUBLE);
+        \(pump) "key", "value", AVG("value") OVER W FROM SOURCE_SQL_STREAM_001
+        WINDOW W AS (PARTITION BY "key" RANGE INTERVAL '1' MINUTE PRECEDING);
+        """
+    case .hotspots:
+      return create
+        + """
+        ("x" DOUBLE, "y" DOUBLE, HOTSPOTS_RESULT VARCHAR(10000));
+        \(pump) "x", "y", HOTSPOTS_RESULT FROM TABLE(HOTSPOTS(CURSOR(
+          SELECT STREAM "x", "y" FROM SOURCE_SQL_STREAM_001), 1000, 0.2, 17));
+        """
+    }
+  }
+}
+
+/// One application from a file to a file.
+private final class BenchRun {
+  private static let schema = Schema([
+    ColumnDefinition(name: "id", type: .bigint),
+    ColumnDefinition(name: "key", type: .varchar(16)),
+    ColumnDefinition(name: "value", type: .double),
+    ColumnDefinition(name: "x", type: .double),
+    ColumnDefinition(name: "y", type: .double),
+    ColumnDefinition(name: "site", type: .varchar(16)),
+  ])
+
+  private let dataflow: Dataflow
+  private let file: FileHandle
+
+  init(_ program: String, output path: String) throws {
+    let result = compile(
+      program, file: "bench.sql",
+      sources: [SourceStream(name: "SOURCE_SQL_STREAM_001", schema: Self.schema)])
+    guard let plan = result.plan else {
+      throw Failure(message: result.diagnostics.map(\.description).joined(separator: "\n"))
+    }
+    guard FileManager.default.createFile(atPath: path, contents: nil),
+      let file = FileHandle(forWritingAtPath: path)
+    else {
+      throw Failure(message: "\(path) cannot be written")
+    }
+    self.file = file
+    dataflow = try Dataflow(
+      plan: plan, configuration: DataflowConfiguration(watched: ["OUT_STREAM"]))
+  }
+
+  func process(_ input: URL) throws {
+    let paths = Self.schema.columns.map { JSONPath(steps: [.member($0.name)]) }
+    var decoder = try RecordDecoder(
+      schema: Self.schema, format: .json(rowPath: .root, paths: paths))
+    var output = dataflow.makeOutput()
+    var encoder = JSONLinesEncoder(schema: output.streams[0].batch.schema)
+    var pool = StringPool()
+    var batch = Batch(schema: Self.schema, capacity: Batch.rowLimit)
+    var text: [UInt8] = []
+    var cause: Int64 = 0
+    let bytes = try Data(contentsOf: input, options: .mappedIfSafe)
+    let lines = bytes.span
+    var start = 0
+    while start < lines.count {
+      var end = start
+      while end < lines.count, lines[end] != 10 { end += 1 }
+      let outcome = decoder.decode(lines.extracting(start..<end), pool: &pool)
+      if case .rejected(let reject) = outcome { throw Failure(message: "\(reject)") }
+      start = end + 1
+      guard decoder.stagedRowCount == Batch.rowLimit || start >= lines.count else { continue }
+      let count = decoder.stagedRowCount
+      batch.removeAll()
+      decoder.moveRows(to: &batch)
+      for _ in 0..<count {
+        cause += 1
+        batch.causes.append(cause)
+        batch.rowtimes.append(1_700_000_000_000 + cause)
+      }
+      dataflow.process(&batch, source: 0, pool: &pool, output: &output)
+      encoder.load(output.streams[0].batch)
+      text.removeAll(keepingCapacity: true)
+      for row in 0..<output.streams[0].batch.count {
+        encoder.append(row: row, pool: pool, to: &text)
+      }
+      try file.write(contentsOf: text)
+      output.removeAll()
+      if pool.bytes.count > 1 << 26 {
+        var remap = StringRemapper(from: pool)
+        dataflow.remapStrings(&remap)
+        pool = remap.finish()
+      }
+    }
+  }
+}
