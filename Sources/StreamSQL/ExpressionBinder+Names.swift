@@ -116,6 +116,11 @@ extension ExpressionBinder {
 
   private func unknownColumn(_ name: Name, among columns: [ScopeColumn]) -> SQLError {
     let names = columns.map(\.name)
+    if aliasNames.contains(name.text), clause != .selectList {
+      return SQLError(
+        "there is no column \(name.quoted), only an alias of the select list", at: name.offset,
+        hint: "aliases are not known in \(clause.rawValue): repeat the expression")
+    }
     let list = columns.filter { !$0.isMetadata }.prefix(12).map(\.name).joined(separator: ", ")
     return SQLError(
       "there is no column \(name.quoted)", at: name.offset,

@@ -9,6 +9,8 @@ final class ExpressionBinder {
   var relations: [Relation]
   /// Names of select items, known in ORDER BY.
   var aliases: [(name: String, expression: BoundExpression)] = []
+  /// Names of select items, for hints only.
+  var aliasNames: [String] = []
   /// The WINDOW clause.
   let namedWindows: [(name: Name, specification: WindowSyntax)]
 

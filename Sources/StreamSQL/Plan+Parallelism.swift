@@ -27,6 +27,10 @@ extension Plan {
     return trace.run()
   }
 
+  /// Whether an expression reads the clock: its values depend on when it runs, and on replay on the
+  /// recorded ticks.
+  public var readsClock: Bool { pumps.contains { $0.root.readsClock } }
+
   /// How the plan may be run, as far as its operators decide; the engine adds what the inputs decide.
   public var parallelism: Parallelism {
     let sources = streams.filter { $0.origin != .pumps }

@@ -49,9 +49,15 @@ final class ProgramBinder {
 
   func warn(_ error: SQLError) { add(source.diagnostic(error, .warning)) }
 
+  /// The most findings that are told of one program.
+  static let diagnosticLimit = 200
+
   /// The same finding at the same place is told once: an expression may be bound twice.
   private func add(_ diagnostic: Diagnostic) {
-    if !diagnostics.contains(diagnostic) { diagnostics.append(diagnostic) }
+    guard diagnostics.count < Self.diagnosticLimit || diagnostic.severity == .error,
+      diagnostics.count < 2 * Self.diagnosticLimit, !diagnostics.contains(diagnostic)
+    else { return }
+    diagnostics.append(diagnostic)
   }
 
   /// Runs `body` and reports its error; nil if there was one.

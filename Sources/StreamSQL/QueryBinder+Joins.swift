@@ -175,6 +175,14 @@ extension JoinKey {
 }
 
 extension BoundExpression {
+  /// Whether it reads only columns of a left side of this width.
+  fileprivate func reads(onlyBelow width: Int) -> Bool {
+    !contains { part in
+      if case .column(let index) = part.kind { return index >= width }
+      return part.kind == .rowtime
+    }
+  }
+
   /// Whether all columns are of the left side; nil if they are of both, or there are none.
   fileprivate func side(leftWidth: Int) -> Bool? {
     if contains({ $0.kind == .rowtime }) { return nil }
@@ -195,12 +203,19 @@ extension PlanNode {
   func absorbing(_ conjunct: BoundExpression) -> PlanNode? {
     switch operation {
     case .join(let join) where join.kind == .inner:
-      guard let key = JoinKey(conjunct, leftWidth: join.left.output.columns.count) else {
+      var (left, keys) = (join.left, join.keys)
+      if let key = JoinKey(conjunct, leftWidth: left.output.columns.count) {
+        keys.append(key)
+      } else if conjunct.reads(onlyBelow: left.output.columns.count),
+        let wider = left.absorbing(conjunct)
+      {
+        left = wider
+      } else {
         return nil
       }
       let wider = StreamJoin(
-        left: join.left, right: join.right, kind: join.kind, leftWindow: join.leftWindow,
-        rightWindow: join.rightWindow, keys: join.keys + [key], condition: join.condition)
+        left: left, right: join.right, kind: join.kind, leftWindow: join.leftWindow,
+        rightWindow: join.rightWindow, keys: keys, condition: join.condition)
       return PlanNode(id: id, operation: .join(wider), output: output, position: position)
     case .referenceJoin(let input, let join) where !join.preservesStream:
       guard let key = JoinKey(conjunct, leftWidth: input.output.columns.count) else { return nil }

@@ -43,6 +43,10 @@ extension QueryBinder {
     func collect(_ body: () throws(SQLError) -> Void) {
       if program.collecting(body) == nil { failed = true }
     }
+    binder.aliasNames = syntax.items.compactMap { item in
+      if case .expression(_, let alias) = item { return alias?.text }
+      return nil
+    }
     binder.clause = .filter
     if let condition = syntax.condition {
       collect { () throws(SQLError) in

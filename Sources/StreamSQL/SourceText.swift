@@ -21,6 +21,8 @@ struct SourceText {
   /// The name of its file.
   let file: String
   private let lineStarts: [Int]
+  /// Whether bytes are characters, so that columns need no counting.
+  private let isASCII: Bool
 
   init(_ text: String, file: String) {
     bytes = Array(text.utf8)
@@ -30,11 +32,13 @@ struct SourceText {
       starts.append(index + 1)
     }
     lineStarts = starts
+    isASCII = bytes.allSatisfy { $0 < 0x80 }
   }
 
   /// Line and column of a byte.
   func position(of offset: Int) -> SourcePosition {
     let line = lineIndex(of: offset)
+    if isASCII { return SourcePosition(line: line + 1, column: offset - lineStarts[line] + 1) }
     let before = String(decoding: bytes[lineStarts[line]..<min(offset, bytes.count)], as: UTF8.self)
     return SourcePosition(line: line + 1, column: before.count + 1)
   }
@@ -53,6 +57,7 @@ struct SourceText {
   /// The byte at which a position lies.
   func offset(of position: SourcePosition) -> Int {
     let start = lineStarts[position.line - 1]
+    if isASCII { return start + position.column - 1 }
     return start + line(at: start).prefix(position.column - 1).utf8.count
   }
 

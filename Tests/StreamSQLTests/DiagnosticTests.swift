@@ -129,6 +129,9 @@ import Testing
     Refusal(
       "SELECT STREAM COUNT(*) FROM s WINDOWED BY STAGGER (PARTITION BY k RANGE INTERVAL '0' MINUTE)",
       "positive interval"),
+    Refusal(
+      "SELECT STREAM COUNT(*) AS n FROM s GROUP BY FLOOR(ROWTIME TO MINUTE) HAVING n > 3",
+      "only an alias of the select list", hint: "repeat the expression"),
     Refusal("VALUES (1)", "VALUES is no stream"),
   ]
 

@@ -99,6 +99,21 @@ import Testing
     #expect(join.leftWindow == .currentRow && join.rightWindow == .currentRow)
   }
 
+  @Test func equalitiesReachInnerJoins() throws {
+    let result = compiled(
+      query: "SELECT STREAM a.v FROM s AS a, s AS b, t WHERE a.k = b.k AND b.k = t.k", "INTEGER")
+    let plan = try #require(result.plan)
+    #expect(plan.parallelism == .partitionParallel, "\(plan.explain())")
+    #expect(!plan.explain().contains("filter"))
+  }
+
+  @Test func clocksAreSeen() throws {
+    for (expression, reads) in [("et", false), ("COALESCE(et, CURRENT_ROW_TIMESTAMP)", true)] {
+      let result = compiled(query: "SELECT STREAM \(expression) FROM s", "TIMESTAMP")
+      #expect(try #require(result.plan).readsClock == reads)
+    }
+  }
+
   @Test func columnsOfAPumpAreThoseOfItsTarget() throws {
     for test in try ConformanceCorpus.cases() {
       guard let plan = test.compiled().plan else { continue }
