@@ -127,7 +127,7 @@ public struct DeliverySettings: Hashable, Sendable {
     case csv
   }
 
-  /// Where objects go: `file://…`.
+  /// Where objects go: `file://…` or `s3://…`.
   public var destination: String
   /// How rows are encoded.
   public var encoding: Encoding = .jsonLines
@@ -143,9 +143,26 @@ public struct DeliverySettings: Hashable, Sendable {
   public var prefix: String?
   /// Adds the deterministic `_id` to every row.
   public var includesID = false
+  /// How an `s3://` destination is reached.
+  public var objectStore = ObjectStoreSettings()
 
   /// Creates settings with the defaults.
   public init(destination: String) { self.destination = destination }
+}
+
+/// How an S3-compatible object store is reached; keys come from the environment, never from here.
+public struct ObjectStoreSettings: Hashable, Sendable {
+  /// The region that requests are signed for.
+  public var region = "us-east-1"
+  /// The endpoint's URL, or nil for Amazon's of the region.
+  public var endpoint: String?
+  /// Whether the bucket stands in the path; nil for the usual of the endpoint.
+  public var usesPathStyle: Bool?
+  /// Address ranges that are allowed although they are private or loopback.
+  public var allow: [String] = []
+
+  /// Creates the defaults.
+  public init() {}
 }
 
 /// An alert webhook.

@@ -244,6 +244,13 @@ struct PipelineParser {
     }
     settings.prefix = mapping.string("prefix")
     settings.includesID = mapping.boolean("id") ?? false
+    if let store = mapping.mapping("s3") {
+      settings.objectStore.region = store.string("region") ?? settings.objectStore.region
+      settings.objectStore.endpoint = store.string("endpoint")
+      settings.objectStore.usesPathStyle = store.boolean("path_style")
+      settings.objectStore.allow = store.strings("allow")
+      store.finish()
+    }
     return settings
   }
 

@@ -171,12 +171,7 @@ private struct Planner {
   private mutating func delivery(_ settings: DeliverySettings, stream: String) -> DeliveryPlan? {
     do {
       let destination = try DestinationURL(parsing: settings.destination)
-      guard case .directory = destination else {
-        problem(
-          "deliveries to '\(settings.destination)' are not supported",
-          hint: "use file:///absolute/path or file://./relative/path")
-        return nil
-      }
+      guard isSupported(destination, settings) else { return nil }
       guard let compression = Compression(rawValue: settings.compression) else {
         let known = Compression.allCases.map(\.rawValue).joined(separator: ", ")
         problem("compression '\(settings.compression)' is not supported", hint: "use \(known)")
@@ -200,6 +195,35 @@ private struct Planner {
       problem("delivery of \(stream): \(error)")
     }
     return nil
+  }
+
+  private mutating func isSupported(
+    _ destination: DestinationURL, _ settings: DeliverySettings
+  ) -> Bool {
+    switch destination {
+    case .directory: return true
+    case .objectStore(let bucket, _):
+      let store = settings.objectStore
+      if let block = store.allow.first(where: { AddressBlock($0) == nil }) {
+        problem("'\(block)' is no address range", hint: "write 127.0.0.0/8 or 10.1.2.3")
+        return false
+      }
+      do {
+        _ = try ObjectStore(
+          bucket: bucket, region: store.region, endpoint: store.endpoint,
+          usesPathStyle: store.usesPathStyle)
+        return true
+      } catch {
+        problem("\(error.setting): \(error.message)", hint: error.hint)
+        return false
+      }
+    case .httpEndpoint, .topic:
+      problem(
+        "deliveries to '\(settings.destination)' are not supported",
+        hint: "use file:///absolute/path, file://./relative/path or s3://bucket/prefix; for a "
+          + "topic write kafka: {topic: NAME} instead of delivery")
+      return false
+    }
   }
 
   private mutating func deadLetters() -> OutputPlan? {

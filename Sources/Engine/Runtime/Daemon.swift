@@ -66,10 +66,11 @@ public final class Daemon: Sendable {
   public func run() async throws -> Bool {
     let threads = BlockingThreads(count: 2)
     let alerts = try openAlerts(threads)
+    let destinations = Destinations(threads: threads, time: time)
     let workers = makeWorkers()
     var all: [PipelineControl] = []
     for (index, plan) in plans.enumerated() {
-      let uploaders = try await makeUploaders(plan, threads: threads)
+      let uploaders = try await makeUploaders(plan, destinations)
       // Task 0 of each pipeline has another worker, as far as there are enough.
       let first = index % workers.count
       let rotated = Array(workers[first...] + workers[..<first])
@@ -86,6 +87,7 @@ public final class Daemon: Sendable {
     try await wait(for: all, alerts: alerts)
     for worker in workers { worker.mailbox.post(.quit) }
     try await alerts?.shutdown()
+    try await destinations.shutdown()
     try await threads.stop()
     return !statuses.contains(where: \.hasFailed)
   }
@@ -134,26 +136,26 @@ public final class Daemon: Sendable {
   }
 
   private func makeUploaders(
-    _ plan: PipelinePlan, threads: BlockingThreads
+    _ plan: PipelinePlan, _ destinations: Destinations
   ) async throws -> [Uploader?] {
     var uploaders: [Uploader?] = []
     for (index, output) in plan.outputs.enumerated() {
-      guard case .delivery(let delivery) = output.kind,
-        case .directory(let path) = delivery.destination
-      else {
+      guard case .delivery(let delivery) = output.kind else {
         uploaders.append(nil)
         continue
       }
       do {
-        let destination = try await DirectoryDestination(
-          path: path, owner: "\(plan.configuration.name)/\(output.name)",
-          compression: delivery.compression, threads: threads)
+        let destination = try await destinations.make(
+          delivery, owner: "\(plan.configuration.name)/\(output.name)")
         uploaders.append(
           Uploader(destination: destination, time: time, seed: seed &+ UInt64(index)))
       } catch let error as DeliveryError {
         throw Self.refused(
           plan.configuration.file, "the folder of output \(output.name): \(error.message)",
           hint: error.hint)
+      } catch let error as SettingError {
+        throw Self.refused(
+          plan.configuration.file, "output \(output.name): \(error.message)", hint: error.hint)
       }
     }
     return uploaders
