@@ -39,10 +39,15 @@ final class PipelineBench: Sendable {
     try producer.flush(timeout: .seconds(20))
   }
 
-  func produceNumbers(_ numbers: Range<Int>, partition: Int32 = 0) throws {
-    try produce(
-      numbers.map { Array("{\"n\":\($0)}".utf8) },
-      start: 1_600_000_000_000 + Int64(numbers.lowerBound) * 1_000, partition: partition)
+  /// Appends numbers, each stamped by itself.
+  func produceNumbers(_ numbers: some Sequence<Int>, partition: Int32 = 0) throws {
+    let topic = try producer.topic(topic)
+    for number in numbers {
+      try producer.produce(
+        to: topic, partition: partition, key: nil, value: Array("{\"n\":\(number)}".utf8),
+        timestamp: 1_600_000_000_000 + Int64(number) * 1_000, timeout: .seconds(10))
+    }
+    try producer.flush(timeout: .seconds(20))
   }
 
   /// The embedded broker rebalances only after a session time-out.

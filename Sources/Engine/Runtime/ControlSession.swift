@@ -157,7 +157,8 @@ final class ControlSession {
     for task in unstarted where !running.contains(task) {
       do throws(KafkaError) {
         let start = TaskStart(
-          name: task, plan: plan, partitions: taskPartitions(task), origin: try origin(of: task),
+          name: task, plan: plan, partitions: try partitionsWithEnds(task),
+          origin: try origin(of: task),
           control: mailbox, services: services[task.number % services.count], consumer: consumer)
         unstarted.removeAll { $0 == task }
         running.insert(task)
@@ -171,8 +172,18 @@ final class ControlSession {
     }
   }
 
-  private func taskPartitions(_ task: TaskName) -> [TaskPartition] {
+  private func partitionsWithEnds(_ task: TaskName) throws(KafkaError) -> [TaskPartition] {
     var all: [TaskPartition] = []
+    for (partition, input) in taskPartitions(task) {
+      let marks = try consumer.client.watermarks(of: partition, timeout: .seconds(10))
+      all.append(TaskPartition(topicPartition: partition, input: input, end: marks.high))
+    }
+    return all
+  }
+
+  /// The partitions of a task in merge order with their inputs; the first is the lead.
+  private func taskPartitions(_ task: TaskName) -> [(partition: TopicPartition, input: Int)] {
+    var all: [(partition: TopicPartition, input: Int)] = []
     for (input, inputPlan) in plan.inputs.enumerated() {
       let numbers: [Int]
       switch plan.parallelism {
@@ -180,8 +191,7 @@ final class ControlSession {
       case .partitionParallel: numbers = [task.number]
       }
       for number in numbers {
-        let partition = TopicPartition(topic: inputPlan.topic, partition: Int32(number))
-        all.append(TaskPartition(topicPartition: partition, input: input))
+        all.append((TopicPartition(topic: inputPlan.topic, partition: Int32(number)), input))
       }
     }
     return all
@@ -189,19 +199,18 @@ final class ControlSession {
 
   private func origin(of task: TaskName) throws(KafkaError) -> TaskOrigin {
     let all = taskPartitions(task)
-    let committed = try consumer.committed(all.map(\.topicPartition), timeout: .seconds(10))
-    if let text = committed[all[0].topicPartition]?.metadata, let record = CommitRecord(text: text)
-    {
+    let committed = try consumer.committed(all.map(\.partition), timeout: .seconds(10))
+    if let text = committed[all[0].partition]?.metadata, let record = CommitRecord(text: text) {
       return .resume(record)
     }
     var offsets: [Int64] = []
-    for partition in all {
-      if let offset = committed[partition.topicPartition]?.offset {
+    for (partition, input) in all {
+      if let offset = committed[partition]?.offset {
         offsets.append(offset)
       } else {
         offsets.append(
           try StartOffsets.resolve(
-            plan.inputs[partition.input].start, of: partition.topicPartition,
+            plan.inputs[input].start, of: partition,
             client: consumer.client))
       }
     }

@@ -68,6 +68,8 @@ struct TaskStart: Sendable {
 struct TaskPartition: Hashable, Sendable {
   let topicPartition: TopicPartition
   let input: Int
+  /// The offset after the partition's last record when the task began.
+  let end: Int64
 }
 
 /// Where a task comes from.

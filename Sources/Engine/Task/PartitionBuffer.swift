@@ -14,12 +14,15 @@ final class PartitionBuffer {
   var cursor = 0
   /// The offset after the last record taken.
   var nextOffset: Int64
+  /// The offset after the last record that the broker is known to hold.
+  var knownEnd: Int64
   /// Where records come from, once assigned.
   var queue: PartitionQueue?
 
-  init(topicPartition: TopicPartition, input: Int, nextOffset: Int64, capacity: Int) {
-    self.topicPartition = topicPartition
-    self.input = input
+  init(_ partition: TaskPartition, nextOffset: Int64, capacity: Int) {
+    topicPartition = partition.topicPartition
+    input = partition.input
+    knownEnd = partition.end
     self.nextOffset = nextOffset
     records = RecordBatch(capacity: capacity)
   }

@@ -157,9 +157,7 @@ final class TaskLog {
           hint: "give the pipeline another name and a start position"))
     }
     let buffers = zip(start.partitions, offsets).map { partition, offset in
-      PartitionBuffer(
-        topicPartition: partition.topicPartition, input: partition.input, nextOffset: offset,
-        capacity: Batch.rowLimit)
+      PartitionBuffer(partition, nextOffset: offset, capacity: Batch.rowLimit)
     }
     return try TaskCore(
       plan: start.plan, task: start.name.number, life: life, buffers: buffers,

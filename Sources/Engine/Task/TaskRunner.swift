@@ -165,10 +165,10 @@ final class TaskRunner {
   }
 
   private func hasUnread(_ buffer: PartitionBuffer) -> Bool {
-    guard let marks = start.consumer.cachedWatermarks(of: buffer.topicPartition) else {
-      return false
+    if let marks = start.consumer.cachedWatermarks(of: buffer.topicPartition) {
+      buffer.knownEnd = max(buffer.knownEnd, marks.high)
     }
-    return marks.high > buffer.nextOffset
+    return buffer.knownEnd > buffer.nextOffset
   }
 
   private func tickIfDue() throws {
