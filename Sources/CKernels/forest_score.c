@@ -134,30 +134,38 @@ RCF_INLINE void prefetch(const tree_view *v, const uint16_t *path, uint32_t dept
   }
 }
 
-RCF_INLINE double score_trees(const rcf_forest *f, const float *query, uint32_t lanes) {
-  double total = 0;
+// The normalised scores of up to RCF_LOCKSTEP trees.
+RCF_INLINE void score_group(
+    const rcf_forest *f, const float *query, uint32_t first, double *scores, uint32_t lanes) {
   descents d;
-  for (uint32_t k = 0; k < RCF_LOCKSTEP; k++) d.queries[k] = query;
+  const uint32_t left = f->tree_count - first;
+  const uint32_t count = left < RCF_LOCKSTEP ? left : RCF_LOCKSTEP;
+  for (uint32_t k = 0; k < RCF_LOCKSTEP; k++) {
+    const size_t tree = first + (k < count ? k : count - 1);
+    d.queries[k] = query;
+    d.nodes[k] = f->nodes + tree * f->capacity;
+    d.roots[k] = f->trees[tree].root;
+  }
+  descend(&d, f->paths);
+  for (uint32_t k = 0; k < count; k++) {
+    const tree_view view = view_of(f, first + k);
+    if (first + k >= f->boxed_trees)
+      rcf_rebuild(f, first + k, f->scratch_boxes, f->scratch_ranges);
+    if (k + 1 < count) {
+      const tree_view next = view_of(f, first + k + 1);
+      prefetch(&next, f->paths + k + 1, d.depths[k + 1], lanes);
+    }
+    scores[k] = ascend(&view, query, f->paths + k, d.depths[k], lanes) *
+                f->log2_table[f->trees[first + k].mass + 1];
+  }
+}
+
+RCF_INLINE double score_trees(const rcf_forest *f, const float *query, uint32_t lanes) {
+  double total = 0, scores[RCF_LOCKSTEP];
   for (uint32_t first = 0; first < f->tree_count; first += RCF_LOCKSTEP) {
     const uint32_t left = f->tree_count - first;
-    const uint32_t count = left < RCF_LOCKSTEP ? left : RCF_LOCKSTEP;
-    for (uint32_t k = 0; k < RCF_LOCKSTEP; k++) {
-      const size_t tree = first + (k < count ? k : count - 1);
-      d.nodes[k] = f->nodes + tree * f->capacity;
-      d.roots[k] = f->trees[tree].root;
-    }
-    descend(&d, f->paths);
-    for (uint32_t k = 0; k < count; k++) {
-      const tree_view view = view_of(f, first + k);
-      if (first + k >= f->boxed_trees)
-        rcf_rebuild(f, first + k, f->scratch_boxes, f->scratch_ranges);
-      if (k + 1 < count) {
-        const tree_view next = view_of(f, first + k + 1);
-        prefetch(&next, f->paths + k + 1, d.depths[k + 1], lanes);
-      }
-      total += ascend(&view, query, f->paths + k, d.depths[k], lanes) *
-               f->log2_table[f->trees[first + k].mass + 1];
-    }
+    score_group(f, query, first, scores, lanes);
+    for (uint32_t k = 0; k < RCF_LOCKSTEP && k < left; k++) total += scores[k];
   }
   return total;
 }
@@ -170,6 +178,14 @@ RCF_DISPATCH double rcf_score(const rcf_forest *f, const float *query) {
     case 96: return score_trees(f, query, 96);
     case 192: return score_trees(f, query, 192);
     default: return score_trees(f, query, f->lanes);
+  }
+}
+
+RCF_DISPATCH void rcf_score_some(
+    const rcf_forest *f, const float *query, uint32_t first, double *scores) {
+  switch (f->lanes) {
+    case 16: score_group(f, query, first, scores, 16); break;
+    default: score_group(f, query, first, scores, f->lanes);
   }
 }
 

@@ -55,6 +55,9 @@ void rcf_query(const rcf_forest *forest, const float *point, float *query);
 /// The anomaly score of a query, summed over the trees and normalised.
 double rcf_score(const rcf_forest *forest, const float *query);
 
+/// The normalised scores of the RCF_LOCKSTEP trees from the first on, or of as many as there are.
+void rcf_score_some(const rcf_forest *forest, const float *query, uint32_t first, double *scores);
+
 /// Adds the normalised score of each of `count` queries (`lanes` apart) in one tree to `scores`.
 void rcf_score_block(
     const rcf_forest *forest, uint32_t tree, const float *queries, uint32_t count, double *scores);
