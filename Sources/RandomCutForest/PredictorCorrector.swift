@@ -42,7 +42,7 @@ package struct PredictorCorrector: Equatable, Sendable {
 
   private static let triggerShare = 0.3
   private static let mostAttributors = 5
-  private static let samplingSupport = 0.1
+  private static let samplingSupport = 0.05
 
   package init(_ configuration: ThresholdedConfiguration) {
     self.configuration = configuration
@@ -349,6 +349,15 @@ package struct PredictorCorrector: Equatable, Sendable {
     lastScore = detection.score
     lastCorrected = corrected
     lastThreshold = detection.threshold
+  }
+
+  /// The shingle that ends with the last step, with the last anomaly's step as it was expected.
+  package func corrected(_ shingleValues: [Float]) -> [Float] {
+    guard let significant, clock - significant.clock < shingle else { return shingleValues }
+    var result = shingleValues
+    let moved = (clock - significant.clock) * block
+    for i in 0..<result.count - moved { result[i] = significant.expected[i + moved] }
+    return result
   }
 
   /// Remembers a graded anomaly, once the statistics have taken it in.

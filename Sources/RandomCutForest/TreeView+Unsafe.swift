@@ -150,3 +150,10 @@ extension ForestCore {
   package var values: [Float] { (0..<dimensions).map { point[$0] } }
   package var shingleValues: [Float] { (0..<dimensions).map { shingle[$0] } }
 }
+
+extension TreeView {
+  /// Samples that stand for the point at a position of the store.
+  package func entries(at position: Int) -> Int {
+    (0..<mass).count { Int(points[$0]) == position }
+  }
+}

@@ -99,6 +99,58 @@ struct BenchForest: ParsableCommand {
     figures.append(("allocations_per_point", Double(allocations) / Double(3 * points)))
     figures.append(("bytes_per_forest", Double(heapAfter - heapBefore)))
     figures.append(("mean_score", sum / Double(3 * points)))
+    try measureSnapshots(&forest, into: &figures)
+    try measureExplanation(&forest, input, into: &figures)
+  }
+
+  private func measureSnapshots(
+    _ forest: inout RandomCutForest, into figures: inout [(name: String, value: Double)]
+  ) throws {
+    var writing = Double.infinity
+    var reading = Double.infinity
+    var bytes: [UInt8] = []
+    for _ in 0..<5 {
+      let start = threadSeconds()
+      bytes = forest.snapshot()
+      let middle = threadSeconds()
+      let restored = try RandomCutForest(snapshot: bytes.span)
+      reading = min(reading, threadSeconds() - middle)
+      writing = min(writing, middle - start)
+      guard restored.totalUpdates == forest.totalUpdates else {
+        throw ValidationError("a restored forest differs")
+      }
+    }
+    figures.append(("snapshot_bytes", Double(bytes.count)))
+    figures.append(("snapshot_milliseconds", writing * 1000))
+    figures.append(("restore_milliseconds", reading * 1000))
+    figures.append(("idle_bytes", Double(forest.idleForm().count)))
+  }
+
+  /// Score, grade and attribution of one point: the median.
+  private func measureExplanation(
+    _ forest: inout RandomCutForest, _ input: [Float],
+    into figures: inout [(name: String, value: Double)]
+  ) throws {
+    let length = forestConfiguration.pointLength
+    var thresholder = Thresholder(discount: forestConfiguration.timeDecay)
+    let setting = Thresholder.Setting(isShingled: stream == .sine)
+    var high = [Double](repeating: 0, count: dimensions)
+    var low = high
+    var times: [Double] = []
+    var previous = 0.0
+    for t in Self.warmUp..<Self.warmUp + min(points, 5000) {
+      let start = threadSeconds()
+      let point = input.span.extracting(t * length..<(t + 1) * length)
+      var highSpan = high.mutableSpan
+      var lowSpan = low.mutableSpan
+      let score = try forest.attribution(point, high: &highSpan, low: &lowSpan)
+      _ = thresholder.grade(score, setting)
+      thresholder.update(score, corrected: score, previous: previous)
+      previous = score
+      times.append(threadSeconds() - start)
+    }
+    times.sort()
+    figures.append(("score_grade_attribution_median_microseconds", times[times.count / 2] * 1e6))
   }
 
   private func measureBatchAPI(
