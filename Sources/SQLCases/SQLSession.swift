@@ -9,6 +9,8 @@ public struct SQLSessionOptions: Hashable, Sendable {
   public var batchSize: Int
   /// Whether the whole state is saved and restored into fresh operators at every batch boundary.
   public var savesAndRestores: Bool
+  /// Whether the pool of strings is compacted at every batch boundary.
+  public var compactsPool: Bool
   /// The task's seed.
   public var seed: UInt64
   /// Whether our extensions of the language are accepted.
@@ -16,11 +18,12 @@ public struct SQLSessionOptions: Hashable, Sendable {
 
   /// Creates options.
   public init(
-    batchSize: Int = 1_024, savesAndRestores: Bool = false, seed: UInt64 = 0,
-    extensions: Bool = false
+    batchSize: Int = 1_024, savesAndRestores: Bool = false, compactsPool: Bool = false,
+    seed: UInt64 = 0, extensions: Bool = false
   ) {
     self.batchSize = batchSize
     self.savesAndRestores = savesAndRestores
+    self.compactsPool = compactsPool
     self.seed = seed
     self.extensions = extensions
   }
@@ -216,6 +219,13 @@ public final class SQLSession {
   private func endBatch() throws {
     write()
     output.removeAll()
+    if options.compactsPool {
+      var old = StringPool()
+      swap(&pool, &old)
+      var remap = StringRemapper(from: old)
+      dataflow.remapStrings(&remap)
+      pool = remap.finish()
+    }
     guard options.savesAndRestores else { return }
     var writer = StateWriter()
     dataflow.save(into: &writer, pool: pool)

@@ -1,0 +1,151 @@
+import Columns
+import Dataflow
+import StreamSQL
+import Testing
+
+@Suite struct OperatorTests {
+  private let twoStreams = """
+    CREATE STREAM L (K VARCHAR(8), I INTEGER);
+    CREATE PUMP PL AS INSERT INTO L SELECT STREAM K, ID FROM S WHERE K = 'a';
+    CREATE STREAM R (K VARCHAR(8), J INTEGER);
+    CREATE PUMP PR AS INSERT INTO R SELECT STREAM K, ID * 10 FROM S WHERE ID <> 3;
+    """
+
+  private func joined(_ query: String) throws -> [String] {
+    try Program(
+      columns: "k VARCHAR(8), i INTEGER, k2 VARCHAR(8), j INTEGER", query: query,
+      before: twoStreams
+    ).output(fourRows).filter { $0.contains(#""stream":"O""#) }.map { line in
+      String(line.dropFirst(#"{"stream":"O","rowtime":"2024-03-05 "#.count))
+    }
+  }
+
+  @Test func fullJoinEmitsUnmatchedRowsOfBothSides() throws {
+    let rows = try joined(
+      """
+      SELECT STREAM l.K, l.I, r.K, r.J FROM L OVER (RANGE INTERVAL '1' SECOND PRECEDING) AS l
+      FULL JOIN R OVER (RANGE INTERVAL '1' SECOND PRECEDING) AS r ON l.K = r.K
+      """)
+    #expect(
+      rows == [
+        #"10:00:00.000","K":"a","I":1,"K2":"a","J":10}"#,
+        #"10:00:02.000","K":null,"I":null,"K2":"b","J":20}"#,
+        #"10:00:03.000","K":"a","I":3,"K2":null,"J":null}"#,
+        #"10:00:12.000","K":"a","I":4,"K2":"a","J":40}"#,
+      ])
+  }
+
+  @Test func followingWaitsForLaterRows() throws {
+    let rows = try joined(
+      """
+      SELECT STREAM l.K, l.I, r.K, r.J FROM L AS l
+      JOIN R OVER (RANGE INTERVAL '20' SECOND FOLLOWING) AS r ON l.K = r.K
+      """)
+    #expect(
+      rows == [
+        #"10:00:00.000","K":"a","I":1,"K2":"a","J":10}"#,
+        #"10:00:12.000","K":"a","I":1,"K2":"a","J":40}"#,
+        #"10:00:12.000","K":"a","I":3,"K2":"a","J":40}"#,
+        #"10:00:12.000","K":"a","I":4,"K2":"a","J":40}"#,
+      ])
+  }
+
+  @Test func everyAndAny() throws {
+    let program = Program(
+      columns: "k VARCHAR(8), e BOOLEAN, a BOOLEAN, s DECIMAL(18,2), f DOUBLE, l DOUBLE",
+      query: """
+        SELECT STREAM K, EVERY(B), ANY(B), SUM(D), FIRST_VALUE(V), LAST_VALUE(V) FROM S
+        GROUP BY K, STEP(S.ROWTIME BY INTERVAL '10' SECOND)
+        """)
+    #expect(
+      try program.rows(fourRows) == [
+        "10:00:10.000|a|true|true|10.25|1.5|null", "10:00:10.000|b|false|false|-0.05|-2.5|-2.5",
+        "10:00:20.000|a|true|true|3.33|7.25|7.25",
+      ])
+  }
+
+  @Test func sessionsEndAfterTheirGap() throws {
+    let program = Program(
+      columns: "k VARCHAR(8), n BIGINT",
+      query: "SELECT STREAM K, COUNT(*) FROM S GROUP BY K, SESSION(S.ROWTIME, INTERVAL '5' SECOND)",
+      extensions: true)
+    #expect(
+      try program.rows(fourRows) == [
+        "10:00:06.000|b|1", "10:00:07.000|a|2", "10:00:17.000|a|1",
+      ])
+  }
+
+  @Test func hoppingWindowsOverlap() throws {
+    let program = Program(
+      columns: "k VARCHAR(8), n BIGINT",
+      query: """
+        SELECT STREAM K, COUNT(*) FROM S
+        GROUP BY K, HOP(S.ROWTIME, INTERVAL '5' SECOND, INTERVAL '10' SECOND)
+        """, extensions: true)
+    #expect(
+      try program.rows(fourRows) == [
+        "10:00:05.000|a|2", "10:00:05.000|b|1", "10:00:10.000|a|2", "10:00:10.000|b|1",
+        "10:00:15.000|a|1", "10:00:20.000|a|1",
+      ])
+  }
+
+  @Test func distinctAggregates() throws {
+    let program = Program(
+      columns: "n BIGINT, d BIGINT",
+      query: "SELECT STREAM COUNT(K), COUNT(DISTINCT K) FROM S GROUP BY FLOOR(S.ROWTIME TO MINUTE)",
+      extensions: true)
+    #expect(try program.rows(fourRows) == ["10:01:00.000|4|2"])
+  }
+
+  @Test func modelsRefuseNullAndKeepOneForestPerKey() throws {
+    let program = Program(
+      columns: "k VARCHAR(8), v DOUBLE, s DOUBLE",
+      query: """
+        SELECT STREAM K, V, ANOMALY_SCORE
+        FROM TABLE(RANDOM_CUT_FOREST(CURSOR(SELECT STREAM K, V FROM S) PARTITION BY K, 20, 10, 100))
+        """)
+    var input = [fourRows[2]]
+    for row in 0..<60 {
+      let second = 10 + row / 2
+      input.append(
+        """
+        {"stream":"S","rowtime":"2024-03-05 10:00:\(second).000","K":"\(row % 2 == 0 ? "a" : "b")",\
+        "V":\(row == 50 ? 900 : row % 7)}
+        """)
+    }
+    let rows = try program.rows(input)
+    #expect(rows.first == "BAD_MODEL_INPUT|10:00:02.000|P")
+    let scores = rows.dropFirst().map { Double($0.split(separator: "|")[3]) ?? -1 }
+    #expect(scores.count == 60)
+    #expect(scores.prefix(20).allSatisfy { $0 == 0 })
+    #expect(scores.dropFirst(20).allSatisfy { $0 > 0 })
+    #expect(scores.indices.max { scores[$0] < scores[$1] } == 50)
+  }
+
+  @Test func aLimitNamesItself() throws {
+    let source = SourceStream(
+      name: "S", schema: Schema([ColumnDefinition(name: "N", type: .integer)]))
+    let text = """
+      CREATE STREAM O (n INTEGER, c BIGINT); CREATE PUMP P AS INSERT INTO O
+      SELECT STREAM N, COUNT(*) FROM S GROUP BY N, FLOOR(S.ROWTIME TO MINUTE);
+      """
+    let plan = try #require(compile(text, file: "test.sql", sources: [source]).plan)
+    let dataflow = try Dataflow(
+      plan: plan, configuration: DataflowConfiguration(limits: DataflowLimits(keys: 2)))
+    var output = dataflow.makeOutput()
+    var pool = StringPool()
+    var batch = Batch(schema: source.schema)
+    for value in [1, 2, 3, 1] as [Int64] {
+      batch.rowtimes.append(0)
+      batch.causes.append(Int64(batch.causes.count))
+      batch.columns[0].append(value)
+    }
+    dataflow.process(&batch, source: 0, pool: &pool, output: &output)
+    dataflow.advance(to: 60_000, pool: &pool, output: &output)
+    #expect(output.errors.map(\.error.code) == [.limitExceeded])
+    #expect(output.errors.first?.error.message.contains("limits: keys") == true)
+    let rows = output.streams.first { $0.name == "O" }?.batch
+    #expect(rows?.columns[0].integers == [1, 2])
+    #expect(rows?.columns[1].integers == [2, 1])
+  }
+}

@@ -1,0 +1,127 @@
+import Testing
+
+/// Makes programs and inputs at random, so that batches, snapshots and pools are proved not to matter.
+private struct ProgramGenerator {
+  var state: UInt64
+
+  mutating func below(_ limit: Int) -> Int {
+    state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+    return Int(state >> 33) % limit
+  }
+
+  mutating func pick(_ choices: [String]) -> String { choices[below(choices.count)] }
+
+  mutating func number(_ depth: Int) -> String {
+    if depth == 0 { return pick(["N", "ID", "V", "D", "3", "0.5", "BI", "NULLIF(N, 3)"]) }
+    switch below(8) {
+    case 0: return "(\(number(depth - 1)) + \(number(depth - 1)))"
+    case 1: return "(\(number(depth - 1)) / \(number(depth - 1)))"
+    case 2: return "(\(number(depth - 1)) * \(number(0)))"
+    case 3: return "ABS(\(number(depth - 1)))"
+    case 4:
+      return "CASE WHEN \(truth(depth - 1)) THEN \(number(depth - 1)) ELSE \(number(0)) END"
+    case 5: return "COALESCE(\(number(depth - 1)), \(number(0)))"
+    case 6: return "CAST(CHAR_LENGTH(\(text(depth - 1))) AS DOUBLE)"
+    default: return "FLOOR(\(number(depth - 1)))"
+    }
+  }
+
+  mutating func text(_ depth: Int) -> String {
+    if depth == 0 { return pick(["K", "C", "LINE", "'x'"]) }
+    switch below(6) {
+    case 0: return "(\(text(depth - 1)) || \(text(0)))"
+    case 1: return "UPPER(\(text(depth - 1)))"
+    case 2: return "SUBSTRING(\(text(depth - 1)), \(below(4)))"
+    case 3: return "CAST(\(number(depth - 1)) AS VARCHAR(20))"
+    case 4: return "REGEX_REPLACE(\(text(0)), '[a-c]', '<$0>', 1, \(below(3)))"
+    default: return "TRIM(BOTH ' ' FROM \(text(depth - 1)))"
+    }
+  }
+
+  mutating func truth(_ depth: Int) -> String {
+    if depth == 0 { return pick(["B", "V > 1", "K = 'a'", "N IS NULL", "LINE LIKE '%a%'"]) }
+    switch below(4) {
+    case 0: return "(\(truth(depth - 1)) AND \(truth(depth - 1)))"
+    case 1: return "(\(truth(depth - 1)) OR NOT \(truth(depth - 1)))"
+    case 2: return "\(number(depth - 1)) > \(number(0))"
+    default: return "\(text(depth - 1)) <= \(text(0))"
+    }
+  }
+
+  mutating func aggregate() -> String {
+    let argument = "CAST(\(number(1)) AS DOUBLE)"
+    return pick([
+      "COUNT(*)", "COUNT(V)", "SUM(\(argument))", "AVG(\(argument))", "MIN(\(argument))",
+      "MAX(\(argument))", "STDDEV_SAMP(\(argument))", "VAR_POP(V)", "FIRST_VALUE(V)",
+      "LAST_VALUE(V)",
+    ])
+  }
+
+  mutating func query() -> String {
+    let seconds = below(5) + 1
+    let key = pick(["K", "C", "B", "N", text(1)])
+    switch below(8) {
+    case 0: return "SELECT STREAM \(text(2)), \(number(3)) FROM S WHERE \(truth(2))"
+    case 1:
+      return "SELECT STREAM MAX(K), \(aggregate()) FROM S GROUP BY \(key), "
+        + "STEP(S.ROWTIME BY INTERVAL '\(seconds)' SECOND)"
+    case 2:
+      return "SELECT STREAM MIN(LINE), \(aggregate()) FROM S WINDOWED BY STAGGER "
+        + "(PARTITION BY \(key) RANGE INTERVAL '\(seconds)' SECOND)"
+    case 3:
+      return "SELECT STREAM MAX(LINE) OVER W, \(aggregate()) OVER W FROM S WINDOW W AS "
+        + "(PARTITION BY \(key) RANGE INTERVAL '\(seconds)' SECOND PRECEDING)"
+    case 4:
+      return "SELECT STREAM LAG(K, \(below(3))) OVER W, \(aggregate()) OVER W FROM S WINDOW W AS "
+        + "(PARTITION BY \(key) ROWS \(below(4)) PRECEDING)"
+    case 5:
+      return "SELECT STREAM K, V FROM S ORDER BY FLOOR(S.ROWTIME TO SECOND), V DESC, ID"
+    case 6:
+      let kind = pick(["JOIN", "LEFT JOIN", "RIGHT JOIN", "FULL JOIN"])
+      return
+        "SELECT STREAM a.K, CAST(b.ID AS DOUBLE) FROM S OVER (RANGE INTERVAL '\(seconds)' SECOND "
+        + "PRECEDING) AS a \(kind) S OVER (RANGE INTERVAL '2' SECOND PRECEDING) AS b "
+        + "ON a.K = b.K AND a.ID < b.ID"
+    default:
+      return "SELECT STREAM \(text(1)), CAST(\(number(2)) AS DOUBLE) FROM S UNION ALL "
+        + "SELECT STREAM K, V FROM S WHERE \(truth(1))"
+    }
+  }
+
+  mutating func input(_ count: Int) -> [String] {
+    var time = 0
+    return (0..<count).map { row in
+      time += below(900)
+      let stamp =
+        "2024-03-05 10:00:\(time / 1_000 < 10 ? "0" : "")\(time / 1_000 % 60).\(100 + time % 900)"
+      if below(12) == 0 { return "{\"bound\":\"\(stamp)\"}" }
+      var members = ["\"stream\":\"S\"", "\"rowtime\":\"\(stamp)\"", "\"ID\":\(row)"]
+      if below(6) > 0 { members.append("\"K\":\"\(pick(["a", "b", "c", "aa"]))\"") }
+      if below(6) > 0 { members.append("\"V\":\(below(50)).\(below(10))") }
+      if below(6) > 0 { members.append("\"N\":\(below(7) - 3)") }
+      if below(6) > 0 { members.append("\"D\":\(below(100)).25") }
+      if below(6) > 0 { members.append("\"B\":\(below(2) == 0)") }
+      if below(6) > 0 { members.append("\"C\":\"\(pick(["x", "ya", "zab"]))\"") }
+      if below(6) > 0 { members.append("\"BI\":\(below(1_000))") }
+      if below(6) > 0 { members.append("\"LINE\":\"\(pick(["abc", "a b", "", "ccc", "é"]))\"") }
+      return "{\(members.joined(separator: ","))}"
+    }
+  }
+}
+
+@Suite struct RandomProgramTests {
+  @Test(arguments: 1...8 as ClosedRange<UInt64>)
+  func batchesSnapshotsAndPoolsDoNotMatter(seed: UInt64) throws {
+    var generator = ProgramGenerator(state: seed &* 0x9E37_79B9_7F4A_7C15)
+    for number in 0..<40 {
+      let program = Program(columns: "a VARCHAR(40), b DOUBLE", query: generator.query())
+      let input = generator.input(40)
+      do {
+        _ = try program.output(
+          input, seed: seed, note: "seed \(seed), program \(number): \(program.text)")
+      } catch {
+        Issue.record("seed \(seed), program \(number): \(program.text)\n\(error)")
+      }
+    }
+  }
+}
