@@ -99,14 +99,16 @@ let package = Package(
     .executableTarget(
       name: "cutbank",
       dependencies: [
-        "CAllocationCounter", "Codecs", "Columns", "Dataflow", "Demo", "Engine", "Kafka",
-        "RandomCutForest", "SQLCases", "StreamSQL",
+        "Alerting", "CAllocationCounter", "Codecs", "Columns", "Dataflow", "Delivery", "Demo",
+        "Engine", "Kafka", "RandomCutForest", "SQLCases", "StreamSQL", "Transport",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
-        .product(name: "Crypto", package: "swift-crypto"),
         .product(name: "Logging", package: "swift-log"),
         .product(name: "NIOCore", package: "swift-nio"),
         .product(name: "NIOHTTP1", package: "swift-nio"),
         .product(name: "NIOPosix", package: "swift-nio"),
+      ],
+      resources: [
+        .embedInCode("Pipelines/city-taxi.yaml"), .embedInCode("Pipelines/city-taxi.sql"),
       ],
       swiftSettings: strict),
 
@@ -124,6 +126,13 @@ let package = Package(
       name: "EngineTests",
       dependencies: [
         "Columns", "Engine", "Kafka", "Transport",
+        .product(name: "Logging", package: "swift-log"),
+      ],
+      swiftSettings: strict),
+    .testTarget(
+      name: "SystemTests",
+      dependencies: [
+        "cutbank", "Delivery", "Demo", "Kafka", "RimSupport",
         .product(name: "Logging", package: "swift-log"),
       ],
       swiftSettings: strict),

@@ -5,7 +5,7 @@ import Foundation
 struct GenerateCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "generate", abstract: "Make data: the simulated city-taxi series, or load.",
-    subcommands: [GenerateCityTaxi.self])
+    subcommands: [GenerateCityTaxi.self, GenerateLoad.self])
 }
 
 /// The series of the demo as a file.

@@ -25,9 +25,9 @@ struct Cutbank: AsyncParsableCommand {
     abstract: "Streaming anomaly detection: a Kafka topic in, scored records and alerts out.",
     version: Version.text,
     subcommands: [
-      RunCommand.self, ValidateCommand.self, ExplainCommand.self, GenerateCommand.self,
-      BrokerCommand.self, SQLCommand.self, TestCommand.self, BenchCommand.self,
-      VersionCommand.self,
+      RunCommand.self, DemoCommand.self, ValidateCommand.self, ExplainCommand.self,
+      BrokerCommand.self, GenerateCommand.self, SQLCommand.self, TestCommand.self,
+      BenchCommand.self, VersionCommand.self,
     ])
 }
 

@@ -1,0 +1,158 @@
+import Alerting
+import Demo
+import Engine
+import Foundation
+import Kafka
+import Logging
+import Transport
+
+/// The parts of a demo around the daemon: broker, topic, receiver, pipeline.
+struct DemoStage {
+  /// What came of a run, besides the delivered objects.
+  struct Result {
+    let alerts: [DemoSummary.Alert]
+    let refusedPosts: Int
+    /// From the first record read to the last.
+    let elapsed: Duration
+  }
+
+  private static let topic = "city-taxi"
+  private static let partitions = 4
+  /// Without a record for this long the run is given up.
+  private static let patience = Duration.seconds(120)
+
+  private let rides: [Ride]
+  private let seed: UInt64
+  private let folder: DemoFolder
+  private let broker: EmbeddedBroker
+  private let logger: Logger
+  private let secret: String
+  private let inbox: AlertInbox
+  private let receiver: WebhookReceiver
+
+  /// Starts broker and receiver, and produces the series.
+  init(rides: [Ride], seed: UInt64, folder: DemoFolder) async throws {
+    self.rides = rides
+    self.seed = seed
+    self.folder = folder
+    var logger = Logger(label: "cutbank.demo") { StreamLogHandler.standardError(label: $0) }
+    logger.logLevel = .warning
+    self.logger = logger
+    var random = SystemRandomNumberGenerator()
+    secret =
+      "whsec_" + Base64.encode((0..<32).map { _ in UInt8.random(in: 0...255, using: &random) })
+    guard let key = WebhookSecret(secret) else { throw Failure(message: "no secret can be made") }
+    inbox = AlertInbox(secret: key)
+    receiver = try await WebhookReceiver(inbox: inbox)
+    broker = try EmbeddedBroker(topics: [Self.topic: Self.partitions], logger: logger)
+    try Output.write(
+      "broker: embedded, on \(broker.bootstrap) (in memory, 5 MB per partition, no transactions)\n")
+    try produce()
+  }
+
+  /// Sends every ride as JSON, stamped with its pickup time, in turn to the partitions.
+  private func produce() throws {
+    let producer = try Producer(
+      ProducerConfiguration(brokers: broker.bootstrap), logger: logger)
+    let topic = try producer.topic(Self.topic)
+    for (index, ride) in rides.enumerated() {
+      try producer.produce(
+        to: topic, partition: Int32(index % Self.partitions), key: nil,
+        value: Array(ride.json.utf8), timestamp: ride.pickupTime, timeout: .seconds(30))
+    }
+    try producer.flush(timeout: .seconds(30))
+    guard producer.delivered == rides.count else {
+      throw Failure(
+        message: "\(producer.delivered) of \(rides.count) records were produced",
+        code: Outcome.temporary)
+    }
+    try Output.write(
+      "topic: \(rides.count.grouped) JSON records produced to \(Self.topic), "
+        + "\(Self.partitions) partitions\n")
+  }
+
+  /// Runs the pipeline until it has scored and delivered everything.
+  func run(showing display: ProgressDisplay) async throws -> Result {
+    let daemon = try makeDaemon()
+    let elapsed = try await withThrowingTaskGroup(of: Duration?.self) { group in
+      group.addTask {
+        _ = try await daemon.run()
+        return nil
+      }
+      group.addTask { try await watch(daemon, display: display) }
+      defer { daemon.stop() }
+      guard let elapsed = try await group.next() ?? nil else {
+        throw Failure(message: daemon.statuses.compactMap(\.problem).first ?? "the daemon ended")
+      }
+      daemon.stop()
+      try await group.waitForAll()
+      return elapsed
+    }
+    return Result(
+      alerts: inbox.alerts.map {
+        DemoSummary.Alert(pickupTime: $0.pickupTime, score: $0.score)
+      }, refusedPosts: inbox.refused, elapsed: elapsed)
+  }
+
+  /// Runs the pipeline on the topic until a signal comes; what others produce is scored too.
+  func serve() async throws {
+    let daemon = try makeDaemon()
+    async let outcome = daemon.run()
+    try Output.write(
+      "serving: the pipeline goes on; produce to topic \(Self.topic) on \(broker.bootstrap), "
+        + "end with Ctrl-C\n")
+    _ = await Signals.termination()
+    daemon.stop()
+    _ = try await outcome
+  }
+
+  private func makeDaemon() throws -> Daemon {
+    var settings = DaemonConfiguration()
+    settings.dataDirectory = folder.state
+    settings.kafka.brokers = broker.bootstrap
+    var (configuration, _) = try PipelineConfiguration.read(
+      file: "pipelines/city-taxi.yaml",
+      text: String(decoding: PackageResources.city_taxi_yaml, as: UTF8.self),
+      environment: ["ALERT_URL": receiver.url, "ALERT_SECRET": secret], daemon: settings.kafka,
+      readFile: { _ in String(decoding: PackageResources.city_taxi_sql, as: UTF8.self) })
+    configuration.seed = seed
+    for index in configuration.outputs.indices {
+      guard case .delivery(var delivery) = configuration.outputs[index].kind else { continue }
+      delivery.destination = folder.url
+      configuration.outputs[index].kind = .delivery(delivery)
+    }
+    let (plan, _) = try PipelinePlan.make(configuration, dataDirectory: settings.dataDirectory)
+    return Daemon(plans: [plan], configuration: settings, logger: logger, seed: seed)
+  }
+
+  /// Shows progress until all records are read; returns how long that took after the first.
+  private func watch(_ daemon: Daemon, display: ProgressDisplay) async throws -> Duration {
+    var display = display
+    let clock = ContinuousClock()
+    var start = clock.now
+    var lastChange = clock.now
+    var done = 0
+    while done < rides.count {
+      try await clock.sleep(for: .milliseconds(50))
+      if let failed = daemon.statuses.first(where: \.hasFailed) {
+        throw Failure(message: failed.problem ?? "the pipeline has failed")
+      }
+      let now = Int(daemon.statuses.flatMap(\.tasks.values).reduce(0) { $0 + $1.counters.polled })
+      if now != done {
+        lastChange = clock.now
+        done = now
+      } else if clock.now - lastChange > Self.patience {
+        let problem = daemon.statuses.compactMap(\.problem).first
+        throw Failure(
+          message: "nothing has been read for \(Self.patience)" + (problem.map { ": \($0)" } ?? ""))
+      } else if done == 0 {
+        start = clock.now
+      }
+      try display.show(
+        ProgressLine(
+          unit: "records", done: done, total: rides.count, elapsed: clock.now - start))
+    }
+    try display.finish()
+    return max(clock.now - start, .milliseconds(1))
+  }
+}

@@ -1,0 +1,118 @@
+import Delivery
+import Demo
+import Foundation
+import Kafka
+import Logging
+import RimSupport
+import Testing
+
+extension SystemTests {
+  /// The daemon is killed in the middle of the topic and started again.
+  @Suite(.timeLimit(.minutes(5))) struct ACrash {
+    /// 24 objects of 430 rows hold the whole series, so that nothing waits for an interval.
+    private static let rowsPerObject = 430
+    private static let objectCount = 24
+
+    @Test(arguments: [1, 8, 15]) func deliversWhatAnUndisturbedRunDelivers(objects: Int)
+      async throws
+    {
+      let undisturbed = try await delivered(killingAfter: [])
+      let killed = try await delivered(killingAfter: [objects, objects + 6])
+      #expect(undisturbed.count == CityTaxi.recordCount)
+      #expect(killed == undisturbed)
+    }
+
+    /// The rows of all objects in their order, when the daemon is killed as soon as it has delivered
+    /// so many objects.
+    private func delivered(killingAfter kills: [Int]) async throws -> [String] {
+      let broker = try Program(nil, ["broker", "--port", "0", "--topic", "city-taxi:4"])
+      let line = try #require(await broker.line(containing: "listening on "))
+      let address = String(line.split(separator: " ").last ?? "")
+      try produce(to: address)
+      let folder = try TemporaryFolder()
+      let pipeline = folder.path + "/city-taxi.yaml"
+      try Data(Self.pipeline.utf8).write(to: URL(fileURLWithPath: pipeline))
+      func start() throws -> Program {
+        try Program(nil, ["run", pipeline, "--brokers", address], folder: folder.path)
+      }
+      for count in kills {
+        let daemon = try start()
+        try await waitForObjects(count, in: folder, of: daemon)
+        daemon.signal(SIGKILL)
+        #expect(await daemon.exitCode() == -1)
+      }
+      let daemon = try start()
+      try await waitForObjects(Self.objectCount, in: folder, of: daemon)
+      daemon.signal(SIGTERM)
+      #expect(await daemon.exitCode() == 0, "\(daemon.text)")
+      broker.signal(SIGTERM)
+      #expect(await broker.exitCode() == 0)
+      return try rows(in: folder)
+    }
+
+    private func produce(to address: String) throws {
+      let producer = try Producer(
+        ProducerConfiguration(brokers: address), logger: Logger(label: "test"))
+      let topic = try producer.topic("city-taxi")
+      for (index, ride) in CityTaxi.rides(seed: 1).enumerated() {
+        try producer.produce(
+          to: topic, partition: Int32(index % 4), key: nil, value: Array(ride.json.utf8),
+          timestamp: ride.pickupTime, timeout: .seconds(30))
+      }
+      try producer.flush(timeout: .seconds(30))
+    }
+
+    /// The directory tells of no change that could be awaited portably, so it is looked at.
+    private func waitForObjects(_ count: Int, in folder: TemporaryFolder, of daemon: Program)
+      async throws
+    {
+      while objects(in: folder).count < count {
+        try #require(daemon.isRunning, "\(daemon.text)")
+        try await Task.sleep(for: .milliseconds(5))
+      }
+    }
+
+    private func objects(in folder: TemporaryFolder) -> [String] {
+      folder.files().filter { $0.hasPrefix("out/") && $0.hasSuffix(".gz") }
+    }
+
+    private func rows(in folder: TemporaryFolder) throws -> [String] {
+      let contents = try objects(in: folder).map { name -> [String] in
+        let bytes = try #require(
+          Compression.gzip.decompress(try folder.contents(name), limit: 1 << 24), "\(name)")
+        return String(decoding: bytes, as: UTF8.self).split(separator: "\n").map(String.init)
+      }
+      #expect(contents.allSatisfy { $0.count == Self.rowsPerObject })
+      // Rows begin with their time, which rises from row to row.
+      return contents.sorted { $0[0] < $1[0] }.flatMap { $0 }
+    }
+
+    private static let pipeline = """
+      name: city-taxi
+      application: |
+        CREATE OR REPLACE STREAM "SCORES" (
+          "pickup_time" TIMESTAMP, "passengers" DOUBLE, "ANOMALY_SCORE" DOUBLE);
+        CREATE OR REPLACE PUMP "SCORE_PUMP" AS INSERT INTO "SCORES"
+        SELECT STREAM "pickup_time", "passengers", "ANOMALY_SCORE"
+        FROM TABLE(RANDOM_CUT_FOREST(
+          CURSOR(SELECT STREAM "pickup_time", "passengers" FROM "SOURCE_SQL_STREAM_001"),
+          200, 1000, 100000, 24));
+      inputs:
+        - stream: SOURCE_SQL_STREAM_001
+          kafka: {topic: city-taxi, start: trim_horizon}
+          format: json
+          columns:
+            - {name: pickup_time, type: TIMESTAMP, path: $.timestamp}
+            - {name: passengers, type: DOUBLE, path: $.value}
+      outputs:
+        - stream: SCORES
+          delivery:
+            to: file://./out
+            compression: gzip
+            buffer: {size: 5MiB, interval: 900s, records: \(rowsPerObject)}
+      merge_wait: 30s
+      commit_interval: 50ms
+      snapshot: {interval: 1s, records: 3000}
+      """
+  }
+}
