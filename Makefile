@@ -36,8 +36,8 @@ lint: ## check the formatting
 bench: build ## measure against the peers: one table per program of Benchmarks/
 	@$(MAKE) --no-print-directory -C Benchmarks
 
-bench-forest: build ## measure the forest alone
-	@$(CUTBANK) bench forest --stream sine --dimensions 8 --trees 50 --points 100000 --json
+bench-forest: build ## measure the forest beside AWS's Rust implementation and print the ratio
+	@Benchmarks/forest/run
 
 soak: tests-built ## run the long fuzz and property tests
 	@CUTBANK_SOAK=1 $(SWIFT) test --configuration release --skip-build --disable-xctest
