@@ -29,7 +29,10 @@ let package = Package(
     // Core: no Foundation, no async, no I/O, no clock.
     .target(name: "CKernels"),
     .target(name: "Columns", swiftSettings: strict),
-    .target(name: "RandomCutForest", dependencies: ["CKernels"], swiftSettings: strict),
+    .target(
+      name: "RandomCutForest", dependencies: ["CKernels"], swiftSettings: strict,
+      // For square roots alone, which are exact everywhere.
+      linkerSettings: [.linkedLibrary("m", .when(platforms: [.linux]))]),
     .systemLibrary(
       name: "CPCRE2", pkgConfig: "libpcre2-8", providers: [.apt(["libpcre2-dev"])]),
     .target(name: "StreamSQL", dependencies: ["CPCRE2", "Columns"], swiftSettings: strict),

@@ -47,6 +47,15 @@ package func power(_ x: Double, _ y: Double) -> Double {
   x > 0 ? exponential(y * logarithm(x)) : 0
 }
 
+/// The nearest integer, halves away from zero; |x| < 2⁶³. `rounded` would need libm.
+func nearest(_ x: Double) -> Int64 { Int64(x < 0 ? x - 0.5 : x + 0.5) }
+
+/// The smallest integer not below x; |x| < 2⁶³.
+func ceiling(_ x: Double) -> Int {
+  let whole = Int(x)
+  return Double(whole) < x ? whole + 1 : whole
+}
+
 /// x = mantissa · 2 to the exponent, the mantissa between √½ and √2.
 @inline(__always)
 private func splitMantissa(_ x: Double) -> (mantissa: Double, exponent: Double) {

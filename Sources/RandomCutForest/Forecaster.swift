@@ -80,7 +80,7 @@ extension ThresholdedForest {
         gap = preprocessor.timeScale.invert(estimate.values[step * block + block - 1])
       }
       time += max(0, gap)
-      forecast.timestamps.append(Int64(min(9e18, max(-9e18, time)).rounded()))
+      forecast.timestamps.append(nearest(min(9e18, max(-9e18, time))))
     }
     return forecast
   }

@@ -148,7 +148,7 @@ package struct ForestCore: ~Copyable {
 
 /// The fraction of the trees that keep boxes, as a number of trees.
 package func boxedTreeCount(_ fraction: Double, of trees: Int) -> Int {
-  Int((fraction * Double(trees)).rounded())
+  Int(nearest(fraction * Double(trees)))
 }
 
 /// Floats of a box: two halves, each padded to what one vector step takes.

@@ -87,7 +87,7 @@ package struct Preprocessor: Equatable, Sendable {
     if deviation > 0, deviation < mean / 2 { mean -= deviation * deviation / (2 * mean) }
     guard mean > 0 else { return 1 }
     let ratio = Double(timestamp - previousTimestamp) / mean
-    return ratio >= 1.5 ? Int(min(ratio.rounded(.up), 1e9)) : 1
+    return ratio >= 1.5 ? ceiling(min(ratio, 1e9)) : 1
   }
 
   /// Whether the present shingle is real enough to be learned.

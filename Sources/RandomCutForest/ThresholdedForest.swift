@@ -169,7 +169,7 @@ public struct ThresholdedForest: ~Copyable {
     let gap = detection.expectedValues.removeLast()
     detection.actualValues.removeLast()
     if detection.relativeIndex == 0 {
-      detection.expectedTimestamp = previous + Int64(min(1e18, max(0, gap)).rounded())
+      detection.expectedTimestamp = previous + nearest(min(1e18, max(0, gap)))
     }
   }
 

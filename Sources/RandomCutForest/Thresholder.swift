@@ -104,7 +104,7 @@ public struct Thresholder: Equatable, Sendable {
     } else {
       excess = min(1, max(0, (score - absoluteThreshold) / absoluteThreshold))
     }
-    let grade = min((excess * 20).rounded(.down) / 16, 1)
+    let grade = min(Double(Int(excess * 20)) / 16, 1)
     return grade > 0 ? (threshold, grade) : (score, 0)
   }
 
