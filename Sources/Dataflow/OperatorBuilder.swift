@@ -147,9 +147,10 @@ struct OperatorBuilder {
       return GroupRankOperator(
         input: input, parameters: parameters, partitionBy: partitionBy,
         rowLimit: limits.heldRows, schema: schema, section: section)
-    case .detectAnomalies:
-      throw DataflowError(
-        "ML_DETECT_ANOMALIES is not there yet; RANDOM_CUT_FOREST scores rows today")
+    case .detectAnomalies(let parameters):
+      return try DetectAnomaliesOperator(
+        input: input, parameters: parameters, partitionBy: partitionBy, seed: seed,
+        modelLimit: limits.models, schema: schema, section: section)
     }
   }
 }

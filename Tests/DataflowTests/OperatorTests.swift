@@ -122,6 +122,30 @@ import Testing
     #expect(scores.indices.max { scores[$0] < scores[$1] } == 50)
   }
 
+  @Test func detectedAnomaliesHaveAGrade() throws {
+    let program = Program(
+      columns: "v DOUBLE, g DOUBLE, x DOUBLE, a VARCHAR(99), s VARCHAR(16)",
+      query: """
+        SELECT STREAM V, GRADE, EXPECTED, ATTRIBUTION, STATUS FROM TABLE(ML_DETECT_ANOMALIES(
+          CURSOR(SELECT STREAM V FROM S), sample_size => 64, number_of_trees => 30))
+        """, extensions: true)
+    let input = (0..<200).map { row in
+      let minute = 10 + row / 60
+      let second = row % 60 < 10 ? "0\(row % 60)" : "\(row % 60)"
+      return """
+        {"stream":"S","rowtime":"2024-03-05 10:\(minute):\(second).000",\
+        "V":\(row == 150 ? 900 : row * 7 % 11)}
+        """
+    }
+    let rows = try program.rows(input).map { $0.split(separator: "|") }
+    #expect(rows.count == 200)
+    #expect(rows[0][5] == "WARMING_UP")
+    #expect(rows[150][2] == "1.0")
+    #expect(rows[150][4].hasPrefix("{\"V\":"))
+    #expect(rows[199][5] == "SCORED")
+    #expect(rows.filter { Double($0[2]) ?? 0 > 0 }.count < 20)
+  }
+
   @Test func aLimitNamesItself() throws {
     let source = SourceStream(
       name: "S", schema: Schema([ColumnDefinition(name: "N", type: .integer)]))

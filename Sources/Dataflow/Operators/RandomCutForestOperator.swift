@@ -123,27 +123,8 @@ final class RandomCutForestOperator: Operator {
   private func makeModel(
     _ input: Batch, _ row: Int, _ pool: borrowing StringPool
   ) throws(ForestError) -> Model {
-    var mixed = seed
-    for index in partitionBy {
-      let column = input.columns[index]
-      switch column.type.storage {
-      case .integer: mixed = mix(mixed, UInt64(bitPattern: column.integers[row]))
-      case .floating: mixed = mix(mixed, column.doubles[row].bitPattern)
-      case .text:
-        for position in pool.range(of: column.texts[row]) {
-          mixed = mix(mixed, UInt64(pool.bytes[position]))
-        }
-      }
-      mixed = mix(mixed, column.isNull(row) ? 1 : 0)
-    }
-    return Model(try RandomCutForest(configuration(seed: mixed)))
-  }
-
-  private func mix(_ state: UInt64, _ value: UInt64) -> UInt64 {
-    var mixed = (state ^ value) &+ 0x9E37_79B9_7F4A_7C15
-    mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
-    mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
-    return mixed ^ (mixed >> 31)
+    let own = modelSeed(seed, partitionBy, input, row, pool)
+    return Model(try RandomCutForest(configuration(seed: own)))
   }
 
   private func gather(_ input: Batch, _ rows: [Int32]) {
