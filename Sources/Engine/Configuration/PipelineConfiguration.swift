@@ -31,6 +31,11 @@ public struct PipelineConfiguration: Sendable {
   /// Options of the SQL dialect.
   public var sql: SQLSettings
 
+  /// Whether rows go to a topic, whose readers wait for the next commit.
+  var hasTopicOutput: Bool {
+    outputs.contains { if case .kafka = $0.kind { true } else { false } }
+  }
+
   /// What is promised to outputs.
   public enum Guarantee: String, Sendable {
     case exactlyOnce = "exactly_once"

@@ -42,6 +42,9 @@ struct PipelineParser {
         hint: "leave models out, or write models: []")
     }
     root.finish()
+    if root.value("commit_interval") == nil, configuration.hasTopicOutput {
+      configuration.timing.commitInterval = 100
+    }
     checkOutputs(configuration, root)
     return configuration
   }
