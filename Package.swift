@@ -44,8 +44,11 @@ let package = Package(
 
     // Programs with an input and what they must emit: `cutbank sql`, `cutbank test` and our own tests.
     .target(
-      name: "SQLCases", dependencies: ["Codecs", "Columns", "Dataflow", "StreamSQL"],
+      name: "SQLCases", dependencies: ["Codecs", "Columns", "Dataflow", "StreamSQL", "Yams"],
       swiftSettings: strict),
+
+    // Applications of the original service become pipelines: `cutbank import`.
+    .target(name: "Migration", dependencies: ["Yams"], swiftSettings: strict),
 
     // Rim: waits for brokers, disks and receivers.
     .systemLibrary(
@@ -103,7 +106,8 @@ let package = Package(
       name: "cutbank",
       dependencies: [
         "Alerting", "CAllocationCounter", "Codecs", "Columns", "Dataflow", "Delivery", "Demo",
-        "Engine", "Kafka", "RandomCutForest", "SQLCases", "StreamSQL", "Transport",
+        "Engine", "Kafka", "Migration", "RandomCutForest", "SQLCases", "StreamSQL",
+        "Transport",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
         .product(name: "NIOCore", package: "swift-nio"),
@@ -138,6 +142,9 @@ let package = Package(
         "cutbank", "Delivery", "Demo", "Kafka", "RimSupport",
         .product(name: "Logging", package: "swift-log"),
       ],
+      swiftSettings: strict),
+    .testTarget(
+      name: "MigrationTests", dependencies: ["Engine", "Migration", "SQLCases"],
       swiftSettings: strict),
     .testTarget(name: "TidyTests", swiftSettings: strict),
     .testTarget(

@@ -59,16 +59,21 @@ public struct CaseDeclaration: Sendable {
       sources.append(try Self.source(member.name, member.value))
     }
     guard !sources.isEmpty else { throw CaseError("case.json declares no sources") }
-    var tables: [Table] = []
-    for member in document["referenceTables"]?.members ?? [] {
+    self.init(sources: sources, tables: try Self.tables(in: document))
+  }
+
+  /// The reference tables of a case.
+  ///
+  /// - Throws: `CaseError` that names what is wrong.
+  static func tables(in document: JSONDocument) throws -> [Table] {
+    try (document["referenceTables"]?.members ?? []).map { member in
       let columns = try Self.columns(member.name, member.value)
       let rows = (member.value["rows"]?.elements ?? []).map { $0.elements ?? [] }
       guard rows.allSatisfy({ $0.count == columns.count }) else {
         throw CaseError("a row of table \(member.name) has another number of values than columns")
       }
-      tables.append(Table(name: member.name, schema: Schema(columns), rows: rows))
+      return Table(name: member.name, schema: Schema(columns), rows: rows)
     }
-    self.init(sources: sources, tables: tables)
   }
 
   private static func columns(

@@ -1,6 +1,9 @@
 public import Foundation
 
 /// A program with an input and what it must emit, as a folder holds them.
+///
+/// The program is `app.sql` beside `case.json`, or that of the pipeline file which the member
+/// `pipeline` names, a path relative to the folder; the pipeline's inputs are then the sources.
 public struct SQLCase: Sendable {
   /// The folder's name.
   public let name: String
@@ -10,6 +13,8 @@ public struct SQLCase: Sendable {
   public let file: String
   /// Its sources and tables.
   public let declaration: CaseDeclaration
+  /// Whether its pipeline asks for our extensions of the language.
+  private let extensions: Bool
   private let document: JSONDocument
   private let input: [[UInt8]]
   private let records: [JSONDocument]
@@ -21,11 +26,25 @@ public struct SQLCase: Sendable {
   /// - Throws: `CaseError`, or the error of reading a file.
   public init(directory: URL) throws {
     name = directory.lastPathComponent
-    let programFile = directory.appendingPathComponent("app.sql")
-    file = programFile.path
-    program = String(decoding: try Data(contentsOf: programFile), as: UTF8.self)
     document = try Self.json(directory.appendingPathComponent("case.json"))
-    declaration = try CaseDeclaration(document)
+    if let path = document["pipeline"]?.text {
+      let pipeline = try CasePipeline(
+        file: directory.appendingPathComponent(path).standardizedFileURL)
+      program = pipeline.program
+      file = pipeline.programFile
+      extensions = pipeline.extensions
+      declaration =
+        try document["sources"] == nil
+        ? CaseDeclaration(
+          sources: pipeline.sources, tables: CaseDeclaration.tables(in: document))
+        : CaseDeclaration(document)
+    } else {
+      let programFile = directory.appendingPathComponent("app.sql")
+      file = programFile.path
+      program = String(decoding: try Data(contentsOf: programFile), as: UTF8.self)
+      extensions = false
+      declaration = try CaseDeclaration(document)
+    }
     input = Self.lines(try Data(contentsOf: directory.appendingPathComponent("input.jsonl")))
     records = try Self.rows(directory.appendingPathComponent("input.jsonl")).filter {
       $0["bound"] == nil
@@ -92,6 +111,8 @@ public struct SQLCase: Sendable {
 
   /// The rows that the program emits, in order.
   private func emitted(_ options: SQLSessionOptions) throws -> [JSONDocument] {
+    var options = options
+    options.extensions = options.extensions || extensions
     let session = try SQLSession(
       program: program, file: file, declaration: declaration, options: options)
     for (index, line) in input.enumerated() {

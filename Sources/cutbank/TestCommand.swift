@@ -8,7 +8,8 @@ struct TestCommand: ParsableCommand {
     commandName: "test",
     abstract: "Run test cases of SQL applications.",
     discussion: """
-      A case is a folder with app.sql, case.json, input.jsonl and expected.jsonl; other folders are \
+      A case is a folder with case.json, input.jsonl, expected.jsonl and either app.sql or, in \
+      case.json, "pipeline": the path of a pipeline file. Other folders are \
       searched for cases. The exit code is 0 when all pass, 1 when one fails, 64 when there is no case.
       """)
 

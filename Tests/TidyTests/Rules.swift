@@ -72,6 +72,7 @@ enum Rules {
       "CPCRE2", "Columns", "StreamSQL", "RandomCutForest", "Hotspots", "LearnedModels",
     ],
     "SQLCases": ["Codecs", "Columns", "Dataflow", "StreamSQL"],
+    "Migration": [],
     "Learning": ["LearnedModels", "COpenBLAS"],
     "Kafka": ["CEmbeddedBroker", "CRdKafka"],
     "Transport": ["Columns"],
@@ -87,7 +88,7 @@ enum Rules {
     "cutbank": [
       "Columns", "StreamSQL", "Codecs", "Dataflow", "RandomCutForest", "Hotspots",
       "LearnedModels", "Learning", "Kafka", "Transport", "Delivery", "Alerting", "Registry",
-      "Engine", "Console", "Demo", "SQLCases",
+      "Engine", "Console", "Demo", "Migration", "SQLCases",
     ],
   ]
 
