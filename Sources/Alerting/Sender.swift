@@ -59,3 +59,48 @@ public final class Sender: Sendable {
     }
   }
 }
+
+/// What became of a sample that a user sent to try a receiver.
+public struct SampleResult: Hashable, Sendable {
+  /// Whether the receiver took it.
+  public let isDelivered: Bool
+  /// What happened, without secrets.
+  public let message: String
+}
+
+extension Receiver {
+  /// Sends one sample alert past the outbox, once.
+  ///
+  /// - Parameters:
+  ///   - connections: The way out, with the policy on addresses.
+  ///   - time: The clock.
+  /// - Returns: What became of it.
+  /// - Throws: `CancellationError` when the task is cancelled.
+  public func sendSample(
+    over connections: HTTPConnections, time: any TimeSource = SystemTime()
+  ) async throws -> SampleResult {
+    let now = time.now
+    let alert = Alert(
+      id: "sample-\(now)", pipeline: "sample", rule: "SAMPLE",
+      labels: [Alert.Label("severity", "info"), Alert.Label("entity", "sample")],
+      annotations: [Alert.Label("summary", "This is a test of the receiver \(name)")],
+      fields: [Alert.Field("score", .number(1.5)), Alert.Field("expected", .number(1))],
+      startsAt: now)
+    let message = OutboxMessage(
+      sequence: 0, webhookID: messageID(of: alert), receiver: name,
+      body: format.body(for: AlertGroup(alert), receiver: name), createdAt: now, attempts: 0)
+    let verdict: Verdict
+    do {
+      let response = try await connections.send(request(for: message, now: now))
+      verdict = Verdict(response, now: now)
+    } catch let failure as HTTPExchangeFailure {
+      verdict = Verdict(failure)
+    }
+    return switch verdict {
+    case .delivered: SampleResult(isDelivered: true, message: "\(url) took the sample")
+    case .gone: SampleResult(isDelivered: false, message: "status 410: the receiver is gone")
+    case .refused(let reason), .retry(let reason, _):
+      SampleResult(isDelivered: false, message: reason)
+    }
+  }
+}

@@ -171,6 +171,8 @@ extension HTTPConnections.Clients {
     var configuration = HTTPClient.Configuration(redirectConfiguration: .disallow)
     configuration.timeout.connect = .seconds(10)
     configuration.httpVersion = .http1Only
+    // Attempts are counted and spaced by whoever sends; AsyncHTTPClient would hide the reason.
+    configuration.connectionPool.retryConnectionEstablishment = false
     if IPAddress(pin.host) == nil { configuration.dnsOverride = [pin.host: "\(pin.address)"] }
     let client = HTTPClient(eventLoopGroupProvider: .singleton, configuration: configuration)
     byPin[pin] = client

@@ -58,6 +58,12 @@ struct OutboxTests {
     #expect(try reopened.statistics(receiver: "team-x").queued == 1)
   }
 
+  @Test func appendedAlertsAreSyncedToTheDisk() throws {
+    try outbox.append([alert("1")], to: receiver, pipeline: "p", task: 0, commit: 5)
+    try outbox.release(pipeline: "p", task: 0, upTo: 5)
+    #expect(try outbox.synchronousMode() == 2, "FULL, also after a relaxed write")
+  }
+
   @Test func resolvedAlertsCanBeLeftOut() throws {
     let quiet = Receiver(
       name: "team-x", url: WebURL("https://example.com")!, sendsResolved: false)

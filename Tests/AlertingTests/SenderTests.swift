@@ -117,6 +117,21 @@ struct SenderTests {
     }
   }
 
+  @Test func aSampleTellsWhatTheReceiverSays() async throws {
+    let bench = try await Bench([.status(200), .status(404), .status(410)])
+    try await bench.sending {
+      let results = [
+        try await bench.receiver.sendSample(over: bench.connections),
+        try await bench.receiver.sendSample(over: bench.connections),
+        try await bench.receiver.sendSample(over: bench.connections),
+      ]
+      #expect(results.map(\.isDelivered) == [true, false, false])
+      #expect(results[1].message == "status 404")
+      #expect(!results[0].message.contains("hunter2"))
+      #expect(bench.hostile.requests[0].header("webhook-signature")?.hasPrefix("v1,") == true)
+    }
+  }
+
   @Test func secretsOfTheFormatAreAddedWhenSending() async throws {
     let bench = try await Bench()
     let pager = Receiver(

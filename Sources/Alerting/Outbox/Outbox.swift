@@ -40,6 +40,32 @@ public final class Outbox: Sendable {
     return signal
   }
 
+  /// Writes what a power cut may take back, since it would be done again to the same effect.
+  func writeRelaxed<Value: Sendable>(
+    _ body: @escaping @Sendable (Database) throws -> Value
+  ) async throws -> Value {
+    try await database.writeWithoutTransaction { try Self.relaxed($0, body) }
+  }
+
+  private static func relaxed<Value>(
+    _ database: Database, _ body: (Database) throws -> Value
+  ) throws -> Value {
+    try database.execute(sql: "PRAGMA synchronous = NORMAL")
+    let result = Result {
+      var value: Value?
+      try database.inTransaction {
+        value = try body(database)
+        return .commit
+      }
+      return value
+    }
+    try database.execute(sql: "PRAGMA synchronous = FULL")
+    guard let value = try result.get() else {
+      throw DatabaseError(message: "the transaction gave no value")
+    }
+    return value
+  }
+
   func wakeAll() {
     for signal in signals.withLock({ $0 }) { signal.wake() }
   }
@@ -86,22 +112,25 @@ public final class Outbox: Sendable {
 
   /// Lets everything up to a commit be sent, since that commit is acknowledged.
   ///
+  /// Not synced to the disk: recovery releases up to the last commit again.
   /// - Throws: when the database cannot be written.
   public func release(pipeline: String, task: Int, upTo commit: Int64) throws {
     let now = time.now
-    let released = try database.write { database in
-      let arguments: StatementArguments = [pipeline, task, commit]
-      let rows = try Row.fetchAll(database, sql: OutboxSchema.stagedUpTo, arguments: arguments)
-      let update = try database.cachedStatement(sql: OutboxSchema.queue)
-      for row in rows {
-        let sequence: Int64 = row[0]
-        let receiver: String = row[1]
-        let key: String = row[2]
-        try update.execute(arguments: [receiver, key, sequence])
+    let released = try database.writeWithoutTransaction { database in
+      try Self.relaxed(database) { database in
+        let arguments: StatementArguments = [pipeline, task, commit]
+        let rows = try Row.fetchAll(database, sql: OutboxSchema.stagedUpTo, arguments: arguments)
+        let update = try database.cachedStatement(sql: OutboxSchema.queue)
+        for row in rows {
+          let sequence: Int64 = row[0]
+          let receiver: String = row[1]
+          let key: String = row[2]
+          try update.execute(arguments: [receiver, key, sequence])
+        }
+        let grouped = try Self.releaseGrouped(
+          pipeline: pipeline, task: task, upTo: commit, now: now, in: database)
+        return rows.count + grouped
       }
-      let grouped = try Self.releaseGrouped(
-        pipeline: pipeline, task: task, upTo: commit, now: now, in: database)
-      return rows.count + grouped
     }
     if released > 0 { wakeAll() }
   }
@@ -143,7 +172,7 @@ public final class Outbox: Sendable {
   /// Notes what became of attempts.
   package func mark(_ records: [AttemptRecord]) async throws {
     let now = time.now
-    try await database.write { database in
+    try await writeRelaxed { database in
       for record in records {
         switch record.result {
         case .delivered:
@@ -161,7 +190,7 @@ public final class Outbox: Sendable {
   /// Makes every waiting message of a receiver due, because it is back.
   func hasten(receiver: String) async throws {
     let now = time.now
-    try await database.write { database in
+    try await writeRelaxed { database in
       try database.execute(sql: OutboxSchema.hasten, arguments: [now, receiver, now])
     }
   }

@@ -78,6 +78,13 @@ extension Outbox {
     return count
   }
 
+  /// SQLite's `synchronous` setting of the connection that writes: 2 is FULL.
+  ///
+  /// - Throws: when the database cannot be read.
+  package func synchronousMode() throws -> Int {
+    try database.writeWithoutTransaction { try Int.fetchOne($0, sql: "PRAGMA synchronous") ?? -1 }
+  }
+
   /// Sends nothing more to a receiver until it is enabled.
   func disable(receiver: String, reason: String) async throws {
     let now = time.now
