@@ -125,6 +125,12 @@ extension ColumnType {
     }
   }
 
+  /// Whether values are filled up with blanks.
+  var isPadded: Bool {
+    if case .char = self { return true }
+    return false
+  }
+
   /// Digits behind the point of an exact number.
   var scale: Int {
     if case .decimal(_, let scale) = self { return scale }

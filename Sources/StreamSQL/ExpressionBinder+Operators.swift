@@ -115,6 +115,9 @@ extension ExpressionBinder {
     case (.interval(let one), .interval(let other)) where one.isYearMonth == other.isYearMonth:
       return (left, right)
     case (.column(let one), .column(let other)):
+      if one.isPadded || other.isPadded, one.isCharacter, other.isCharacter {
+        return (unpadded(left), unpadded(right))
+      }
       if one == other || (one.isInteger && other.isInteger)
         || (one.isCharacter && other.isCharacter) || (one.isBinary && other.isBinary)
         || (one.isApproximate && other.isApproximate)
@@ -139,6 +142,20 @@ extension ExpressionBinder {
       hint: comparisonHint(left, right))
   }
 
+  /// CHAR is filled up with blanks, which do not count in comparisons.
+  private func unpadded(_ text: BoundExpression) -> BoundExpression {
+    let type = ExpressionType.column(.varchar(max(1, text.type.columnType?.length ?? 1)))
+    if case .literal(.bytes(let bytes)) = text.kind {
+      let end = bytes.lastIndex { $0 != 0x20 }.map { $0 + 1 } ?? 0
+      return BoundExpression(
+        .literal(.bytes(Array(bytes[..<end]))), type: type, position: text.position)
+    }
+    let blank = BoundExpression(
+      .literal(.bytes([0x20])), type: .column(.varchar(1)), position: text.position)
+    return BoundExpression(
+      .call(.trim(.trailing), [text, blank]), type: type, position: text.position)
+  }
+
   private func comparisonHint(_ left: BoundExpression, _ right: BoundExpression) -> String {
     for (one, other) in [(left, right), (right, left)] {
       if let type = one.type.columnType, type.isDatetime, let text = other.textLiteral {
@@ -157,6 +174,7 @@ extension ExpressionBinder {
       _ = try comparable(all[0], bound, at: value.offset)
       all.append(bound)
     }
+    if all.contains(where: { $0.type.columnType?.isPadded == true }) { all = all.map(unpadded) }
     all = try unified(all, "the values of IN", at: offset)
     return make(.inList(all[0], Array(all.dropFirst())), .boolean, at: offset)
   }

@@ -107,6 +107,19 @@ import Testing
     #expect(!plan.explain().contains("filter"))
   }
 
+  @Test func blanksOfCharDoNotCount() throws {
+    let result = compiled(
+      query:
+        "SELECT STREAM v FROM s WHERE CAST(k AS CHAR(4)) = 'ab  ' AND CAST(k AS CHAR(4)) IN ('ab')",
+      "INTEGER")
+    let text = try #require(result.plan, "\(rendered(result))").explain()
+    #expect(
+      text.contains(
+        "((TRIM(CAST(\"K\" AS CHAR(4)), ' ') = 'ab') AND (TRIM(CAST(\"K\" AS CHAR(4)), ' ') IN ('ab')))"
+      ),
+      "\(text)")
+  }
+
   @Test func clocksAreSeen() throws {
     for (expression, reads) in [("et", false), ("COALESCE(et, CURRENT_ROW_TIMESTAMP)", true)] {
       let result = compiled(query: "SELECT STREAM \(expression) FROM s", "TIMESTAMP")

@@ -190,7 +190,8 @@ enum ExpressionCompiler {
     case .power: return PowerKernel(compile(arguments[0]), compile(arguments[1]))
     case .stepNumber: return StepKernel(compile(arguments[0]), compile(arguments[1]))
     case .floorTo, .ceilingTo, .stepMilliseconds, .stepMonths, .extract, .unixTimestamp,
-      .toTimestamp, .timestampDifference, .charToTimestamp, .charToDate, .charToTime,
+      .toTimestamp, .timestampDifference, .monthsBetween, .charToTimestamp, .charToDate,
+      .charToTime,
       .datetimeToChar, .queryStartTimestamp, .currentRowTimestamp:
       return datetime(function, arguments)
     case .jsonValue: return JSONValueKernel(compile(arguments[0]), path: compile(arguments[1]))
@@ -226,6 +227,7 @@ enum ExpressionCompiler {
       return ExtractKernel(operands[0], unit: unit, scale: scale, interval: qualifier)
     case .timestampDifference:
       return MomentDifference(operands[0], operands[1], scale: scale, isAbsolute: true)
+    case .monthsBetween: return MonthDifference(operands[0], operands[1])
     case .charToTimestamp:
       return ParseMomentKernel(pattern: operands[0], text: operands[1], type: .timestamp)
     case .charToDate: return ParseMomentKernel(pattern: operands[0], text: operands[1], type: .date)
