@@ -47,7 +47,9 @@ package func power(_ x: Double, _ y: Double) -> Double {
   x > 0 ? exponential(y * logarithm(x)) : 0
 }
 
-/// The nearest integer, halves away from zero; |x| < 2⁶³. `rounded` would need libm.
+/// The nearest integer, halves away from zero; |x| < 2⁶³.
+///
+/// `rounded` would need libm.
 func nearest(_ x: Double) -> Int64 { Int64(x < 0 ? x - 0.5 : x + 0.5) }
 
 /// The smallest integer not below x; |x| < 2⁶³.

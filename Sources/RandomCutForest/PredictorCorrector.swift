@@ -63,6 +63,7 @@ package struct PredictorCorrector: Equatable, Sendable {
       isTransformed: configuration.transform != .none)
   }
 
+  package var pointLength: Int { configuration.forest.dimensions }
   package var threshold: Double { thresholder.grade(0, setting).threshold }
 
   /// Grades a step; the forest has not learned it yet.

@@ -47,7 +47,7 @@ extension RandomCutForest {
     }
   }
 
-  private static func restored(
+  static func restored(
     from snapshot: SnapshotReader
   ) throws(ForestError) -> RandomCutForest {
     var reader = snapshot

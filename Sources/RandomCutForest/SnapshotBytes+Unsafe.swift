@@ -94,6 +94,12 @@ struct SnapshotReader {
   }
 
   var isAtEnd: Bool { offset == limit }
+  var remaining: Int { limit - offset }
+
+  /// The forest whose snapshot these bytes are.
+  func forest() throws(ForestError) -> RandomCutForest {
+    try RandomCutForest.restored(from: self)
+  }
 }
 
 @inline(__always)

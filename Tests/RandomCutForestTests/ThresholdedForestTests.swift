@@ -215,6 +215,28 @@ import Testing
     #expect(try forest.process([40, -40].span, timestamp: 1200).grade > 0)
   }
 
+  @Test(arguments: [0, 5, 10, 300, 1501, 1503], [TransformMethod.none, .normalizeDifference])
+  func aRestoredOneContinuesBitIdentically(after: Int, _ transform: TransformMethod) throws {
+    let configuration = ThresholdedConfiguration(seed: 2, transform: transform)
+    let series = StatisticsTests.spikedSine(seed: 5)[..<2600].map(Double.init)
+    var forest = try ThresholdedForest(configuration)
+    for t in 0..<after {
+      _ = try forest.process(series.span.extracting(t..<t + 1), timestamp: Int64(t))
+    }
+    let bytes = forest.snapshot()
+    var restored = try ThresholdedForest(configuration, snapshot: bytes.span)
+    #expect(restored.snapshot() == bytes)
+    for t in after..<2600 {
+      let value = series.span.extracting(t..<t + 1)
+      let expected = try forest.process(value, timestamp: Int64(t))
+      let continued = try restored.process(value, timestamp: Int64(t))
+      try #require(continued == expected, "step \(t)")
+    }
+    #expect(throws: ForestError.self) {
+      _ = try ThresholdedForest(configuration, snapshot: bytes.span.extracting(0..<bytes.count - 9))
+    }
+  }
+
   @Test func whatCannotBeUsedIsRefused() throws {
     #expect(throws: ForestError.self) {
       _ = try ThresholdedForest(ThresholdedConfiguration(inputDimensions: 0))
