@@ -153,8 +153,21 @@ RCF_INLINE void point_lanes(
   for (uint32_t i = dimensions; i < half; i++) target[i] = target[half + i] = padding;
 }
 
+RCF_INLINE uint32_t position_of(const rcf_forest *f, uint32_t tree, uint32_t entry) {
+  const size_t index = (size_t)tree * f->capacity + entry;
+  return f->wide ? ((const uint32_t *)f->points)[index] : ((const uint16_t *)f->points)[index];
+}
+
+RCF_INLINE void set_position(const rcf_forest *f, uint32_t tree, uint32_t entry, uint32_t position) {
+  const size_t index = (size_t)tree * f->capacity + entry;
+  if (f->wide)
+    ((uint32_t *)f->points)[index] = position;
+  else
+    ((uint16_t *)f->points)[index] = (uint16_t)position;
+}
+
 RCF_INLINE const float *stored_point(const rcf_forest *f, uint32_t tree, uint32_t entry) {
-  return f->store + (size_t)f->points[(size_t)tree * f->capacity + entry] * f->block;
+  return f->store + (size_t)position_of(f, tree, entry) * f->block;
 }
 
 RCF_INLINE int is_leaf(uint32_t reference) { return (reference & RCF_LEAF) != 0; }

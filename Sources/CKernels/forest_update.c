@@ -144,10 +144,9 @@ RCF_INLINE int32_t insert(
     tree_state *s, const float *query, uint32_t entry, uint32_t position, uint32_t lanes) {
   const rcf_forest *f = s->forest;
   const uint32_t half = lanes / 2;
-  uint32_t *points = f->points + (size_t)s->number * f->capacity;
   uint16_t *link = &s->tree->root;
   uint32_t mass = s->tree->mass++;
-  points[entry] = position;
+  set_position(f, s->number, entry, position);
   if (mass == 0) {
     *link = (uint16_t)(RCF_LEAF | entry);
     return -1;
@@ -161,7 +160,7 @@ RCF_INLINE int32_t insert(
       point_lanes(stored_point(f, s->number, other), f->dimensions, lanes, 0, leaf_box);
       const float gap = gap_sum(query, leaf_box, lanes);
       if (gap == 0) {
-        points[entry] = points[other];
+        set_position(f, s->number, entry, position_of(f, s->number, other));
         return (int32_t)other;
       }
       const double distance = uniform(s->tree) * (double)gap;
@@ -232,12 +231,10 @@ RCF_INLINE int shrink(tree_state *s, const float *query, uint32_t number, uint32
 
 // Gives the leaf's own entry a twin's key, so that the twin's entry is the one that becomes free.
 RCF_INLINE uint32_t trade_places(const rcf_forest *f, uint32_t tree, uint32_t entry) {
-  const size_t first = (size_t)tree * f->capacity;
-  const uint32_t *points = f->points + first;
-  float *keys = f->keys + first;
-  const uint32_t count = f->trees[tree].mass + 1;
+  float *keys = f->keys + (size_t)tree * f->capacity;
+  const uint32_t position = position_of(f, tree, entry), count = f->trees[tree].mass + 1;
   for (uint32_t other = 0; other < count; other++)
-    if (other != entry && points[other] == points[entry]) {
+    if (other != entry && position_of(f, tree, other) == position) {
       const float key = keys[other];
       keys[other] = keys[entry];
       keys[entry] = key;

@@ -78,7 +78,7 @@ package struct ForestCore: ~Copyable {
     let capacity = min(sampleSize, 32)
     forest.pointee.capacity = UInt32(capacity)
     let treeLayout = TreeLayout(
-      capacity: capacity, lanes: lanes, trees: numberOfTrees, boxed: boxed)
+      capacity: capacity, lanes: lanes, trees: numberOfTrees, boxed: boxed, isWide: false)
     trees = allocateZeroed(treeLayout.byteCount)
     treeLayout.place(in: trees, forest)
   }
@@ -90,6 +90,7 @@ package struct ForestCore: ~Copyable {
 
   package var lanes: Int { Int(forest.pointee.lanes) }
   package var capacity: Int { Int(forest.pointee.capacity) }
+  package var isWide: Bool { forest.pointee.wide != 0 }
   package var boxedTrees: Int { Int(forest.pointee.boxed_trees) }
 
   /// Bytes of all arrays, as requested from the allocator.
@@ -97,18 +98,21 @@ package struct ForestCore: ~Copyable {
     FixedLayout(
       dimensions: dimensions, sampleSize: sampleSize, numberOfTrees: numberOfTrees
     ).byteCount
-      + TreeLayout(capacity: capacity, lanes: lanes, trees: numberOfTrees, boxed: boxedTrees)
-      .byteCount + store.byteCount
+      + TreeLayout(
+        capacity: capacity, lanes: lanes, trees: numberOfTrees, boxed: boxedTrees, isWide: isWide
+      ).byteCount + store.byteCount
   }
 
   /// Gives the trees room for `capacity` points each, and boxes to the first `boxed` of them.
-  package mutating func resize(capacity: Int, boxed: Int) {
+  package mutating func resize(capacity: Int, boxed: Int, isWide: Bool) {
     let old = forest.pointee
-    let layout = TreeLayout(capacity: capacity, lanes: lanes, trees: numberOfTrees, boxed: boxed)
+    let layout = TreeLayout(
+      capacity: capacity, lanes: lanes, trees: numberOfTrees, boxed: boxed, isWide: isWide)
     let memory = allocateZeroed(layout.byteCount)
     layout.place(in: memory, forest)
     forest.pointee.capacity = UInt32(capacity)
     forest.pointee.boxed_trees = UInt32(boxed)
+    forest.pointee.wide = isWide ? 1 : 0
     let from = Int(old.capacity)
     let kept = min(from, capacity)
     for tree in 0..<numberOfTrees {
@@ -116,7 +120,9 @@ package struct ForestCore: ~Copyable {
       let target = tree * capacity
       (forest.pointee.nodes + target).update(from: old.nodes + source, count: kept)
       (forest.pointee.keys + target).update(from: old.keys + source, count: kept)
-      (forest.pointee.points + target).update(from: old.points + source, count: kept)
+      for entry in 0..<min(kept, mass(ofTree: tree)) {
+        forest.pointee.setPosition(target + entry, old.position(source + entry))
+      }
       guard tree < boxed else { continue }
       if tree < Int(old.boxed_trees) {
         (forest.pointee.ranges + target).update(from: old.ranges + source, count: kept)
@@ -128,6 +134,17 @@ package struct ForestCore: ~Copyable {
     }
     trees.deallocate()
     trees = memory
+  }
+
+  /// Makes room in the store; positions get more bits when the store needs them.
+  package mutating func makeRoom(points: Int) {
+    if !store.hasRoom(points: points) { store.makeRoom(points: points, for: forest) }
+    fitPositions()
+  }
+
+  package mutating func fitPositions() {
+    guard !isWide, store.capacity > 1 << 16 else { return }
+    resize(capacity: capacity, boxed: boxedTrees, isWide: true)
   }
 
   /// Computes the kept boxes of a tree from its points.
@@ -144,6 +161,25 @@ package struct ForestCore: ~Copyable {
 
   /// The score of `query`, mean over the trees.
   package func score() -> Double { rcf_score(forest, query) / Double(numberOfTrees) }
+}
+
+extension rcf_forest {
+  /// Where in the store the point of an entry begins.
+  @inline(__always)
+  package func position(_ index: Int) -> UInt32 {
+    wide != 0
+      ? points.assumingMemoryBound(to: UInt32.self)[index]
+      : UInt32(points.assumingMemoryBound(to: UInt16.self)[index])
+  }
+
+  @inline(__always)
+  package func setPosition(_ index: Int, _ position: UInt32) {
+    if wide != 0 {
+      points.assumingMemoryBound(to: UInt32.self)[index] = position
+    } else {
+      points.assumingMemoryBound(to: UInt16.self)[index] = UInt16(position)
+    }
+  }
 }
 
 /// The fraction of the trees that keep boxes, as a number of trees.
@@ -201,7 +237,7 @@ struct TreeLayout {
   let boxes, ranges, scratchBoxes, scratchRanges, nodes, keys, points, paths, order: Int
   let byteCount: Int
 
-  init(capacity: Int, lanes: Int, trees: Int, boxed: Int) {
+  init(capacity: Int, lanes: Int, trees: Int, boxed: Int, isWide: Bool) {
     var end = Offsets()
     let scratch = boxed < trees ? 1 : 0
     boxes = end.take(4 * lanes * capacity * boxed)
@@ -210,7 +246,7 @@ struct TreeLayout {
     scratchRanges = end.take(4 * capacity * scratch)
     nodes = end.take(MemoryLayout<rcf_node>.stride * capacity * trees)
     keys = end.take(4 * capacity * trees)
-    points = end.take(4 * capacity * trees)
+    points = end.take((isWide ? 4 : 2) * capacity * trees)
     paths = end.take(2 * capacity * Int(RCF_LOCKSTEP))
     order = end.take(2 * capacity)
     byteCount = end.bytes
@@ -223,7 +259,7 @@ struct TreeLayout {
     forest.pointee.scratch_ranges = (memory + scratchRanges).assumingMemoryBound(to: Float.self)
     forest.pointee.nodes = (memory + nodes).assumingMemoryBound(to: rcf_node.self)
     forest.pointee.keys = (memory + keys).assumingMemoryBound(to: Float.self)
-    forest.pointee.points = (memory + points).assumingMemoryBound(to: UInt32.self)
+    forest.pointee.points = memory + points
     forest.pointee.paths = (memory + paths).assumingMemoryBound(to: UInt16.self)
     forest.pointee.order = (memory + order).assumingMemoryBound(to: UInt16.self)
   }

@@ -104,7 +104,7 @@ extension ForestCore {
 
   /// Takes the sample `entry` out of the tree; returns the entry that is free now.
   package mutating func evict(_ tree: Int, entry: Int) -> Int {
-    let position = Int(forest.pointee.points[tree * capacity + entry])
+    let position = Int(forest.pointee.position(tree * capacity + entry))
     var left: Int32 = 0
     let free = Int(rcf_delete(forest, UInt32(tree), UInt32(entry), &left))
     if left != 0 { store.release(position) }

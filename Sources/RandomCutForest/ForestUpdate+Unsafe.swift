@@ -9,7 +9,7 @@ extension ForestCore {
     if clock.arrivalsBeforeRebase == 0 { rebase() }
     clock.arrivals += 1
     growTrees(forPoints: 1)
-    if !store.hasRoom(points: 1) { store.makeRoom(points: 1, for: forest) }
+    makeRoom(points: 1)
     let arrival = clock.arrivals
     // What leaves was last touched long ago.
     for tree in 0..<numberOfTrees where nextAcceptance[tree] == arrival {
@@ -37,7 +37,9 @@ extension ForestCore {
     var most = 0
     for tree in 0..<numberOfTrees { most = max(most, mass(ofTree: tree)) }
     guard most + points > capacity else { return }
-    resize(capacity: min(sampleSize, max(2 * capacity, most + points)), boxed: boxedTrees)
+    resize(
+      capacity: min(sampleSize, max(2 * capacity, most + points)), boxed: boxedTrees, isWide: isWide
+    )
   }
 
   /// Scores, from the `firstScored`th on, and learns a block of points, tree by tree.
@@ -51,7 +53,7 @@ extension ForestCore {
     let count = block.count
     let firstArrival = clock.arrivals + 1
     growTrees(forPoints: count)
-    if !store.hasRoom(points: count) { store.makeRoom(points: count, for: forest) }
+    makeRoom(points: count)
     for k in 0..<count {
       let position = store.append(block.points + k * dimensions)
       store.retain(position)

@@ -79,10 +79,10 @@ extension ForestCore {
       let mass = mass(ofTree: tree)
       let first = tree * capacity
       let keys = forest.pointee.keys + first
-      let positions = forest.pointee.points + first
+      let fields = forest.pointee
       var largest: Float = 0
       for entry in 0..<mass { largest = entry == 0 ? keys[0] : max(largest, keys[entry]) }
-      let order = (0..<mass).map { (rank: store.rank(positions[$0]), key: keys[$0]) }
+      let order = (0..<mass).map { (rank: store.rank(fields.position(first + $0)), key: keys[$0]) }
         .sorted { a, b in a.rank != b.rank ? a.rank < b.rank : a.key < b.key }
       writer.write(UInt16(mass))
       writer.write(largest)
@@ -100,6 +100,7 @@ extension ForestCore {
   mutating func readIdle(from reader: inout SnapshotReader) throws(ForestError) {
     let starts = try store.readCoded(from: &reader)
     forest.pointee.store = store.floats
+    fitPositions()
     for tree in 0..<numberOfTrees {
       let mass = Int(try reader.read(UInt16.self))
       let largest = try reader.read(Float.self)
@@ -110,7 +111,7 @@ extension ForestCore {
       if mass > capacity {
         var room = capacity
         while room < mass { room *= 2 }
-        resize(capacity: min(sampleSize, room), boxed: boxedTrees)
+        resize(capacity: min(sampleSize, room), boxed: boxedTrees, isWide: isWide)
       }
       var rank: UInt32 = 0
       for entry in 0..<mass {

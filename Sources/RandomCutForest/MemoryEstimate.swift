@@ -8,7 +8,8 @@ extension ForestConfiguration {
     try validate()
     let trees = TreeLayout(
       capacity: sampleSize, lanes: laneCount(dimensions: dimensions), trees: numberOfTrees,
-      boxed: boxedTreeCount(boundingBoxCacheFraction, of: numberOfTrees))
+      boxed: boxedTreeCount(boundingBoxCacheFraction, of: numberOfTrees),
+      isWide: expectedStoreBlocks > 1 << 16)
     return FixedLayout(self).byteCount + trees.byteCount
       + PointStore.byteCount(capacity: expectedStoreBlocks, block: storeBlock)
   }

@@ -76,7 +76,7 @@ package struct PointStore: ~Copyable {
   package mutating func makeRoom(points: Int, for forest: UnsafeMutablePointer<rcf_forest>) {
     compact(forest)
     let needed = end + points * blocksPerPoint
-    if needed + capacity / 16 > capacity {
+    if needed + capacity / 32 > capacity {
       var larger = capacity + max(capacity / 8, 64)
       if capacity < expected { larger = min(2 * capacity, expected) }
       grow(to: max(larger, needed + needed / 16))
@@ -98,9 +98,9 @@ package struct PointStore: ~Copyable {
     end = target
     let fields = forest.pointee
     for tree in 0..<Int(fields.tree_count) {
-      let points = fields.points + tree * Int(fields.capacity)
-      for entry in 0..<Int(fields.trees[tree].mass) {
-        points[entry] = moved(points[entry])
+      let first = tree * Int(fields.capacity)
+      for entry in first..<first + Int(fields.trees[tree].mass) {
+        fields.setPosition(entry, moved(fields.position(entry)))
       }
     }
   }
@@ -148,7 +148,7 @@ package struct PointStore: ~Copyable {
 
   /// Makes room for so many blocks in all.
   mutating func reserve(_ blocks: Int) {
-    if blocks + capacity / 16 > capacity { grow(to: max(expected, blocks + blocks / 8 + 64)) }
+    if blocks + capacity / 32 > capacity { grow(to: max(expected, blocks + blocks / 8 + 64)) }
   }
 
   mutating func setEnd(_ blocks: Int) { end = blocks }
@@ -188,6 +188,6 @@ extension ForestConfiguration {
     let covering = Double(numberOfTrees * blocks) * accepted
     guard covering > 1 else { return start }
     let held = (0.5772156649 + logarithm(covering)) / timeDecay
-    return min(most, max(start, Int(min(held * 1.2, 1e12))))
+    return min(most, max(start, Int(min(held * 1.14, 1e12))))
   }
 }

@@ -178,6 +178,6 @@ public struct RandomCutForest: ~Copyable {
     configuration.boundingBoxCacheFraction = fraction
     core.resize(
       capacity: core.capacity,
-      boxed: boxedTreeCount(fraction, of: configuration.numberOfTrees))
+      boxed: boxedTreeCount(fraction, of: configuration.numberOfTrees), isWide: core.isWide)
   }
 }

@@ -128,8 +128,8 @@ extension ForestCore {
     guard state.mass > 0 else { return }
     let first = tree * capacity
     let nodes = forest.pointee.nodes + first
-    let points = forest.pointee.points + first
-    let keys = forest.pointee.keys + first
+    let fields = forest.pointee
+    let keys = fields.keys + first
     let order = preorder(tree)
     let leaves = (order.count + 1) / 2
     writer.write(UInt16(leaves))
@@ -148,7 +148,7 @@ extension ForestCore {
     }
     for step in order where step.reference & RCF_LEAF != 0 {
       let entry = Int(step.reference & (RCF_LEAF - 1))
-      let rank = store.rank(points[entry])
+      let rank = store.rank(fields.position(first + entry))
       if pointCount <= 65_536 { writer.write(UInt16(rank)) } else { writer.write(UInt32(rank)) }
     }
     let hasTwins = leaves < Int(state.mass)
@@ -158,7 +158,10 @@ extension ForestCore {
       writer.write(keys[entry])
       guard step.mass > 1 else { continue }
       var twins: [Float] = []
-      for other in 0..<Int(state.mass) where other != entry && points[other] == points[entry] {
+      for other in 0..<Int(state.mass)
+      where other != entry
+        && fields.position(first + other) == fields.position(first + entry)
+      {
         twins.append(keys[other])
       }
       for key in twins.sorted() { writer.write(key) }
@@ -187,6 +190,7 @@ extension ForestCore {
     var section = try reader.section(SnapshotFormat.store)
     let starts = try store.read(from: &section)
     forest.pointee.store = store.floats
+    fitPositions()
     var trees = try reader.section(SnapshotFormat.trees)
     for tree in 0..<numberOfTrees { try read(tree, starts: starts, from: &trees) }
     guard section.isAtEnd, trees.isAtEnd else {
@@ -209,7 +213,7 @@ extension ForestCore {
     if mass > capacity {
       var room = capacity
       while room < mass { room *= 2 }
-      resize(capacity: min(sampleSize, room), boxed: boxedTrees)
+      resize(capacity: min(sampleSize, room), boxed: boxedTrees, isWide: isWide)
     }
     let topology = try reader.bytes((2 * leaves + 6) / 8)
     try readNodes(tree, leaves: leaves, topology: topology, from: &reader)
@@ -269,8 +273,8 @@ extension ForestCore {
   private mutating func readLeaves(
     _ tree: Int, leaves: Int, mass: Int, starts: [UInt32], from reader: inout SnapshotReader
   ) throws(ForestError) {
-    let points = forest.pointee.points + tree * capacity
-    let keys = forest.pointee.keys + tree * capacity
+    let first = tree * capacity
+    let keys = forest.pointee.keys + first
     for leaf in 0..<leaves {
       let rank =
         starts.count <= 65_536
@@ -278,7 +282,7 @@ extension ForestCore {
       guard rank < starts.count else {
         throw .badSnapshot(reason: "tree \(tree) holds a point that is not stored")
       }
-      points[leaf] = starts[rank]
+      forest.pointee.setPosition(first + leaf, starts[rank])
       store.retain(Int(starts[rank]))
     }
     var entry = leaves
@@ -289,7 +293,7 @@ extension ForestCore {
         throw .badSnapshot(reason: "tree \(tree) has too many points")
       }
       for _ in 1..<max(1, copies) {
-        points[entry] = points[leaf]
+        forest.pointee.setPosition(first + entry, forest.pointee.position(first + leaf))
         keys[entry] = try reader.read(Float.self)
         entry += 1
       }
@@ -300,10 +304,13 @@ extension ForestCore {
   /// How many entries each leaf stands for: twins follow all leaves, in the order of the leaves.
   private func leafMasses(_ tree: Int, leaves: Int, mass: Int) -> [Int] {
     var masses = [Int](repeating: 1, count: leaves)
-    let points = forest.pointee.points + tree * capacity
+    let first = tree * capacity
+    let fields = forest.pointee
     var leaf = 0
     for twin in leaves..<mass {
-      while leaf < leaves - 1 && points[leaf] != points[twin] { leaf += 1 }
+      while leaf < leaves - 1, fields.position(first + leaf) != fields.position(first + twin) {
+        leaf += 1
+      }
       masses[leaf] += 1
     }
     return masses

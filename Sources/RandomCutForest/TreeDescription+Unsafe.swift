@@ -54,7 +54,7 @@ extension ForestCore {
 
   /// Makes tree 0 as described.
   mutating func adopt(_ description: TreeDescription) {
-    resize(capacity: sampleSize, boxed: boxedTrees)
+    resize(capacity: sampleSize, boxed: boxedTrees, isWide: isWide)
     var entry = 0
     var node = 0
     var masses: [Int] = []
@@ -72,14 +72,14 @@ extension ForestCore {
     switch description {
     case .leaf(let values, let mass):
       set(values)
-      if !store.hasRoom(points: 1) { store.makeRoom(points: 1, for: forest) }
+      makeRoom(points: 1)
       let position = store.append(point)
       store.retain(position)
       let leaf = entry
       while masses.count < leaf { masses.append(0) }
       masses.append(mass)
       for _ in 0..<mass {
-        forest.pointee.points[entry] = UInt32(position)
+        forest.pointee.setPosition(entry, UInt32(position))
         entry += 1
         // Room made while the tree grows must find its points.
         forest.pointee.trees[0].mass = UInt32(entry)

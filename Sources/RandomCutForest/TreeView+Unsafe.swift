@@ -9,7 +9,7 @@ package struct TreeView {
   private let nodes: UnsafePointer<rcf_node>
   private let boxes: UnsafePointer<Float>
   private let ranges: UnsafePointer<Float>
-  private let points: UnsafePointer<UInt32>
+  private let first: Int
   private let lanes: Int
   private let half: Int
   private let query: UnsafePointer<Float>
@@ -23,9 +23,8 @@ package struct TreeView {
     half = lanes / 2
     query = UnsafePointer(core.query)
     dimensions = core.dimensions
-    let first = tree * core.capacity
+    first = tree * core.capacity
     nodes = UnsafePointer(forest.pointee.nodes + first)
-    points = UnsafePointer(forest.pointee.points + first)
     boxes = rcf_boxes(forest, UInt32(tree))
     ranges = rcf_ranges(forest, UInt32(tree))
     mass = core.mass(ofTree: tree)
@@ -70,7 +69,9 @@ package struct TreeView {
   }
 
   /// Where the leaf's point begins in the store: equal for equal points of a tree.
-  package func position(_ leaf: TreeReference) -> Int { Int(points[leaf.index]) }
+  package func position(_ leaf: TreeReference) -> Int {
+    Int(forest.pointee.position(first + leaf.index))
+  }
 
   /// A coordinate of the query at hand.
   package func query(_ dimension: Int) -> Float { query[dimension] }
@@ -154,6 +155,6 @@ extension ForestCore {
 extension TreeView {
   /// Samples that stand for the point at a position of the store.
   package func entries(at position: Int) -> Int {
-    (0..<mass).count { Int(points[$0]) == position }
+    (0..<mass).count { Int(forest.pointee.position(first + $0)) == position }
   }
 }

@@ -181,6 +181,25 @@ import Testing
     #expect(abs(sum - 5) < 0.35, "\(sum)")
   }
 
+  @Test func howPointsAreStoredDoesNotShow() throws {
+    // As blocks of one value, of which there come to be more than 65,536, or as whole points.
+    func scores(_ shingleSize: Int) throws -> [Double] {
+      var forest = try RandomCutForest(
+        ForestConfiguration(
+          dimensions: 64, shingleSize: shingleSize, sampleSize: 128, numberOfTrees: 30,
+          timeDecay: 0.002, seed: 3, internalShingling: false))
+      let input = gaussians(seed: 4, count: 64 * 2500)
+      let scores = try ReproducibilityTests.pointScores(&forest, input)
+      #expect(forest.core.isWide == (shingleSize == 64))
+      #expect(Self.problems(forest).isEmpty)
+      let bytes = forest.snapshot()
+      var restored = try RandomCutForest(snapshot: bytes.span)
+      #expect(restored.snapshot() == bytes)
+      return scores
+    }
+    #expect(try scores(64) == scores(1))
+  }
+
   @Test func oneThousandDimensions() throws {
     var forest = try RandomCutForest(
       ForestConfiguration(dimensions: 1000, sampleSize: 64, numberOfTrees: 5, seed: 1))

@@ -38,7 +38,7 @@ typedef struct {
   float *scratch_boxes;  // of one tree without boxes, rebuilt when it is visited
   float *scratch_ranges;
   float *keys;           // sampling keys; the largest leaves first
-  uint32_t *points;      // where in the store the point of an entry begins, in blocks
+  void *points;          // where in the store the point of an entry begins, in blocks: 16 or, if wide, 32 bits
   rcf_tree *trees;
   float *store;
   uint16_t *paths;         // `capacity` levels of RCF_LOCKSTEP descents
@@ -46,7 +46,7 @@ typedef struct {
   float *lane_scratch;     // 4 * lanes
   const double *log2_table;      // of 0 ... sample size + 1
   const double *inverse_depth;   // 1 / (depth + 1)
-  uint32_t tree_count, boxed_trees, capacity, dimensions, lanes, block;
+  uint32_t tree_count, boxed_trees, capacity, dimensions, lanes, block, wide;
 } rcf_forest;
 
 /// Writes the query lanes of a point.
