@@ -88,7 +88,8 @@ public final class Dataflow {
   /// Takes one batch of rows that entered a source stream.
   ///
   /// - Parameters:
-  ///   - batch: Rows with ROWTIMEs and causes, both not decreasing over all calls; its columns are those
+  ///   - batch: Rows with ROWTIMEs and causes, both not decreasing over all calls, the rows of one record
+  ///     in one batch; its columns are those
   ///     of the source's schema. Its contents afterwards are unspecified.
   ///   - source: The index of the source among those that the compiler was given.
   ///   - pool: The strings of the task.

@@ -146,6 +146,30 @@ import Testing
     #expect(rows.filter { Double($0[2]) ?? 0 > 0 }.count < 20)
   }
 
+  @Test(arguments: [
+    "SELECT STREAM K, COUNT(*) FROM E WINDOWED BY STAGGER (PARTITION BY K RANGE INTERVAL '1' MINUTE)",
+    "SELECT STREAM K, COUNT(*) FROM E GROUP BY K, HOP(E.ROWTIME, INTERVAL '5' SECOND, INTERVAL '10' SECOND)",
+    "SELECT STREAM K, COUNT(*) FROM E GROUP BY K, SESSION(E.ROWTIME, INTERVAL '5' SECOND)",
+    "SELECT STREAM K, COUNT(*) FROM E GROUP BY K, FLOOR(E.ROWTIME TO MONTH)",
+    "SELECT STREAM K, COUNT(*) OVER (RANGE INTERVAL '1' MINUTE PRECEDING) FROM E",
+    """
+    SELECT STREAM ITEM, ITEM_COUNT FROM TABLE(TOP_K_ITEMS_TUMBLING(
+      CURSOR(SELECT STREAM * FROM E), 'K', 2, 60))
+    """,
+  ])
+  func theEndsOfTimeDoNotStopTheTask(query: String) throws {
+    let program = Program(
+      columns: "k VARCHAR(8), n BIGINT", query: query,
+      before: """
+        CREATE STREAM E (K VARCHAR(8)); CREATE PUMP PE AS INSERT INTO E
+        SELECT STREAM TO_TIMESTAMP(BI) AS ROWTIME, K FROM S;
+        """, extensions: true)
+    let input = [Int64.min, Int64.min + 1, 0, Int64.max - 1, Int64.max].map { time in
+      #"{"stream":"S","rowtime":"2024-03-05 10:00:00.000","K":"a","BI":\#(time)}"#
+    }
+    #expect(try !program.output(input).isEmpty)
+  }
+
   @Test func aLimitNamesItself() throws {
     let source = SourceStream(
       name: "S", schema: Schema([ColumnDefinition(name: "N", type: .integer)]))

@@ -48,6 +48,8 @@ final class MonthMultipleKernel: Kernel {
 
 /// The first moment of a month counted from 1970-01.
 func monthStart(_ month: Int64) -> Int64 {
+  // Beyond these years milliseconds since 1970 do not fit 64 bits.
+  let month = min(max(month, -290_000_000 * 12), 290_000_000 * 12)
   let year = floorDivide(month, 12)
   return CivilTime(year: Int(year) + 1_970, month: Int(month - year * 12) + 1).milliseconds
 }
@@ -56,7 +58,7 @@ func monthStart(_ month: Int64) -> Int64 {
 func addMonths(_ months: Int64, to milliseconds: Int64) -> Int64 {
   var time = CivilTime(milliseconds: milliseconds)
   let month = Int64(time.year) * 12 + Int64(time.month - 1) + months
-  time.year = Int(floorDivide(month, 12))
+  time.year = Int(min(max(floorDivide(month, 12), -290_000_000), 290_000_000))
   time.month = Int(month - floorDivide(month, 12) * 12) + 1
   time.day = min(time.day, CivilTime.days(in: time.month, of: time.year))
   return time.milliseconds

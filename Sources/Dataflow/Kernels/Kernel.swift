@@ -234,6 +234,20 @@ final class ConstantKernel: Kernel {
   }
 }
 
+/// The sum, or the end of the range that it would leave.
+@inline(__always)
+func saturatingSum(_ left: Int64, _ right: Int64) -> Int64 {
+  let (sum, overflow) = left.addingReportingOverflow(right)
+  return overflow ? (right < 0 ? Int64.min : Int64.max) : sum
+}
+
+/// The first multiple of `size` behind `value`, saturating.
+func nextMultiple(after value: Int64, of size: Int64) -> Int64 {
+  let (multiple, overflow) = floorDivide(value, size).addingReportingOverflow(1)
+  let (product, tooBig) = multiple.multipliedReportingOverflow(by: size)
+  return overflow || tooBig ? Int64.max : product
+}
+
 /// The quotient rounded towards minus infinity.
 ///
 /// - Precondition: `divisor` is positive.

@@ -127,22 +127,23 @@ final class AggregateOperator: Operator {
       return insert(words, row: row, pendingRow: row) != nil
     case .stagger(let length):
       guard let (group, isNew) = insert(words, row: row, pendingRow: row) else { return false }
-      if isNew { open(group, start: rowtime, close: rowtime + length) }
+      if isNew { open(group, start: rowtime, close: saturatingSum(rowtime, length)) }
       return true
     case .session(let gap):
       guard let (group, isNew) = insert(words, row: row, pendingRow: row) else { return false }
-      if isNew { open(group, start: rowtime, close: rowtime + gap) }
-      closes[group] = rowtime + gap
+      if isNew { open(group, start: rowtime, close: saturatingSum(rowtime, gap)) }
+      closes[group] = saturatingSum(rowtime, gap)
       return true
     case .hopping(let slide, let size):
       let width = keys.count + 2
       var key = Array(words[(row * width)..<((row + 1) * width)])
-      var start = (floorDivide(rowtime - size, slide) + 1) * slide
+      var start = nextMultiple(after: saturatingSum(rowtime, -size), of: slide)
       while start <= rowtime {
         key[width - 2] = UInt64(bitPattern: start)
         guard let (group, isNew) = insert(key, row: 0, pendingRow: row) else { return false }
-        if isNew { open(group, start: start, close: start + size) }
-        start += slide
+        if isNew { open(group, start: start, close: saturatingSum(start, size)) }
+        start = saturatingSum(start, slide)
+        if start == Int64.max { break }
       }
       return true
     }

@@ -15,9 +15,6 @@ public struct OperatorCounters: Hashable, Sendable {
   public internal(set) var failed: Int64 = 0
   /// Rows that entered a group, a window or a model and left nothing but a result.
   public internal(set) var absorbed: Int64 = 0
-
-  /// The sum of all fates; equals `rowsIn` once nothing is held.
-  public var accounted: Int64 { filtered + late + failed + absorbed }
 }
 
 /// One node of a pump: turns the rows that its inputs emitted in this call into its own.

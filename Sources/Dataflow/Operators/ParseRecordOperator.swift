@@ -22,8 +22,7 @@ final class ParseRecordOperator: Operator {
       }
     }
     guard
-      let parser = RecordParser(
-        function, literals, fieldCount: schema.columns.count - firstColumn)
+      let parser = RecordParser(function, literals)
     else { throw DataflowError("the pattern of a log parsing function is malformed") }
     self.parser = parser
     super.init(

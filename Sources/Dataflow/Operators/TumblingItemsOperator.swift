@@ -50,7 +50,7 @@ final class TopItemsOperator: Operator {
         counters.filtered += 1
         continue
       }
-      if due == Int64.max { due = (floorDivide(rowtime, length) + 1) * length }
+      if due == Int64.max { due = nextMultiple(after: rowtime, of: length) }
       if items.count >= keyLimit {
         refuse(
           input, row,
@@ -181,7 +181,7 @@ final class DistinctItemsOperator: Operator {
       if let earlier = bounds.reaches(due, before: cause) { close(earlier) }
       let rowtime = input.rowtimes[row]
       if rowtime >= due { close(cause) }
-      if due == Int64.max { due = (floorDivide(rowtime, length) + 1) * length }
+      if due == Int64.max { due = nextMultiple(after: rowtime, of: length) }
       guard partitions.count < keyLimit || partitions.find(keys, row: row) != nil else {
         refuse(
           input, row,

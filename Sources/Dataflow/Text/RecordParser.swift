@@ -12,7 +12,6 @@ final class RecordParser {
   }
 
   private let method: Method
-  private let fieldCount: Int
   private var groups: [Range<Int>?] = []
 
   /// Makes a parser; nil when the pattern or the column list is malformed.
@@ -20,9 +19,7 @@ final class RecordParser {
   /// - Parameters:
   ///   - function: Which of the functions.
   ///   - arguments: Its literals behind the text.
-  ///   - fieldCount: How many columns the record has.
-  init?(_ function: RecordFunction, _ arguments: [[UInt8]], fieldCount: Int) {
-    self.fieldCount = fieldCount
+  init?(_ function: RecordFunction, _ arguments: [[UInt8]]) {
     switch function {
     case .regex:
       guard let regex = Self.regex(arguments.first.map { .wholeRegex($0) }) else { return nil }
@@ -71,7 +68,7 @@ final class RecordParser {
       return columns.map { column in
         let start = byteOffset(of: column.start, in: text[...])
         guard start < text.count else { return nil }
-        let end = column.length.map { byteOffset(of: column.start + $0, in: text[...]) }
+        let end = column.length.map { byteOffset(of: column.start &+ $0, in: text[...]) }
         return Array(TextParser.trim(text[start..<(end ?? text.count)]))
       }
     }

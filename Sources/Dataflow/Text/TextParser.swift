@@ -75,7 +75,10 @@ enum TextParser {
       digits += 1
       let digit = Int64(byte - 48)
       if decimals >= scale {
-        if decimals == scale, digit >= 5 { value += 1 }
+        if decimals == scale, digit >= 5 {
+          if value == Int64.max { return nil }
+          value += 1
+        }
         decimals += 1
         continue
       }

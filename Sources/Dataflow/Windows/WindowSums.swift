@@ -195,8 +195,9 @@ struct WindowExponentialAverage: WindowFunction {
     }
   }
 
-  private func weight(_ age: Int64) -> Double {
-    age == 0 ? 1 : DeterministicMath.pow(0.5, Double(age) / halfLife)
+  private func weight(from earlier: Int64, to later: Int64) -> Double {
+    if earlier == later { return 1 }
+    return DeterministicMath.pow(0.5, (Double(later) - Double(earlier)) / halfLife)
   }
 
   mutating func run(
@@ -215,7 +216,7 @@ struct WindowExponentialAverage: WindowFunction {
       if !arguments[0].isNull(row) {
         let time = window.times[Int(slot)]
         if counts[group] > 0 {
-          let factor = weight(time - times[group])
+          let factor = weight(from: times[group], to: time)
           sums[group] *= factor
           weights[group] *= factor
         }
@@ -241,7 +242,7 @@ struct WindowExponentialAverage: WindowFunction {
       weights[group] = 0
       return
     }
-    let factor = weight(times[group] - window.times[slot])
+    let factor = weight(from: window.times[slot], to: times[group])
     sums[group] -= factor * values.column.doubles[slot]
     weights[group] -= factor
   }
