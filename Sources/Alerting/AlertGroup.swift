@@ -6,15 +6,22 @@ public struct AlertGroup: Hashable, Sendable {
   public let alerts: [Alert]
   /// How many more there are that the message leaves out.
   public let truncatedAlerts: Int
+  /// What names the message of a group for good; the alert's id for a single alert.
+  public let messageID: String
 
   /// A group of one alert, by all its labels.
-  public init(_ alert: Alert) { self.init(labels: alert.labels, alerts: [alert]) }
+  public init(_ alert: Alert) {
+    self.init(labels: alert.labels, alerts: [alert], messageID: alert.id)
+  }
 
   /// Creates a group.
-  public init(labels: [Alert.Label], alerts: [Alert], truncatedAlerts: Int = 0) {
+  public init(
+    labels: [Alert.Label], alerts: [Alert], truncatedAlerts: Int = 0, messageID: String = ""
+  ) {
     self.labels = labels
     self.alerts = alerts
     self.truncatedAlerts = truncatedAlerts
+    self.messageID = messageID
   }
 
   /// A stable name of the group as Alertmanager writes it: `{}:{alertname="a", host="b"}`.

@@ -85,7 +85,10 @@ struct OtherFormatTests {
     #expect(end["type"] as? String == "io.cutbank.anomaly.closed")
     #expect(end["time"] as? String == "2014-11-02T14:30:00.25Z")
     let digest = try parsed(
-      .cloudEvents, AlertGroup(labels: [], alerts: [alert(), alert("b")], truncatedAlerts: 3))
+      .cloudEvents,
+      AlertGroup(
+        labels: [], alerts: [alert(), alert("b")], truncatedAlerts: 3, messageID: "msg_1"))
+    #expect(digest["id"] as? String == "msg_1")
     #expect(digest["type"] as? String == "io.cutbank.anomaly.digest")
     #expect(AlertFormat.cloudEvents.contentType == "application/cloudevents+json")
   }

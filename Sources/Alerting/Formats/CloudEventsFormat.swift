@@ -11,7 +11,7 @@ enum CloudEventsFormat {
     var text = JSONText(capacity: 1_024)
     text.object { text in
       text.member("specversion", "1.0")
-      text.member("id", first.id)
+      text.member("id", group.messageID)
       text.member("source", "/pipelines/\(encoded(first.pipeline))/rules/\(encoded(first.rule))")
       text.member("type", "io.cutbank.anomaly.\(kind)")
       if isDigest {

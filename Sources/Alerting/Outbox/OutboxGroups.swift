@@ -120,16 +120,16 @@ extension Outbox {
     _ alerts: [Alert], of stored: StoredGroup, to receiver: Receiver, _ grouping: Grouping,
     now: Int64, in database: Database
   ) throws {
+    let number = try Int64.fetchOne(database, sql: GroupSchema.nextMessage) ?? 0
+    let digest = SHA256.hash(data: Array("\(receiver.name)\0\(stored.key)\0\(number)".utf8))
+    let id = "msg_" + Hexadecimal.encode(digest.prefix(16))
     let ordered = alerts.filter { $0.status == .firing } + alerts.filter { $0.status == .resolved }
     let limit = grouping.maximumAlerts == 0 ? ordered.count : grouping.maximumAlerts
     let group = AlertGroup(
       labels: stored.labels, alerts: Array(ordered.prefix(limit)),
-      truncatedAlerts: max(0, ordered.count - limit))
-    let number = try Int64.fetchOne(database, sql: GroupSchema.nextMessage) ?? 0
-    let digest = SHA256.hash(data: Array("\(receiver.name)\0\(stored.key)\0\(number)".utf8))
+      truncatedAlerts: max(0, ordered.count - limit), messageID: id)
     try database.cachedStatement(sql: OutboxSchema.insert).execute(arguments: [
-      "msg_" + Hexadecimal.encode(digest.prefix(16)), ordered[0].pipeline, -1, -1,
-      receiver.name, stored.key,
+      id, ordered[0].pipeline, -1, -1, receiver.name, stored.key,
       Data(receiver.format.body(for: group, receiver: receiver.name)), now, false,
     ])
     let sequence = database.lastInsertedRowID
