@@ -58,6 +58,7 @@ private func states(_ message: [String: Any]) -> [String] {
   }
 }
 
+@Suite(.timeLimit(.minutes(2)))
 struct GroupTests {
   @Test func alertsWaitForOthersOfTheirGroup() async throws {
     let bench = try Bench()
@@ -144,7 +145,7 @@ struct GroupTests {
       seed: 1, logger: Logger(label: "test"))
     let task = Task { try await sender.run() }
     try bench.raise([alert("a"), alert("b")])
-    await bench.time.advance(until: { !hostile.requests.isEmpty })
+    try await bench.time.advance(until: { !hostile.requests.isEmpty })
     #expect(hostile.requests[0].text.contains(#""groupLabels":{"severity":"warning"}"#))
     task.cancel()
     try await task.value

@@ -59,8 +59,11 @@ public final class ManualTime: TimeSource {
   }
 
   /// Ends one sleep after the other until `condition` holds.
-  public func advance(until condition: () throws -> Bool) async rethrows {
+  ///
+  /// - Throws: what `condition` throws, or `CancellationError` when the test's time is over.
+  public func advance(until condition: () throws -> Bool) async throws {
     while try !condition() {
+      try Task.checkCancellation()
       if !endShortestSleep() { await Task.yield() }
     }
   }
