@@ -145,7 +145,7 @@ let package = Package(
       swiftSettings: strict),
     .testTarget(
       name: "MigrationTests", dependencies: ["Engine", "Migration", "SQLCases"],
-      swiftSettings: strict),
+      exclude: ["Fixtures"], swiftSettings: strict),
     .testTarget(name: "TidyTests", swiftSettings: strict),
     .testTarget(
       name: "KafkaTests",

@@ -8,6 +8,10 @@ struct HCLParser {
   private var index = 0
   private var line = 1
   private var column = 1
+  private var depth = 0
+
+  /// The most blocks, lists and objects within each other.
+  private static let deepest = 100
 
   init(file: String, text: String) {
     self.file = file
@@ -72,6 +76,8 @@ struct HCLParser {
   private mutating func body(
     isNested: Bool, opened: Position
   ) throws(ImportProblem) -> [Element.Member] {
+    try descend()
+    defer { depth -= 1 }
     var members: [Element.Member] = []
     while true {
       try skip(lineEnds: true)
@@ -142,7 +148,16 @@ struct HCLParser {
     return name
   }
 
+  private mutating func descend() throws(ImportProblem) {
+    depth += 1
+    guard depth <= Self.deepest else {
+      throw problem("blocks and values are nested deeper than \(Self.deepest) levels")
+    }
+  }
+
   private mutating func expression() throws(ImportProblem) -> Element {
+    try descend()
+    defer { depth -= 1 }
     try skip(lineEnds: false)
     let before = (index, line, column)
     let start = position
@@ -206,17 +221,19 @@ struct HCLParser {
     let start = position
     take()
     var raw = ""
-    var depth = 0
+    var braces = 0
     while true {
-      guard let character = next, depth > 0 || character != "\n" else {
+      guard let character = next, braces > 0 || character != "\n" else {
         throw problem("the text has no end", at: start, hint: "'\"' is missing")
       }
       take()
-      if character == "\"", depth == 0 { return Self.unescaped(Template.parts(of: raw)) }
+      if character == "\"", braces == 0 { return Self.unescaped(Template.parts(of: raw)) }
       raw.append(character)
-      if character == "\\", depth == 0, let escaped = take() { raw.append(escaped) }
-      if character == "{", depth > 0 || raw.hasSuffix("${") && !raw.hasSuffix("$${") { depth += 1 }
-      if character == "}", depth > 0 { depth -= 1 }
+      if character == "\\", braces == 0, let escaped = take() { raw.append(escaped) }
+      if character == "{", braces > 0 || raw.hasSuffix("${") && !raw.hasSuffix("$${") {
+        braces += 1
+      }
+      if character == "}", braces > 0 { braces -= 1 }
     }
   }
 
@@ -286,17 +303,17 @@ struct HCLParser {
   /// An expression that is not computed here, up to the end of its line.
   private mutating func rawExpression(_ start: Position) throws(ImportProblem) -> Element.Part {
     var text = ""
-    var depth = 0
+    var brackets = 0
     while let character = next {
-      if depth == 0, "\n,]}#".contains(character) || follows("//") { break }
+      if brackets == 0, "\n,]}#".contains(character) || follows("//") { break }
       if character == "\"" {
         let before = index
         _ = try quoted()
         text += String(characters[before..<index])
         continue
       }
-      if "([{".contains(character) { depth += 1 }
-      if ")]}".contains(character) { depth -= 1 }
+      if "([{".contains(character) { brackets += 1 }
+      if ")]}".contains(character) { brackets -= 1 }
       text.append(character)
       take()
     }
