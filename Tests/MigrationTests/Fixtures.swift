@@ -5,7 +5,6 @@ import Migration
 struct Fixture: Sendable, CustomStringConvertible {
   let description: String
   let file: String
-  let text: String
   let folder: URL
 
   static let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
@@ -21,8 +20,9 @@ struct Fixture: Sendable, CustomStringConvertible {
     description = name
     self.file = file
     folder = Self.folder.appendingPathComponent(name, isDirectory: true)
-    text = (try? String(contentsOf: folder.appendingPathComponent(file), encoding: .utf8)) ?? ""
   }
+
+  var text: String { get throws { try read(file) } }
 
   /// The text of a file in the fixture's folder.
   func read(_ path: String) throws -> String {

@@ -93,22 +93,23 @@ import Testing
 
   @Test func twoApplicationsOfOneNameAreRefused() throws {
     let fixture = try #require(Fixture.all.last)
+    let text = try fixture.text
     let problem = #expect(throws: ImportProblem.self) {
       try importKinesisAnalytics(
-        fixture.text + fixture.text, file: fixture.file, readFile: fixture.read)
+        text + text, file: fixture.file, readFile: fixture.read)
     }
     #expect(problem?.message == "there is another application 'old-test'")
   }
 
   /// Whatever happens to a file: an application or a refusal, never a crash.
-  @Test(arguments: Fixture.all) func damagedFilesAreRefusedOrRead(_ fixture: Fixture) {
+  @Test(arguments: Fixture.all) func damagedFilesAreRefusedOrRead(_ fixture: Fixture) throws {
     let seed = UInt64.random(in: 0...UInt64.max)
     var state = seed
     func next(_ bound: Int) -> Int {
       state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
       return Int((state >> 33) % UInt64(bound))
     }
-    let bytes = Array(fixture.text.utf8)
+    let bytes = Array(try fixture.text.utf8)
     let interesting = Array("{}[]\"'\\$<#:=,!&*|\n\t ".utf8)
     var outcomes = (read: 0, refused: 0)
     for _ in 0..<400 {
@@ -122,7 +123,7 @@ import Testing
         default: damaged.removeSubrange(place..<min(damaged.count, place + next(200)))
         }
       }
-      do {
+      do throws(ImportProblem) {
         let text = String(decoding: damaged, as: UTF8.self)
         let applications = try importKinesisAnalytics(
           text, file: fixture.file, readFile: fixture.read)
