@@ -11,10 +11,6 @@ extension ForestCore {
     growTrees(forPoints: 1)
     makeRoom(points: 1)
     let arrival = clock.arrivals
-    // What leaves was last touched long ago.
-    for tree in 0..<numberOfTrees where nextAcceptance[tree] == arrival {
-      rcf_prefetch(forest, UInt32(tree), UInt32(lastEntry[tree]))
-    }
     var position = -1
     for tree in 0..<numberOfTrees where nextAcceptance[tree] <= arrival || weight != 1 {
       if position < 0 { position = store.append(point) }
@@ -28,6 +24,16 @@ extension ForestCore {
       } else {
         acceptWeighted(tree, query: query, position: position, arrival: arrival, weight: weight)
       }
+    }
+    if position < 0 { store.appendUntaken(point) }
+  }
+
+  /// Asks for what the next arrival will push out: it was last touched long ago.
+  ///
+  /// Best done before scoring, which takes longer than the memory.
+  package func prefetchDepartures() {
+    for tree in 0..<numberOfTrees where nextAcceptance[tree] == clock.arrivals + 1 {
+      rcf_prefetch(forest, UInt32(tree), UInt32(lastEntry[tree]))
     }
   }
 

@@ -50,22 +50,27 @@ package struct PointStore: ~Copyable {
 
   /// Appends a point that no tree holds yet, sharing the blocks at the end where they are equal.
   package mutating func append(_ point: UnsafePointer<Float>) -> Int {
-    let shared = blocksPerPoint - 1
-    let common = shared * block
-    var isContinuation = end >= shared
-    if isContinuation && common > 0 {
-      let tail = floats + (end - shared) * block
-      for i in 0..<common where tail[i] != point[i] {
-        isContinuation = false
-        break
-      }
-    }
-    let fresh = isContinuation ? 1 : blocksPerPoint
+    let fresh = continues(with: point) ? 1 : blocksPerPoint
     let skipped = (blocksPerPoint - fresh) * block
     (floats + end * block).update(from: point + skipped, count: fresh * block)
     (references + end).update(repeating: 0, count: fresh)
     end += fresh
     return end - blocksPerPoint
+  }
+
+  /// Appends the newest block of a point that no tree took, so that the next point finds what it
+  /// shares.
+  package mutating func appendUntaken(_ point: UnsafePointer<Float>) {
+    if blocksPerPoint > 1, continues(with: point) { _ = append(point) }
+  }
+
+  /// Whether the store ends with all but the newest block of the point.
+  private func continues(with point: UnsafePointer<Float>) -> Bool {
+    let shared = blocksPerPoint - 1
+    guard end >= shared else { return false }
+    let tail = floats + (end - shared) * block
+    for i in 0..<shared * block where tail[i] != point[i] { return false }
+    return true
   }
 
   package mutating func retain(_ position: Int) { references[position] += 1 }
@@ -78,7 +83,10 @@ package struct PointStore: ~Copyable {
     let needed = end + points * blocksPerPoint
     if needed + capacity / 32 > capacity {
       var larger = capacity + max(capacity / 8, 64)
-      if capacity < expected { larger = min(2 * capacity, expected) }
+      if capacity < expected {
+        // The last steps are one, so that a forest soon stops asking for memory.
+        larger = 4 * capacity < expected ? 2 * capacity : expected
+      }
       grow(to: max(larger, needed + needed / 16))
     }
     forest.pointee.store = floats

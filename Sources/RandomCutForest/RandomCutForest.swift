@@ -80,6 +80,7 @@ public struct RandomCutForest: ~Copyable {
     let isComplete = hasShingle
     core.form(input, shingling: shingling, learned: true)
     if isComplete && !isSamplingPaused && weight > 0 {
+      core.prefetchDepartures()
       core.prepareQuery()
       core.offer(weight: weight, initialAcceptFraction: configuration.initialAcceptFraction)
     }
@@ -97,6 +98,7 @@ public struct RandomCutForest: ~Copyable {
     core.form(input, shingling: shingling, learned: true)
     var score = 0.0
     if isComplete {
+      core.prefetchDepartures()
       core.prepareQuery()
       if isReady { score = core.score() }
       if !isSamplingPaused {

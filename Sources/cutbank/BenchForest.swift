@@ -1,7 +1,9 @@
 import ArgumentParser
 import CAllocationCounter
+import Dispatch
 import Foundation
 import RandomCutForest
+import Synchronization
 
 /// `cutbank bench forest`: speed, memory and snapshots of one forest on one core.
 struct BenchForest: ParsableCommand {
@@ -41,6 +43,7 @@ struct BenchForest: ParsableCommand {
     try measurePointAPI(input, into: &figures)
     try measureBatchAPI(input, into: &figures)
     try measureHalves(input, into: &figures)
+    try measureThreads(input, into: &figures)
     show(figures)
   }
 
@@ -110,11 +113,11 @@ struct BenchForest: ParsableCommand {
     var reading = Double.infinity
     var bytes: [UInt8] = []
     for _ in 0..<5 {
-      let start = threadSeconds()
+      let start = Self.threadSeconds()
       bytes = forest.snapshot()
-      let middle = threadSeconds()
+      let middle = Self.threadSeconds()
       let restored = try RandomCutForest(snapshot: bytes.span)
-      reading = min(reading, threadSeconds() - middle)
+      reading = min(reading, Self.threadSeconds() - middle)
       writing = min(writing, middle - start)
       guard restored.totalUpdates == forest.totalUpdates else {
         throw ValidationError("a restored forest differs")
@@ -139,7 +142,7 @@ struct BenchForest: ParsableCommand {
     var times: [Double] = []
     var previous = 0.0
     for t in Self.warmUp..<Self.warmUp + min(points, 5000) {
-      let start = threadSeconds()
+      let start = Self.threadSeconds()
       let point = input.span.extracting(t * length..<(t + 1) * length)
       var highSpan = high.mutableSpan
       var lowSpan = low.mutableSpan
@@ -147,7 +150,7 @@ struct BenchForest: ParsableCommand {
       _ = thresholder.grade(score, setting)
       thresholder.update(score, corrected: score, previous: previous)
       previous = score
-      times.append(threadSeconds() - start)
+      times.append(Self.threadSeconds() - start)
     }
     times.sort()
     figures.append(("score_grade_attribution_median_microseconds", times[times.count / 2] * 1e6))
@@ -196,18 +199,53 @@ struct BenchForest: ParsableCommand {
     figures.append(("update_points_per_cpu_second", updating))
   }
 
+  /// Two threads, each with a keyed forest of its own: the sum of their rates over that of one
+  /// alone.
+  private func measureThreads(
+    _ input: [Float], into figures: inout [(name: String, value: Double)]
+  ) throws {
+    let configuration = forestConfiguration
+    let points = points
+    let rates = Mutex<[Double]>([])
+    let failures = Mutex<[String]>([])
+    let work: @Sendable (Int) -> Void = { thread in
+      do {
+        let shard = try ForestShard(configuration)
+        let length = configuration.pointLength
+        var best = Double.infinity
+        for run in 0..<4 {
+          let start = Self.threadSeconds()
+          for t in run * points..<(run + 1) * points {
+            let at = (t % (input.count / length)) * length
+            _ = try shard.scoreAndUpdate(
+              key: UInt64(thread), input.span.extracting(at..<at + length))
+          }
+          if run > 0 { best = min(best, Self.threadSeconds() - start) }
+        }
+        rates.withLock { $0.append(Double(points) / best) }
+      } catch {
+        failures.withLock { $0.append("\(error)") }
+      }
+    }
+    work(0)
+    DispatchQueue.concurrentPerform(iterations: 2, execute: work)
+    if let failure = failures.withLock({ $0.first }) { throw ValidationError(failure) }
+    let measured = rates.withLock { $0 }
+    figures.append(("two_threads_over_one", (measured[1] + measured[2]) / measured[0]))
+  }
+
   /// Points per second of this thread's CPU time in the fastest of three runs.
   private func bestOfThree(_ body: (Int) throws -> Void) rethrows -> Double {
     var best = Double.infinity
     for run in 0..<3 {
-      let start = threadSeconds()
+      let start = Self.threadSeconds()
       try body(run)
-      best = min(best, threadSeconds() - start)
+      best = min(best, Self.threadSeconds() - start)
     }
     return Double(points) / best
   }
 
-  private func threadSeconds() -> Double {
+  private static func threadSeconds() -> Double {
     var time = timespec()
     clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
     return Double(time.tv_sec) + Double(time.tv_nsec) * 1e-9

@@ -49,8 +49,9 @@ import Testing
   @Test(arguments: [(1, 50), (4, 50), (8, 50), (16, 50), (8, 100)])
   func sineWithSpikes(_ test: (shingle: Int, trees: Int)) throws {
     var metrics: [String: [Double]] = [:]
-    // Two forests on each of the 20 series.
-    for seed in 1...40 as ClosedRange<UInt64> {
+    // Two forests on each of the 20 series; five where the spikes are weakest, whose ranks have a
+    // heavy tail.
+    for seed in 1...(test.shingle == 16 ? 100 : 40) as ClosedRange<UInt64> {
       var forest = try RandomCutForest(
         ForestConfiguration(
           dimensions: test.shingle, shingleSize: test.shingle, numberOfTrees: test.trees, seed: seed
