@@ -17,7 +17,8 @@ extension SystemTests {
     }
 
     static func kcat(_ arguments: [String], input: String = "") async throws -> String {
-      let kcat = try Program(try #require(Places.kcat), arguments)
+      let path: String = try #require(Places.kcat)
+      let kcat = try Program(path, arguments)
       try kcat.send(input)
       #expect(await kcat.exitCode() == 0, "\(kcat.text)")
       return kcat.text

@@ -13,7 +13,7 @@ extension SystemTests {
     private static let rowsPerObject = 430
     private static let objectCount = 24
 
-    @Test(arguments: [1, 8, 15]) func deliversWhatAnUndisturbedRunDelivers(objects: Int)
+    @Test(arguments: [1, 8]) func deliversWhatAnUndisturbedRunDelivers(objects: Int)
       async throws
     {
       let undisturbed = try await delivered(killingAfter: [])
@@ -111,8 +111,8 @@ extension SystemTests {
             compression: gzip
             buffer: {size: 5MiB, interval: 900s, records: \(rowsPerObject)}
       merge_wait: 30s
-      commit_interval: 50ms
-      snapshot: {interval: 1s, records: 3000}
+      commit_interval: 200ms
+      snapshot: {interval: 5s, records: 3000}
       """
   }
 }

@@ -3,7 +3,7 @@ import Synchronization
 
 /// The built `cutbank` as a process, or another program: what it prints can be awaited.
 final class Program: Sendable {
-  private struct State {
+  fileprivate struct State {
     var lines: [String] = []
     var rest: [UInt8] = []
     var openPipes = 2
