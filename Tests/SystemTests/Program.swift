@@ -11,9 +11,8 @@ final class Program: Sendable {
     var waiters: [CheckedContinuation<Void, Never>] = []
   }
 
-  private let state = Mutex(State())
-  private let process: Mutex<Process>
-  private let input = Pipe()
+  private let record = Record()
+  private let child: ChildProcess
 
   /// The program under test stands beside the test runner.
   static var cutbank: String {
@@ -23,55 +22,41 @@ final class Program: Sendable {
   }
 
   /// Starts a program; without a path, cutbank.
-  init(
-    _ path: String? = nil, _ arguments: [String], environment: [String: String] = [:],
-    folder: String? = nil
-  ) throws {
-    let process = Process()
-    process.executableURL = URL(fileURLWithPath: path ?? Self.cutbank)
-    process.arguments = arguments
-    process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
-    if let folder { process.currentDirectoryURL = URL(fileURLWithPath: folder) }
-    self.process = Mutex(process)
-    let outputs = [Pipe(), Pipe()]
-    process.standardOutput = outputs[0]
-    process.standardError = outputs[1]
-    process.standardInput = input
-    for pipe in outputs {
-      pipe.fileHandleForReading.readabilityHandler = { [self] handle in
-        let data = handle.availableData
-        if data.isEmpty { handle.readabilityHandler = nil }
-        receive(Array(data))
+  init(_ path: String? = nil, _ arguments: [String], folder: String? = nil) throws {
+    child = try ChildProcess([path ?? Self.cutbank] + arguments, folder: folder)
+    // The threads hold the record only, so that a program that nobody waits for is ended.
+    let child = child
+    let record = record
+    for file in child.outputs {
+      Thread.detachNewThread {
+        while let bytes = ChildProcess.read(file) { record.receive(bytes) }
+        record.receive([])
       }
     }
-    process.terminationHandler = { [self] process in
-      ended(process.terminationReason == .exit ? process.terminationStatus : -1)
-    }
-    try process.run()
+    Thread.detachNewThread { record.ended(child.waitForEnd()) }
   }
 
-  deinit {
-    process.withLock { if $0.isRunning { kill($0.processIdentifier, SIGKILL) } }
-  }
+  deinit { signal(SIGKILL) }
 
   /// Everything printed so far, both streams.
-  var text: String { state.withLock { $0.lines.joined(separator: "\n") } }
+  var text: String { record.state.withLock { $0.lines.joined(separator: "\n") } }
 
-  var isRunning: Bool { state.withLock { $0.status == nil } }
+  var isRunning: Bool { record.state.withLock { $0.status == nil } }
 
   /// Writes to the standard input and closes it.
   func send(_ text: String) throws {
-    try input.fileHandleForWriting.write(contentsOf: Data(text.utf8))
-    try input.fileHandleForWriting.close()
+    try child.input.write(contentsOf: Data(text.utf8))
+    try child.input.close()
   }
 
+  /// Sends a signal, unless the program has ended.
   func signal(_ number: Int32) {
-    process.withLock { _ = kill($0.processIdentifier, number) }
+    record.state.withLock { if $0.status == nil { child.signal(number) } }
   }
 
   /// Waits for a line that contains `text` and returns it; nil if the program ends without it.
   func line(containing text: String) async -> String? {
-    await first { state in
+    await record.first { state in
       if let line = state.lines.first(where: { $0.contains(text) }) { return .some(line) }
       return state.status != nil && state.openPipes == 0 ? .some(nil) : nil
     }
@@ -79,11 +64,18 @@ final class Program: Sendable {
 
   /// Waits for the end and returns the exit code; -1 after a signal that was not handled.
   func exitCode() async -> Int32 {
-    await first { $0.openPipes == 0 ? $0.status : nil }
+    await record.first { $0.openPipes == 0 ? $0.status : nil }
   }
+}
+
+/// What a program has printed, and how it ended.
+private final class Record: Sendable {
+  let state = Mutex(Program.State())
 
   /// Waits until `value` gives something, looking again whenever something has happened.
-  private func first<Value: Sendable>(_ value: @Sendable (inout State) -> Value?) async -> Value {
+  func first<Value: Sendable>(
+    _ value: @Sendable (inout Program.State) -> Value?
+  ) async -> Value {
     while true {
       if let found = state.withLock({ value(&$0) }) { return found }
       await withCheckedContinuation { continuation in
@@ -97,7 +89,7 @@ final class Program: Sendable {
     }
   }
 
-  private func receive(_ bytes: [UInt8]) {
+  func receive(_ bytes: [UInt8]) {
     wake { state in
       if bytes.isEmpty {
         state.openPipes -= 1
@@ -108,11 +100,11 @@ final class Program: Sendable {
     }
   }
 
-  private func ended(_ status: Int32) {
+  func ended(_ status: Int32) {
     wake { $0.status = status }
   }
 
-  private func wake(_ change: (inout State) -> Void) {
+  func wake(_ change: (inout Program.State) -> Void) {
     let waiters = state.withLock { state in
       change(&state)
       defer { state.waiters = [] }
