@@ -110,6 +110,8 @@ extension SystemTests {
             to: file://./out
             compression: gzip
             buffer: {size: 5MiB, interval: 900s, records: \(rowsPerObject)}
+      # The embedded broker waits for a killed member until its session ends.
+      kafka: {session.timeout.ms: 3000, heartbeat.interval.ms: 300}
       merge_wait: 30s
       commit_interval: 200ms
       snapshot: {interval: 5s, records: 3000}

@@ -142,7 +142,7 @@ final class TaskRunner {
   }
 
   private func takeRecords() throws -> Int {
-    guard uploads.hasRoom(core), log.hasRoom else { return 0 }
+    guard uploads.hasRoom(core) else { return 0 }
     for buffer in core.buffers where buffer.isExhausted { try buffer.refill() }
     guard core.buffers.contains(where: { !$0.isExhausted }) else { return 0 }
     try tickIfDue()
