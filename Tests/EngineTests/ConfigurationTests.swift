@@ -100,6 +100,20 @@ import Testing
       ])
   }
 
+  @Test func anErrorOfAnInlineProgramHasItsPlaceInTheFile() throws {
+    let text = Self.valid.replacing(
+      "application: city-taxi.sql",
+      with: "application: |\n  -- first line\n  CREATE STREAM \"A\" (x DOUBLE;")
+    let configuration = try Self.read(text)
+    do {
+      _ = try PipelinePlan.make(configuration, dataDirectory: "./data")
+      Issue.record("a broken program was accepted")
+    } catch let refused as ConfigurationRefused {
+      let first = try #require(refused.problems.first { $0.line > 0 })
+      #expect((first.line, first.column) == (4, 30), "\(first)")
+    }
+  }
+
   @Test func severalProblemsAreReportedTogether() {
     let text = Self.valid.replacing("type: DOUBLE", with: "type: DUBLE")
       .replacing("compression: gzip", with: "compression: lzma")

@@ -12,6 +12,8 @@ public struct PipelineConfiguration: Sendable {
   public var applicationFile: String
   /// The SQL text.
   public var application: String
+  /// Where an inline program stands in its file: lines above it, and columns of indentation.
+  public var applicationOffset = (lines: 0, columns: 0)
   /// The Kafka topics that are read, each as one in-application stream.
   public var inputs: [Input]
   /// Where in-application streams go.

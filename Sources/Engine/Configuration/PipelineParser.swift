@@ -41,6 +41,7 @@ struct PipelineParser {
         "models are not supported by this version", at: root.value("models"),
         hint: "leave models out, or write models: []")
     }
+    configuration.applicationOffset = inlineOffset(root)
     root.finish()
     if root.value("commit_interval") == nil, configuration.hasTopicOutput {
       configuration.timing.commitInterval = 100
@@ -75,6 +76,16 @@ struct PipelineParser {
       )
       return (path, "")
     }
+  }
+
+  /// Where the text of `application: |` stands in the file.
+  private func inlineOffset(_ root: MappingReader) -> (lines: Int, columns: Int) {
+    guard case .scalar(let scalar)? = root.value("application"), scalar.style == .literal,
+      let mark = scalar.mark
+    else { return (0, 0) }
+    let lines = sourceText.split(separator: "\n", omittingEmptySubsequences: false)
+    let first = lines.dropFirst(mark.line).first { $0.contains { $0 != " " } } ?? ""
+    return (mark.line, first.prefix { $0 == " " }.count)
   }
 
   private func parseTiming(_ root: MappingReader) -> PipelineConfiguration.Timing {

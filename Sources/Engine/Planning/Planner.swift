@@ -48,7 +48,8 @@ private struct Planner {
     let result = compile(
       configuration.application, file: configuration.applicationFile, sources: sources,
       options: CompileOptions(extensions: configuration.sql.extensions))
-    problems += result.diagnostics.map(ConfigurationProblem.init)
+    let offset = configuration.applicationOffset
+    problems += result.diagnostics.map { ConfigurationProblem($0, offset: offset) }
     guard let application = result.plan else { return nil }
     var outputs: [OutputPlan] = []
     for output in configuration.outputs {
@@ -260,11 +261,12 @@ private struct Planner {
 }
 
 extension ConfigurationProblem {
-  fileprivate init(_ diagnostic: Diagnostic) {
+  fileprivate init(_ diagnostic: Diagnostic, offset: (lines: Int, columns: Int)) {
     let indent = String(
       diagnostic.sourceLine.prefix(diagnostic.position.column - 1).map { $0 == "\t" ? "\t" : " " })
     self.init(
-      file: diagnostic.file, line: diagnostic.position.line, column: diagnostic.position.column,
+      file: diagnostic.file, line: diagnostic.position.line + offset.lines,
+      column: diagnostic.position.column + offset.columns,
       severity: diagnostic.severity == .error ? .error : .warning, message: diagnostic.message,
       hint: diagnostic.hint, excerpt: "  \(diagnostic.sourceLine)\n  \(indent)^")
   }
