@@ -35,6 +35,12 @@ struct CommitLedger {
     sent = sent.filter { $0.value.task != task }
   }
 
+  /// Whether the member has lost its place in the group, and will be given another.
+  static func tellsOfLoss(_ error: KafkaError) -> Bool {
+    error.code == .illegalGeneration || error.code == .unknownMember
+      || error.code == .rebalanceInProgress
+  }
+
   /// Whether the group may accept the same commit later.
   static func isWorthRetrying(_ error: KafkaError) -> Bool {
     switch error.code {

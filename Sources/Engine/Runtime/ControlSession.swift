@@ -279,6 +279,10 @@ final class ControlSession {
       commits.add(entry.task, entry.offsets, commit: entry.commit)
     } else {
       worker(of: entry.task).post(.refused(entry.task, error))
+      // Only a member that lost its place is given the task anew.
+      if !isLeaving, !CommitLedger.tellsOfLoss(error) {
+        fail("the group refuses the commit of task \(entry.task): \(error)")
+      }
     }
   }
 
