@@ -152,7 +152,7 @@ public final class Daemon: Sendable {
       } catch let error as DeliveryError {
         throw Self.refused(
           plan.configuration.file, "the folder of output \(output.name): \(error.message)",
-          hint: error.hint)
+          hint: "make a folder that this user can write, or name another one in 'to'")
       } catch let error as SettingError {
         throw Self.refused(
           plan.configuration.file, "output \(output.name): \(error.message)", hint: error.hint)
