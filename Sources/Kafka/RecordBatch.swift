@@ -27,10 +27,29 @@ public enum TimestampKind: UInt8, Sendable {
   case none, createTime, logAppendTime
 }
 
+/// A record whose bytes are in arrays.
+public struct StoredRecord: Hashable, Sendable {
+  public var offset: Int64
+  /// Milliseconds since 1970; -1 without one.
+  public var timestamp: Int64
+  /// Nil is no key, which differs from an empty one.
+  public var key: [UInt8]?
+  /// Nil is a tombstone, which differs from an empty value.
+  public var value: [UInt8]?
+
+  public init(offset: Int64, timestamp: Int64, key: [UInt8]?, value: [UInt8]?) {
+    self.offset = offset
+    self.timestamp = timestamp
+    self.key = key
+    self.value = value
+  }
+}
+
 /// Records of one partition in the order of their offsets, in librdkafka's own memory.
 ///
 /// Nothing is copied: keys and values are borrowed from the batch and thus cannot outlive its next
 /// `poll`, `reset` or end. Reused, it does not allocate. It keeps the client alive.
+/// Filled from stored records it has messages of its own, which look the same to whoever reads them.
 public struct RecordBatch: ~Copyable, @unchecked Sendable {
   // @unchecked: the only owner of its pointers; librdkafka's messages may be read and destroyed on
   // any thread.
@@ -42,6 +61,8 @@ public struct RecordBatch: ~Copyable, @unchecked Sendable {
   /// What else stood in the queue, in order.
   public private(set) var events: [QueueEvent] = []
   private var client: Client?
+  /// Whether the messages and their bytes were made by `fill(with:events:)`.
+  private var ownsMessages = false
   private let messages: UnsafeMutablePointer<UnsafeMutablePointer<rd_kafka_message_t>?>
   private let offsetColumn: UnsafeMutablePointer<Int64>
   private let timestampColumn: UnsafeMutablePointer<Int64>
@@ -56,7 +77,7 @@ public struct RecordBatch: ~Copyable, @unchecked Sendable {
   }
 
   deinit {
-    for index in 0..<count { rd_kafka_message_destroy(messages[index]) }
+    destroyMessages()
     messages.deallocate()
     offsetColumn.deallocate()
     timestampColumn.deallocate()
@@ -64,7 +85,7 @@ public struct RecordBatch: ~Copyable, @unchecked Sendable {
 
   /// Gives the records back to librdkafka.
   public mutating func reset() {
-    for index in 0..<count { rd_kafka_message_destroy(messages[index]) }
+    destroyMessages()
     count = 0
     client = nil
     if !events.isEmpty { events.removeAll() }
@@ -88,6 +109,7 @@ public struct RecordBatch: ~Copyable, @unchecked Sendable {
 
   /// Who stamped the record.
   public func timestampKind(at index: Int) -> TimestampKind {
+    if ownsMessages { return timestampColumn[index] < 0 ? .none : .createTime }
     var kind = RD_KAFKA_TIMESTAMP_NOT_AVAILABLE
     _ = rd_kafka_message_timestamp(message(index), &kind)
     return switch kind {
@@ -135,6 +157,7 @@ public struct RecordBatch: ~Copyable, @unchecked Sendable {
 
   /// The headers of a record in order; allocates.
   public func headers(at index: Int) -> [RecordHeader] {
+    if ownsMessages { return [] }
     var list: OpaquePointer?
     guard rd_kafka_message_headers(message(index), &list) == RD_KAFKA_RESP_ERR_NO_ERROR,
       let list
@@ -153,9 +176,51 @@ public struct RecordBatch: ~Copyable, @unchecked Sendable {
     }
   }
 
+  /// Replaces the content by copies of stored records, at most `capacity`, and events.
+  public mutating func fill(with records: [StoredRecord], events told: [QueueEvent] = []) {
+    precondition(records.count <= capacity, "a batch holds at most its capacity")
+    reset()
+    ownsMessages = true
+    events = told
+    for record in records {
+      let message = UnsafeMutablePointer<rd_kafka_message_t>.allocate(capacity: 1)
+      message.initialize(to: rd_kafka_message_t())
+      message.pointee.offset = record.offset
+      (message.pointee.key, message.pointee.key_len) = Self.copy(record.key)
+      (message.pointee.payload, message.pointee.len) = Self.copy(record.value)
+      messages[count] = message
+      offsetColumn[count] = record.offset
+      timestampColumn[count] = record.timestamp
+      count += 1
+    }
+  }
+
+  /// Copies bytes into memory of their own; an empty array has an address too.
+  private static func copy(_ bytes: [UInt8]?) -> (UnsafeMutableRawPointer?, Int) {
+    guard let bytes else { return (nil, 0) }
+    let memory = UnsafeMutableRawPointer.allocate(byteCount: max(1, bytes.count), alignment: 1)
+    bytes.withUnsafeBytes {
+      memory.copyMemory(from: $0.baseAddress ?? UnsafeRawPointer(memory), byteCount: $0.count)
+    }
+    return (memory, bytes.count)
+  }
+
+  private func destroyMessages() {
+    guard ownsMessages else {
+      for index in 0..<count { rd_kafka_message_destroy(messages[index]) }
+      return
+    }
+    for index in 0..<count {
+      messages[index]?.pointee.key?.deallocate()
+      messages[index]?.pointee.payload?.deallocate()
+      messages[index]?.deallocate()
+    }
+  }
+
   /// Replaces the content by what waits in the queue; returns whether the queue was emptied.
   mutating func fill(from queue: OpaquePointer, of client: Client) -> Bool {
     reset()
+    ownsMessages = false
     let polled = rd_kafka_consume_batch_queue(queue, 0, messages, capacity)
     // -1 is a failed argument check, which cannot be: everything was made by us.
     precondition(polled >= 0, "a partition queue can be polled")

@@ -55,19 +55,20 @@ struct CommitLedger {
 /// Where a task without a commit begins.
 enum StartOffsets {
   static func resolve(
-    _ start: PipelineConfiguration.StartPosition, of partition: TopicPartition, client: Client
+    _ start: PipelineConfiguration.StartPosition, of partition: TopicPartition,
+    member: any GroupMember
   ) throws(KafkaError) -> Int64 {
     let timeout = Duration.seconds(10)
     switch start {
-    case .earliest: return try client.watermarks(of: partition, timeout: timeout).low
-    case .latest: return try client.watermarks(of: partition, timeout: timeout).high
+    case .earliest: return try member.watermarks(of: partition, timeout: timeout).low
+    case .latest: return try member.watermarks(of: partition, timeout: timeout).high
     case .timestamp(let time):
-      let found = try client.offsets(atOrAfter: [partition: time], timeout: timeout)
+      let found = try member.offsets(atOrAfter: [partition: time], timeout: timeout)
       if let offset = found[partition], offset >= 0 { return offset }
-      return try client.watermarks(of: partition, timeout: timeout).high
+      return try member.watermarks(of: partition, timeout: timeout).high
     case .offsets(let offsets):
       if let offset = offsets[partition.partition] { return offset }
-      return try client.watermarks(of: partition, timeout: timeout).low
+      return try member.watermarks(of: partition, timeout: timeout).low
     }
   }
 }

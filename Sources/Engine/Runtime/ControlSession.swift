@@ -7,7 +7,7 @@ import Logging
 /// partitions; who is given only others stands by.
 final class ControlSession {
   private let plan: PipelinePlan
-  private let consumer: Consumer
+  private let consumer: any GroupMember
   private let partitions: [Int]
   private let services: [TaskServices]
   private let mailbox: Mailbox<ControlMessage>
@@ -41,7 +41,7 @@ final class ControlSession {
   }
 
   init(
-    plan: PipelinePlan, consumer: Consumer, partitions: [Int], services: [TaskServices],
+    plan: PipelinePlan, consumer: any GroupMember, partitions: [Int], services: [TaskServices],
     mailbox: Mailbox<ControlMessage>, logger: Logger, makeLife: @escaping () -> String
   ) {
     self.plan = plan
@@ -175,7 +175,7 @@ final class ControlSession {
   private func partitionsWithEnds(_ task: TaskName) throws(KafkaError) -> [TaskPartition] {
     var all: [TaskPartition] = []
     for (partition, input) in taskPartitions(task) {
-      let marks = try consumer.client.watermarks(of: partition, timeout: .seconds(10))
+      let marks = try consumer.watermarks(of: partition, timeout: .seconds(10))
       all.append(TaskPartition(topicPartition: partition, input: input, end: marks.high))
     }
     return all
@@ -211,7 +211,7 @@ final class ControlSession {
         offsets.append(
           try StartOffsets.resolve(
             plan.inputs[input].start, of: partition,
-            client: consumer.client))
+            member: consumer))
       }
     }
     return .birth(offsets: offsets, life: makeLife())

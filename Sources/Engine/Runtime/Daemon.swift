@@ -12,6 +12,7 @@ public final class Daemon: Sendable {
   private let logger: Logger
   private let time: any TimeSource
   private let disk: any Disk
+  private let broker = KafkaBroker()
   private let seed: UInt64
   private let board = StatusBoard()
   private let deadline = ShutdownDeadline()
@@ -132,7 +133,7 @@ public final class Daemon: Sendable {
 
   private func makeWorkers() -> [Worker] {
     let count = max(1, ProcessInfo.processInfo.activeProcessorCount)
-    return (0..<count).map { Worker(number: $0, logger: logger) }
+    return (0..<count).map { Worker(number: $0) }
   }
 
   private func makeUploaders(
@@ -165,19 +166,20 @@ public final class Daemon: Sendable {
     _ plan: PipelinePlan, _ workers: [Worker], _ uploaders: [Uploader?], _ alerts: AlertServices?
   ) throws -> PipelineControl {
     let hasTopics = plan.outputs.contains { if case .kafka = $0.kind { true } else { false } }
-    let topics = hasTopics ? try TopicWriter(plan: plan, logger: logger) : nil
+    let topics = hasTopics ? try TopicWriter(plan: plan, broker: broker, logger: logger) : nil
     let receivers = plan.outputs.map {
       AlertTarget(pipeline: plan.configuration.name, output: $0)?.receiver
     }
     let services = workers.map { worker in
       TaskServices(
         time: time, disk: disk, dataDirectory: configuration.dataDirectory, logger: logger,
-        worker: worker.mailbox, status: board, uploaders: uploaders, outbox: alerts?.outbox,
+        executor: nil, worker: worker.mailbox, status: board, uploaders: uploaders,
+        outbox: alerts?.outbox,
         receivers: receivers, topics: topics, deadline: deadline)
     }
     let lives = Lives(seed: seed)
     return PipelineControl(
-      plan: plan, services: services, board: board, time: time, logger: logger,
+      plan: plan, broker: broker, services: services, board: board, logger: logger,
       makeLife: { lives.next() })
   }
 

@@ -17,7 +17,7 @@ enum WorkerMessage: Sendable {
   /// Build the task from its state, or bring it into being.
   case start(TaskStart)
   /// The partitions were assigned: read from these queues.
-  case assigned(TaskName, [PartitionQueue])
+  case assigned(TaskName, [any RecordQueue])
   /// The group has accepted a commit.
   case committed(TaskName, commit: Int64)
   /// The group has refused a commit for good: the task belongs to somebody else.
@@ -61,7 +61,7 @@ struct TaskStart: Sendable {
   let origin: TaskOrigin
   let control: Mailbox<ControlMessage>
   let services: TaskServices
-  let consumer: Consumer
+  let consumer: any GroupMember
 }
 
 /// One partition of a task's input.

@@ -1,16 +1,17 @@
-import Alerting
-import Delivery
-import Kafka
-import Logging
+package import Alerting
+package import Delivery
+package import Logging
 import Synchronization
-import Transport
+package import Transport
 
 /// What tasks are given from outside: clock, disk, destinations, outbox, mailboxes.
-struct TaskServices: Sendable {
+package struct TaskServices: Sendable {
   let time: any TimeSource
   let disk: any Disk
   let dataDirectory: String
   let logger: Logger
+  /// Runs deliveries; nil is the cooperative pool.
+  let executor: (any TaskExecutor)?
   let worker: Mailbox<WorkerMessage>
   let status: StatusBoard
   /// One per output of the pipeline; nil for outputs that are no deliveries.
@@ -37,10 +38,28 @@ struct TaskServices: Sendable {
 }
 
 /// When a shutdown must be over.
-final class ShutdownDeadline: Sendable {
+package final class ShutdownDeadline: Sendable {
   private let end = Mutex<Int64?>(nil)
 
-  func set(_ time: Int64) { end.withLock { $0 = $0 ?? time } }
+  /// A deadline that is not set.
+  package init() {}
+
+  /// Sets the deadline, milliseconds since 1970, unless it is set.
+  package func set(_ time: Int64) { end.withLock { $0 = $0 ?? time } }
 
   func isOver(now: Int64) -> Bool { end.withLock { $0.map { now >= $0 } ?? false } }
+}
+
+extension TaskServices {
+  /// The services of the tasks of one worker, for turns without threads.
+  package init(
+    time: any TimeSource, disk: any Disk, dataDirectory: String, logger: Logger,
+    executor: any TaskExecutor, worker: WorkerTurns, status: StatusBoard, uploaders: [Uploader?],
+    outbox: Outbox?, receivers: [Receiver?], topics: TopicWriter?, deadline: ShutdownDeadline
+  ) {
+    self.init(
+      time: time, disk: disk, dataDirectory: dataDirectory, logger: logger, executor: executor,
+      worker: worker.mailbox, status: status, uploaders: uploaders, outbox: outbox,
+      receivers: receivers, topics: topics, deadline: deadline)
+  }
 }

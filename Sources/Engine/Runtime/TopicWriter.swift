@@ -1,28 +1,18 @@
 import Kafka
-import Logging
+package import Logging
 
 /// Writes rows of outputs to Kafka topics, at least once and in order, for the tasks of one worker.
-final class TopicWriter: Sendable {
-  private let producer: Producer
-  private let topics: [ProducerTopic?]
+package final class TopicWriter: Sendable {
+  private let producer: any TopicProducer
+  private let topics: [String?]
 
-  /// Opens the topics of a pipeline's Kafka outputs; `topics` has nil for other outputs.
-  init(plan: PipelinePlan, logger: Logger) throws {
-    let kafka = plan.configuration.kafka
-    // Properties of the consumer would be refused by a producer.
-    let shared = kafka.properties.filter { Self.isShared($0.key) }
-    let producer = try Producer(
-      ProducerConfiguration(brokers: kafka.brokers, properties: shared), logger: logger)
-    self.producer = producer
-    topics = try plan.outputs.map { output in
+  /// Opens the producer for a pipeline's Kafka outputs.
+  package init(plan: PipelinePlan, broker: any Broker, logger: Logger) throws {
+    producer = try broker.makeProducer(plan, transactionalID: nil, logger: logger)
+    topics = plan.outputs.map { output in
       guard case .kafka(let topic, _) = output.kind else { return nil }
-      return try producer.topic(topic)
+      return topic
     }
-  }
-
-  private static func isShared(_ property: String) -> Bool {
-    let prefixes = ["security.", "sasl.", "ssl.", "socket.", "broker.", "client.", "metadata."]
-    return prefixes.contains { property.hasPrefix($0) }
   }
 
   /// Queues rows for an output's topic, waiting while the producer's queue is full.
@@ -31,10 +21,7 @@ final class TopicWriter: Sendable {
   func write(_ messages: [[UInt8]], output: Int) throws {
     guard let topic = topics[output] else { return }
     do {
-      for message in messages {
-        try producer.produce(
-          to: topic, key: nil, value: message, timeout: .seconds(60))
-      }
+      try producer.produce(messages, to: topic, timeout: .seconds(60))
     } catch {
       throw TaskFailure.kafka(error)
     }
@@ -44,19 +31,10 @@ final class TopicWriter: Sendable {
   ///
   /// - Throws: `TaskFailure` when a row was not delivered: nothing of it is committed.
   func flush() throws {
-    let failedBefore = producer.failed
     do {
       try producer.flush(timeout: .seconds(60))
     } catch {
       throw TaskFailure.kafka(error)
-    }
-    var events: [ProducerEvent] = []
-    producer.poll(timeout: .zero, into: &events)
-    for case .delivery(let report) in events {
-      if let error = report.error { throw TaskFailure.kafka(error) }
-    }
-    guard producer.failed == failedBefore else {
-      throw TaskFailure.output("rows for a Kafka output were not delivered; they are not committed")
     }
   }
 }

@@ -17,7 +17,7 @@ final class PartitionBuffer {
   /// The offset after the last record that the broker is known to hold.
   var knownEnd: Int64
   /// Where records come from, once assigned.
-  var queue: PartitionQueue?
+  var queue: (any RecordQueue)?
 
   init(_ partition: TaskPartition, nextOffset: Int64, capacity: Int) {
     topicPartition = partition.topicPartition

@@ -62,7 +62,7 @@ final class TaskRunner {
 
   // MARK: Messages
 
-  func assigned(_ queues: [PartitionQueue], wakeup: Wakeup) {
+  func assigned(_ queues: [any RecordQueue], wakeup: Wakeup) {
     for queue in queues {
       for buffer in core.buffers where buffer.topicPartition == queue.topicPartition {
         buffer.queue = queue

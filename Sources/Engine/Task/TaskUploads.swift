@@ -41,7 +41,7 @@ struct TaskUploads {
     let logger = start.services.logger
     let firstRow = object.identity.firstRow
     tasks.append(
-      Task {
+      Task(executorPreference: start.services.executor) {
         do {
           _ = try await uploader.deliver(object)
           worker.post(.delivered(name, output: output, firstRow: firstRow))

@@ -1,0 +1,170 @@
+package import Kafka
+package import Logging
+import Synchronization
+
+/// Apache Kafka, or what speaks its protocol, through librdkafka.
+package struct KafkaBroker: Broker {
+  /// Creates the way to the clusters that pipelines name.
+  package init() {}
+
+  package func makeMember(
+    _ plan: PipelinePlan, logger: Logger
+  ) throws(KafkaError) -> any GroupMember {
+    let kafka = plan.configuration.kafka
+    var configuration = ConsumerConfiguration(
+      brokers: kafka.brokers, group: plan.configuration.group, properties: kafka.properties)
+    configuration.clientID = "cutbank-\(plan.configuration.name)"
+    configuration.queueKilobytes = 16_384
+    switch plan.parallelism {
+    case .single: configuration.assignment = .range
+    case .partitionParallel: configuration.assignment = .cooperativeSticky
+    }
+    return KafkaMember(consumer: try Consumer(configuration, logger: logger))
+  }
+
+  package func makeProducer(
+    _ plan: PipelinePlan, transactionalID: String?, logger: Logger
+  ) throws(KafkaError) -> any TopicProducer {
+    let kafka = plan.configuration.kafka
+    // Properties of the consumer would be refused by a producer.
+    let shared = kafka.properties.filter { Self.isShared($0.key) }
+    var configuration = ProducerConfiguration(brokers: kafka.brokers, properties: shared)
+    configuration.transactionalID = transactionalID
+    return KafkaProducer(try Producer(configuration, logger: logger))
+  }
+
+  private static func isShared(_ property: String) -> Bool {
+    let prefixes = ["security.", "sasl.", "ssl.", "socket.", "broker.", "client.", "metadata."]
+    return prefixes.contains { property.hasPrefix($0) }
+  }
+}
+
+extension PartitionQueue: RecordQueue {}
+
+extension GroupMetadata: GroupPlace {}
+
+/// A consumer as a group member.
+private struct KafkaMember: GroupMember {
+  let consumer: Consumer
+
+  func partitionCount(of topic: String, timeout: Duration) throws(KafkaError) -> Int? {
+    let metadata = try consumer.client.metadata(topic: topic, timeout: timeout)
+    guard let found = metadata.topic(topic), found.error == nil, !found.partitions.isEmpty else {
+      return nil
+    }
+    return found.partitions.count
+  }
+
+  func watermarks(
+    of partition: TopicPartition, timeout: Duration
+  ) throws(KafkaError) -> Watermarks {
+    try consumer.client.watermarks(of: partition, timeout: timeout)
+  }
+
+  func cachedWatermarks(of partition: TopicPartition) -> Watermarks? {
+    consumer.cachedWatermarks(of: partition)
+  }
+
+  func offsets(
+    atOrAfter times: [TopicPartition: Int64], timeout: Duration
+  ) throws(KafkaError) -> [TopicPartition: Int64] {
+    try consumer.client.offsets(atOrAfter: times, timeout: timeout)
+  }
+
+  func subscribe(to topics: [String]) throws(KafkaError) { try consumer.subscribe(to: topics) }
+
+  func poll(timeout: Duration) -> ConsumerEvent? { consumer.poll(timeout: timeout) }
+
+  var isCooperative: Bool { consumer.isCooperative }
+
+  func assign(_ starts: [PartitionStart]) throws(KafkaError) -> [any RecordQueue] {
+    try consumer.assign(starts)
+  }
+
+  func incrementallyAssign(
+    _ starts: [PartitionStart]
+  ) throws(KafkaError) -> [any RecordQueue] {
+    try consumer.incrementallyAssign(starts)
+  }
+
+  func unassign() throws(KafkaError) { try consumer.unassign() }
+
+  func incrementallyUnassign(_ partitions: [TopicPartition]) throws(KafkaError) {
+    try consumer.incrementallyUnassign(partitions)
+  }
+
+  func commit(_ offsets: [PartitionOffset], tag: UInt64) throws(KafkaError) {
+    try consumer.commit(offsets, tag: tag)
+  }
+
+  func committed(
+    _ partitions: [TopicPartition], timeout: Duration
+  ) throws(KafkaError) -> [TopicPartition: PartitionOffset] {
+    try consumer.committed(partitions, timeout: timeout)
+  }
+
+  func place() throws(KafkaError) -> any GroupPlace { try consumer.groupMetadata() }
+
+  func close(timeout: Duration) throws(KafkaError) { try consumer.close(timeout: timeout) }
+}
+
+/// A producer with its topics by name.
+private final class KafkaProducer: TopicProducer {
+  private let producer: Producer
+  private let topics = Mutex<[String: ProducerTopic]>([:])
+  private let failedBefore = Mutex(0)
+
+  init(_ producer: Producer) { self.producer = producer }
+
+  func produce(_ rows: [[UInt8]], to topic: String, timeout: Duration) throws(KafkaError) {
+    let opened = try open(topic)
+    for row in rows { try producer.produce(to: opened, key: nil, value: row, timeout: timeout) }
+  }
+
+  private func open(_ name: String) throws(KafkaError) -> ProducerTopic {
+    if let opened = topics.withLock({ $0[name] }) { return opened }
+    let opened = try producer.topic(name)
+    topics.withLock { $0[name] = opened }
+    return opened
+  }
+
+  func flush(timeout: Duration) throws(KafkaError) {
+    try producer.flush(timeout: timeout)
+    var events: [ProducerEvent] = []
+    producer.poll(timeout: .zero, into: &events)
+    for case .delivery(let report) in events {
+      if let error = report.error { throw error }
+    }
+    let failed = producer.failed
+    let before = failedBefore.withLock { before in
+      defer { before = failed }
+      return before
+    }
+    guard failed == before else {
+      throw KafkaError(.fail, "\(failed - before) rows were not delivered", operation: "deliver")
+    }
+  }
+
+  func initTransactions(timeout: Duration) throws(KafkaError) {
+    try producer.initTransactions(timeout: timeout)
+  }
+
+  func beginTransaction() throws(KafkaError) { try producer.beginTransaction() }
+
+  func sendOffsets(
+    _ offsets: [PartitionOffset], place: any GroupPlace, timeout: Duration
+  ) throws(KafkaError) {
+    guard let group = place as? GroupMetadata else {
+      preconditionFailure("the place in the group comes from a consumer of Kafka")
+    }
+    try producer.sendOffsets(offsets, group: group, timeout: timeout)
+  }
+
+  func commitTransaction(timeout: Duration) throws(KafkaError) {
+    try producer.commitTransaction(timeout: timeout)
+  }
+
+  func abortTransaction(timeout: Duration) throws(KafkaError) {
+    try producer.abortTransaction(timeout: timeout)
+  }
+}

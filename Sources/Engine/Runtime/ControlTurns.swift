@@ -1,0 +1,119 @@
+import Kafka
+package import Logging
+
+/// The control of one pipeline, turn by turn, on whatever thread calls it: waits for the topics,
+/// joins the group, serves it until everything has ended, and leaves it.
+package final class ControlTurns {
+  private enum Phase {
+    case waitingForTopics(lastProblem: String?)
+    case member(ControlSession)
+    case over
+  }
+
+  private let plan: PipelinePlan
+  private let services: [TaskServices]
+  private let logger: Logger
+  private let board: StatusBoard
+  private let makeLife: () -> String
+  private let consumer: any GroupMember
+  private var phase = Phase.waitingForTopics(lastProblem: nil)
+  private var isDraining = false
+
+  /// Makes the member of the group; task i runs on worker `i % services.count`.
+  ///
+  /// - Throws: `KafkaError` when a property of the consumer is wrong.
+  package init(
+    plan: PipelinePlan, broker: any Broker, services: [TaskServices], board: StatusBoard,
+    logger: Logger, makeLife: @escaping () -> String
+  ) throws {
+    self.plan = plan
+    self.services = services
+    self.board = board
+    self.logger = logger
+    self.makeLife = makeLife
+    consumer = try broker.makeMember(plan, logger: logger)
+  }
+
+  /// Whether the pipeline has ended.
+  package var isOver: Bool {
+    if case .over = phase { true } else { false }
+  }
+
+  /// Lets every task deliver what it has and end.
+  package func drain() {
+    guard !isDraining else { return }
+    isDraining = true
+    if case .member(let session) = phase { session.drain() }
+  }
+
+  /// Serves what has happened, waiting for it at most `timeout`.
+  ///
+  /// - Throws: `KafkaError` when the group cannot be joined or left.
+  package func turn(timeout: Duration) throws {
+    switch phase {
+    case .waitingForTopics(let lastProblem):
+      guard !isDraining else {
+        phase = .over
+        return try consumer.close(timeout: .seconds(10))
+      }
+      try lookForTopics(lastProblem, timeout: timeout)
+    case .member(let session):
+      if session.isOver {
+        phase = .over
+        return try consumer.close(timeout: .seconds(10))
+      }
+      session.turn(timeout: timeout)
+      board.report(
+        name, problem: session.failure ?? session.brokerProblem,
+        hasFailed: session.failure != nil)
+    case .over: break
+    }
+  }
+
+  private var name: String { plan.configuration.name }
+
+  /// Joins the group when the brokers and the topics are there; says what is missing.
+  private func lookForTopics(_ lastProblem: String?, timeout: Duration) throws {
+    let problem: String
+    do {
+      switch try findTopics() {
+      case .counts(let counts):
+        board.report(name, problem: nil)
+        try consumer.subscribe(to: plan.inputs.map(\.topic))
+        phase = .member(
+          ControlSession(
+            plan: plan, consumer: consumer, partitions: counts, services: services,
+            mailbox: Mailbox(), logger: logger, makeLife: makeLife))
+        return
+      case .missing(let topic):
+        problem =
+          "topic '\(topic)' does not exist on \(plan.configuration.kafka.brokers); create it "
+          + "(kafka-topics --create --topic \(topic), or cutbank broker --topic \(topic):4); "
+          + "waiting for it"
+      }
+    } catch {
+      problem = "\(error); still trying"
+    }
+    if problem != lastProblem { logger.warning("pipeline \(name): \(problem)") }
+    board.report(name, problem: problem)
+    phase = .waitingForTopics(lastProblem: problem)
+    _ = consumer.poll(timeout: max(timeout, .milliseconds(500)))
+  }
+
+  private enum Topics {
+    case counts([Int])
+    case missing(String)
+  }
+
+  /// The partition count of each input's topic.
+  private func findTopics() throws(KafkaError) -> Topics {
+    var counts: [Int] = []
+    for topic in plan.inputs.map(\.topic) {
+      guard let count = try consumer.partitionCount(of: topic, timeout: .seconds(5)) else {
+        return .missing(topic)
+      }
+      counts.append(count)
+    }
+    return .counts(counts)
+  }
+}

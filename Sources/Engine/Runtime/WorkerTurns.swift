@@ -1,0 +1,78 @@
+package import Kafka
+
+/// The tasks of one worker, turn by turn, on whatever thread calls it.
+///
+/// A failing task ends alone; the others go on.
+package final class WorkerTurns {
+  let mailbox: Mailbox<WorkerMessage>
+  private let wakeup: Wakeup
+  private var runners: [TaskName: TaskRunner] = [:]
+  /// Whether the worker was told to quit.
+  private(set) var isOver = false
+
+  /// Creates a worker without tasks; whatever it must look at signals `wakeup`.
+  package convenience init(wakeup: Wakeup) {
+    self.init(mailbox: Mailbox(wakeup: wakeup), wakeup: wakeup)
+  }
+
+  init(mailbox: Mailbox<WorkerMessage>, wakeup: Wakeup) {
+    self.mailbox = mailbox
+    self.wakeup = wakeup
+  }
+
+  /// Does for each task what can be done now; returns whether there may be more at once.
+  package func turn() -> Bool {
+    for message in mailbox.drain() {
+      if case .quit = message {
+        isOver = true
+        return false
+      }
+      handle(message)
+    }
+    var isBusy = false
+    for name in runners.keys.sorted(by: { "\($0)" < "\($1)" }) {
+      guard let runner = runners[name] else { continue }
+      guarded(runner) { isBusy = try $0.turn() || isBusy }
+      if case .ended = runner.phase { runners[name] = nil }
+    }
+    return isBusy
+  }
+
+  private func handle(_ message: WorkerMessage) {
+    switch message {
+    case .start(let start):
+      do {
+        runners[start.name] = try TaskRunner(start)
+      } catch {
+        start.control.post(.stopped(start.name, Self.failure(error)))
+      }
+    case .assigned(let name, let queues):
+      runners[name]?.assigned(queues, wakeup: wakeup)
+    case .committed(let name, let commit):
+      guarded(runners[name]) { try $0.committed(commit) }
+    case .refused(let name, let error):
+      runners[name]?.end(.lost("\(error)"))
+    case .delivered(let name, let output, let firstRow):
+      guarded(runners[name]) { try $0.delivered(output: output, firstRow: firstRow) }
+    case .undeliverable(let name, let output, let error):
+      runners[name]?.end(
+        .output("output \(output) of task \(name) refuses an object for good: \(error)"))
+    case .stop(let name, let mode):
+      guarded(runners[name]) { try $0.stop(mode) }
+    case .quit: break
+    }
+  }
+
+  private func guarded(_ runner: TaskRunner?, _ body: (TaskRunner) throws -> Void) {
+    guard let runner else { return }
+    do {
+      try body(runner)
+    } catch {
+      runner.end(Self.failure(error))
+    }
+  }
+
+  private static func failure(_ error: any Error) -> TaskFailure {
+    (error as? TaskFailure) ?? .disk("\(error)")
+  }
+}
