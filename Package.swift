@@ -91,9 +91,16 @@ let package = Package(
       ],
       swiftSettings: strict),
     .target(
+      name: "Registry",
+      dependencies: [
+        .product(name: "Crypto", package: "swift-crypto"),
+        .product(name: "GRDB", package: "GRDB.swift"),
+      ],
+      swiftSettings: strict),
+    .target(
       name: "Engine",
       dependencies: [
-        "Alerting", "Codecs", "Columns", "Dataflow", "Delivery", "Kafka", "StreamSQL",
+        "Alerting", "Codecs", "Columns", "Dataflow", "Delivery", "Kafka", "Registry", "StreamSQL",
         "Transport", "Yams",
         .product(name: "Crypto", package: "swift-crypto"),
         .product(name: "Logging", package: "swift-log"),
@@ -106,7 +113,7 @@ let package = Package(
       name: "cutbank",
       dependencies: [
         "Alerting", "CAllocationCounter", "Codecs", "Columns", "Dataflow", "Delivery", "Demo",
-        "Engine", "Kafka", "Migration", "RandomCutForest", "SQLCases", "StreamSQL",
+        "Engine", "Kafka", "Migration", "RandomCutForest", "Registry", "SQLCases", "StreamSQL",
         "Transport",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
@@ -146,6 +153,7 @@ let package = Package(
     .testTarget(
       name: "MigrationTests", dependencies: ["Engine", "Migration", "SQLCases"],
       exclude: ["Fixtures"], swiftSettings: strict),
+    .testTarget(name: "RegistryTests", dependencies: ["Registry"], swiftSettings: strict),
     .testTarget(name: "TidyTests", swiftSettings: strict),
     .testTarget(
       name: "KafkaTests",
