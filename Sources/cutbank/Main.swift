@@ -27,7 +27,7 @@ struct Cutbank: AsyncParsableCommand {
     subcommands: [
       RunCommand.self, DemoCommand.self, ValidateCommand.self, ExplainCommand.self,
       BrokerCommand.self, GenerateCommand.self, SQLCommand.self, TestCommand.self,
-      ImportCommand.self, BenchCommand.self, VersionCommand.self,
+      ImportCommand.self, DeadLetterCommand.self, BenchCommand.self, VersionCommand.self,
     ])
 }
 

@@ -26,10 +26,12 @@ struct RunCommand: AsyncParsableCommand {
     let daemon = Daemon(
       plans: plans, configuration: settings, logger: logger,
       seed: UInt64.random(in: 0...UInt64.max))
+    let manager = ServiceManager(environment: ProcessInfo.processInfo.environment)
     let signals = Task {
       let number = await Signals.termination()
       guard !Task.isCancelled else { return }
       logger.notice("signal \(number): delivering what was taken; a second signal ends at once")
+      manager.stopping()
       daemon.stop()
       _ = await Signals.termination()
       guard !Task.isCancelled else { return }
@@ -39,8 +41,13 @@ struct RunCommand: AsyncParsableCommand {
     for plan in plans {
       logger.notice("pipeline \(plan.configuration.name): \(plan.summary)")
     }
-    let isFine = try await daemon.run()
+    let watchdog = Task {
+      try await Watchdog(manager: manager, logger: logger).watch(daemon)
+    }
+    let summary = "running \(plans.map(\.configuration.name).joined(separator: ", "))"
+    let isFine = try await daemon.run { manager.ready(summary) }
     signals.cancel()
+    watchdog.cancel()
     guard isFine else {
       let problems = daemon.statuses.compactMap { status in
         status.problem.map { "pipeline \(status.name): \($0)" }

@@ -26,16 +26,10 @@ package struct KafkaBroker: Broker {
     _ plan: PipelinePlan, transactionalID: String?, logger: Logger
   ) throws(KafkaError) -> any TopicProducer {
     let kafka = plan.configuration.kafka
-    // Properties of the consumer would be refused by a producer.
-    let shared = kafka.properties.filter { Self.isShared($0.key) }
-    var configuration = ProducerConfiguration(brokers: kafka.brokers, properties: shared)
+    var configuration = ProducerConfiguration(
+      brokers: kafka.brokers, properties: kafka.producerProperties)
     configuration.transactionalID = transactionalID
     return KafkaProducer(try Producer(configuration, logger: logger))
-  }
-
-  private static func isShared(_ property: String) -> Bool {
-    let prefixes = ["security.", "sasl.", "ssl.", "socket.", "broker.", "client.", "metadata."]
-    return prefixes.contains { property.hasPrefix($0) }
   }
 }
 

@@ -202,6 +202,12 @@ public struct KafkaSettings: Sendable {
     self.properties = properties
   }
 
+  /// The properties that a producer takes; those of the consumer would be refused.
+  public var producerProperties: [String: String] {
+    let prefixes = ["security.", "sasl.", "ssl.", "socket.", "broker.", "client.", "metadata."]
+    return properties.filter { property, _ in prefixes.contains { property.hasPrefix($0) } }
+  }
+
   /// These settings with those of `other` over them.
   public func overridden(by other: KafkaSettings) -> KafkaSettings {
     KafkaSettings(

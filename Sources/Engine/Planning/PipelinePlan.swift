@@ -26,6 +26,14 @@ public struct PipelinePlan: Sendable {
 
   /// The index of the dead-letter output.
   var deadLetterOutput: Int { outputs.count - 1 }
+
+  /// Where dead letters go: `file://…`, `s3://…`.
+  public var deadLetterDestination: String {
+    if case .delivery(let delivery) = outputs[deadLetterOutput].kind {
+      return delivery.settings.destination
+    }
+    preconditionFailure("the planner makes the dead letters a delivery")
+  }
 }
 
 /// A topic as a source of the application.

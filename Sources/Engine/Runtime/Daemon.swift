@@ -16,6 +16,7 @@ public final class Daemon: Sendable {
   private let seed: UInt64
   private let board = StatusBoard()
   private let deadline = ShutdownDeadline()
+  private let threads = Mutex<[Worker]>([])
   private let controls = Mutex<(isStopped: Bool, running: [PipelineControl])>((false, []))
 
   /// Creates a daemon.
@@ -60,15 +61,20 @@ public final class Daemon: Sendable {
     for control in running { control.stop() }
   }
 
+  /// How many turns each worker thread has made; one that stays the same is stuck.
+  public var workerTurns: [UInt64] { threads.withLock { $0.map(\.turnCount) } }
+
   /// Runs until `stop`, or until every pipeline has failed.
   ///
+  /// - Parameter whenStarted: Called when every destination is open and the pipelines begin.
   /// - Returns: Whether no pipeline has failed.
   /// - Throws: `ConfigurationRefused` when a destination or the data directory cannot be written.
-  public func run() async throws -> Bool {
+  public func run(whenStarted: @Sendable () -> Void = {}) async throws -> Bool {
     let threads = BlockingThreads(count: 2)
     let alerts = try openAlerts(threads)
     let destinations = Destinations(threads: threads, time: time)
     let workers = makeWorkers()
+    self.threads.withLock { $0 = workers }
     var all: [PipelineControl] = []
     for (index, plan) in plans.enumerated() {
       let uploaders = try await makeUploaders(plan, destinations)
@@ -85,6 +91,7 @@ public final class Daemon: Sendable {
       if isStopped { control.stop() }
       control.begin()
     }
+    whenStarted()
     try await wait(for: all, alerts: alerts)
     for worker in workers { worker.mailbox.post(.quit) }
     try await alerts?.shutdown()

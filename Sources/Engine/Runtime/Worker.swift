@@ -1,10 +1,15 @@
 import Foundation
 import Kafka
+import Synchronization
 
 /// A plain thread that runs the tasks pinned to it, one turn after the other.
 final class Worker: Sendable {
   let mailbox: Mailbox<WorkerMessage>
   private let wakeup: Wakeup
+  private let turns = Atomic<UInt64>(0)
+
+  /// How many turns it has made; a number that stays the same is a worker that is stuck.
+  var turnCount: UInt64 { turns.load(ordering: .relaxed) }
 
   init(number: Int) {
     wakeup = Wakeup()
@@ -16,9 +21,10 @@ final class Worker: Sendable {
   }
 
   private func run() {
-    let turns = WorkerTurns(mailbox: mailbox, wakeup: wakeup)
-    while !turns.isOver {
-      if !turns.turn() { wakeup.wait(timeout: .milliseconds(20)) }
+    let tasks = WorkerTurns(mailbox: mailbox, wakeup: wakeup)
+    while !tasks.isOver {
+      if !tasks.turn() { wakeup.wait(timeout: .milliseconds(20)) }
+      turns.add(1, ordering: .relaxed)
     }
   }
 }
