@@ -39,7 +39,18 @@ let package = Package(
     .target(name: "Codecs", dependencies: ["Columns"], swiftSettings: strict),
     .target(name: "Hotspots", swiftSettings: strict),
     .target(
+      name: "LearnedModels", dependencies: ["CKernels", "Columns", "RandomCutForest"],
+      swiftSettings: strict),
+    .target(
       name: "Dataflow", dependencies: ["Columns", "Hotspots", "RandomCutForest", "StreamSQL"],
+      swiftSettings: strict),
+
+    // Training of models: pure computation, which may use BLAS.
+    .systemLibrary(
+      name: "COpenBLAS", pkgConfig: "openblas", providers: [.apt(["libopenblas-dev"])]),
+    .target(
+      name: "Learning",
+      dependencies: ["CKernels", "COpenBLAS", "Columns", "LearnedModels", "RandomCutForest"],
       swiftSettings: strict),
 
     // Programs with an input and what they must emit: `cutbank sql`, `cutbank test` and our own tests.
@@ -129,6 +140,12 @@ let package = Package(
     .testTarget(name: "ColumnsTests", dependencies: ["Columns"], swiftSettings: strict),
     .testTarget(
       name: "DataflowTests", dependencies: ["Columns", "Dataflow", "SQLCases", "StreamSQL"],
+      swiftSettings: strict),
+    .testTarget(
+      name: "LearnedModelsTests", dependencies: ["Columns", "LearnedModels", "RandomCutForest"],
+      swiftSettings: strict),
+    .testTarget(
+      name: "LearningTests", dependencies: ["Columns", "LearnedModels", "Learning"],
       swiftSettings: strict),
     .testTarget(name: "HotspotsTests", dependencies: ["Hotspots"], swiftSettings: strict),
     .testTarget(

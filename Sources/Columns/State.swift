@@ -100,6 +100,13 @@ public struct SectionWriter: Sendable {
     for value in values { write(value.bitPattern) }
   }
 
+  /// Writes a count and the values' bit patterns.
+  public mutating func write(_ values: [Float]) {
+    write(Int64(values.count))
+    bytes.reserveCapacity(bytes.count + 4 * values.count)
+    for value in values { write(value.bitPattern) }
+  }
+
   /// Writes the rows of a batch, strings as bytes.
   public mutating func write(_ batch: borrowing Batch, in pool: borrowing StringPool) {
     write(batch.rowtimes)
@@ -245,6 +252,15 @@ public struct SectionReader: Sendable {
     var values: [Double] = []
     values.reserveCapacity(length)
     for _ in 0..<length { values.append(try double()) }
+    return values
+  }
+
+  /// Reads a counted run of single-precision numbers.
+  public mutating func floats() throws(StateError) -> [Float] {
+    let length = try count(width: 4)
+    var values: [Float] = []
+    values.reserveCapacity(length)
+    for _ in 0..<length { values.append(Float(bitPattern: try integer())) }
     return values
   }
 

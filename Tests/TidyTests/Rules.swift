@@ -65,7 +65,7 @@ enum Rules {
     "Columns": [],
     "RandomCutForest": ["CKernels"],
     "Hotspots": ["CKernels"],
-    "LearnedModels": ["CKernels", "RandomCutForest"],
+    "LearnedModels": ["CKernels", "Columns", "RandomCutForest"],
     "StreamSQL": ["Columns", "CPCRE2"],
     "Codecs": ["Columns"],
     "Dataflow": [
@@ -73,7 +73,7 @@ enum Rules {
     ],
     "SQLCases": ["Codecs", "Columns", "Dataflow", "StreamSQL"],
     "Migration": [],
-    "Learning": ["LearnedModels", "COpenBLAS"],
+    "Learning": ["CKernels", "COpenBLAS", "Columns", "LearnedModels", "RandomCutForest"],
     "Kafka": ["CEmbeddedBroker", "CRdKafka"],
     "Transport": ["Columns"],
     "Delivery": ["Columns", "Transport", "CDeflate", "CZstd"],

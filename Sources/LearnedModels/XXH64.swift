@@ -1,0 +1,59 @@
+/// XXH64 with seed 0, after its published specification.
+enum XXH64 {
+  private static let prime1: UInt64 = 0x9E37_79B1_85EB_CA87
+  private static let prime2: UInt64 = 0xC2B2_AE3D_27D4_EB4F
+  private static let prime3: UInt64 = 0x1656_67B1_9E37_79F9
+  private static let prime4: UInt64 = 0x85EB_CA77_C2B2_AE63
+  private static let prime5: UInt64 = 0x27D4_EB2F_1656_67C5
+
+  static func hash(_ bytes: Span<UInt8>) -> UInt64 {
+    var offset = 0
+    var hash = prime5
+    if bytes.count >= 32 {
+      var a = prime1 &+ prime2
+      var b = prime2
+      var c: UInt64 = 0
+      var d = 0 &- prime1
+      while offset + 32 <= bytes.count {
+        a = round(a, word(bytes, offset))
+        b = round(b, word(bytes, offset + 8))
+        c = round(c, word(bytes, offset + 16))
+        d = round(d, word(bytes, offset + 24))
+        offset += 32
+      }
+      hash = rotate(a, 1) &+ rotate(b, 7) &+ rotate(c, 12) &+ rotate(d, 18)
+      for lane in [a, b, c, d] { hash = (hash ^ round(0, lane)) &* prime1 &+ prime4 }
+    }
+    hash &+= UInt64(bytes.count)
+    while offset + 8 <= bytes.count {
+      hash = rotate(hash ^ round(0, word(bytes, offset)), 27) &* prime1 &+ prime4
+      offset += 8
+    }
+    if offset + 4 <= bytes.count {
+      hash = rotate(hash ^ word(bytes, offset, width: 4) &* prime1, 23) &* prime2 &+ prime3
+      offset += 4
+    }
+    while offset < bytes.count {
+      hash = rotate(hash ^ UInt64(bytes[offset]) &* prime5, 11) &* prime1
+      offset += 1
+    }
+    hash = (hash ^ hash >> 33) &* prime2
+    hash = (hash ^ hash >> 29) &* prime3
+    return hash ^ hash >> 32
+  }
+
+  private static func rotate(_ x: UInt64, _ bits: UInt64) -> UInt64 {
+    x << bits | x >> (64 - bits)
+  }
+
+  private static func round(_ sum: UInt64, _ word: UInt64) -> UInt64 {
+    rotate(sum &+ word &* prime2, 31) &* prime1
+  }
+
+  @inline(__always)
+  private static func word(_ bytes: Span<UInt8>, _ offset: Int, width: Int = 8) -> UInt64 {
+    var value: UInt64 = 0
+    for index in 0..<width { value |= UInt64(bytes[offset + index]) << UInt64(8 * index) }
+    return value
+  }
+}

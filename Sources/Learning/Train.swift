@@ -1,0 +1,20 @@
+import LearnedModels
+
+/// Trains a model.
+///
+/// - Throws: The first thing that is wrong with hyperparameters or data, or that it was cancelled.
+public func train(
+  _ request: TrainingRequest, on data: TrainingData, progress: TrainingProgress = .init()
+) throws(TrainingError) -> TrainingResult {
+  switch (request.algorithm, data) {
+  case (.deepAR, _):
+    throw .hyperparameter(
+      HyperparameterError(
+        name: "algorithm", value: "deepar", range: "kmeans, randomcutforest or pca"))
+  case (_, .series):
+    throw .data(
+      DataError(message: "time series train a deepar model, not \(request.algorithm.rawValue)"))
+  case (_, .rows):
+    throw .cancelled
+  }
+}
