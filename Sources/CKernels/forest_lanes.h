@@ -47,6 +47,36 @@ RCF_INLINE float sum16(const v16 *a) {
   return sum8(&low);
 }
 
+// The larger of each pair. The builtin would also say what is larger than no number, which takes three more steps.
+RCF_INLINE void larger16(v16 *a, const v16 *b) {
+  const i16 keep = *a > *b;
+  *a = (v16)(((i16)*a & keep) | ((i16)*b & ~keep));
+}
+
+RCF_INLINE void larger8(v8 *a, const v8 *b) {
+  const i8 keep = *a > *b;
+  *a = (v8)(((i8)*a & keep) | ((i8)*b & ~keep));
+}
+
+// Adds up how far the query lies outside a box of more than 16 lanes, in sixteen sums. A coordinate lies above the box
+// or under it, never both.
+RCF_INLINE void add_gaps(const float *query, const float *box, uint32_t half, v16 *total) {
+  uint32_t i = 0;
+  for (; i + 16 <= half; i += 16) {
+    v16 gap = LOAD(v16, query + i) - LOAD(v16, box + i);
+    const v16 under = LOAD(v16, query + half + i) - LOAD(v16, box + half + i);
+    larger16(&gap, &under);
+    *total += __builtin_elementwise_max(gap, (v16){0});
+  }
+  if (i < half) {
+    v8 gap = LOAD(v8, query + i) - LOAD(v8, box + i);
+    const v8 under = LOAD(v8, query + half + i) - LOAD(v8, box + half + i);
+    larger8(&gap, &under);
+    gap = __builtin_elementwise_max(gap, (v8){0});
+    *total += __builtin_shufflevector(gap, (v8){0}, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+  }
+}
+
 // How far the query lies outside the box, summed over the lanes.
 RCF_INLINE float gap_sum(const float *query, const float *box, uint32_t lanes) {
   if (lanes == 4) {
@@ -58,12 +88,14 @@ RCF_INLINE float gap_sum(const float *query, const float *box, uint32_t lanes) {
     return sum8(&gap);
   }
   v16 total = {0};
-  for (uint32_t i = 0; i < lanes; i += 16)
-    total += __builtin_elementwise_max(LOAD(v16, query + i) - LOAD(v16, box + i), (v16){0});
+  if (lanes == 16)
+    total = __builtin_elementwise_max(LOAD(v16, query) - LOAD(v16, box), (v16){0});
+  else
+    add_gaps(query, box, lanes / 2, &total);
   return sum16(&total);
 }
 
-// The first two steps of the reduction, down to four sums.
+// The first steps of the reduction, down to four sums.
 RCF_INLINE void gap_quarters(const float *query, const float *box, uint32_t lanes, v4 *sums) {
   if (lanes == 4) {
     *sums = __builtin_elementwise_max(LOAD(v4, query) - LOAD(v4, box), (v4){0});
@@ -73,14 +105,18 @@ RCF_INLINE void gap_quarters(const float *query, const float *box, uint32_t lane
   if (lanes == 8) {
     gap = __builtin_elementwise_max(LOAD(v8, query) - LOAD(v8, box), (v8){0});
   } else {
-    v16 wide = __builtin_elementwise_max(LOAD(v16, query) - LOAD(v16, box), (v16){0});
+    v16 wide = {0};
+    if (lanes == 16)
+      wide = __builtin_elementwise_max(LOAD(v16, query) - LOAD(v16, box), (v16){0});
+    else
+      add_gaps(query, box, lanes / 2, &wide);
     gap = __builtin_shufflevector(wide, wide, 0, 1, 2, 3, 4, 5, 6, 7) +
           __builtin_shufflevector(wide, wide, 8, 9, 10, 11, 12, 13, 14, 15);
   }
   *sums = __builtin_shufflevector(gap, gap, 0, 1, 2, 3) + __builtin_shufflevector(gap, gap, 4, 5, 6, 7);
 }
 
-// Four times gap_sum, for up to 16 lanes, with one reduction for all: the same sums in the same order.
+// Four times gap_sum with one reduction for all: the same sums in the same order.
 RCF_INLINE void gap_sums4(const float *query, const float *const *boxes, uint32_t lanes, v4 *gaps) {
   v4 a, b, c, d;
   gap_quarters(query, boxes[0], lanes, &a);
@@ -126,6 +162,38 @@ RCF_INLINE int maximum(float *target, const float *a, const float *b, uint32_t l
     target[i] = larger;
   }
   return changed;
+}
+
+// The same for more than 16 lanes, with the sum of the sides; bits count as differing, not values.
+RCF_INLINE float unite_wide(float *target, const float *a, const float *b, uint32_t half, int *changed) {
+  v16 total = {0};
+  i16 differs = {0};
+  uint32_t i = 0;
+  for (; i + 16 <= half; i += 16) {
+    v16 high = LOAD(v16, a + i), low = LOAD(v16, a + half + i);
+    const v16 other_high = LOAD(v16, b + i), other_low = LOAD(v16, b + half + i);
+    larger16(&high, &other_high);
+    larger16(&low, &other_low);
+    differs |= (i16)high ^ LOAD(i16, target + i);
+    differs |= (i16)low ^ LOAD(i16, target + half + i);
+    STORE(v16, target + i, high);
+    STORE(v16, target + half + i, low);
+    total += high + low;
+  }
+  if (i < half) {
+    v8 high = LOAD(v8, a + i), low = LOAD(v8, a + half + i);
+    const v8 other_high = LOAD(v8, b + i), other_low = LOAD(v8, b + half + i);
+    larger8(&high, &other_high);
+    larger8(&low, &other_low);
+    const i8 rest = ((i8)high ^ LOAD(i8, target + i)) | ((i8)low ^ LOAD(i8, target + half + i));
+    differs |= __builtin_shufflevector(rest, (i8){0}, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+    STORE(v8, target + i, high);
+    STORE(v8, target + half + i, low);
+    const v8 side = high + low;
+    total += __builtin_shufflevector(side, (v8){0}, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+  }
+  *changed = __builtin_reduce_or(differs) != 0;
+  return sum16(&total);
 }
 
 // Whether the query lies inside the box and touches none of its sides; 4, 8 or 16 lanes.

@@ -1,40 +1,5 @@
 // Scores and attributions: descend to a leaf, then come back up until a box contains the query.
-#include "forest_lanes.h"
-
-// Descents that go on together, so that their cache misses overlap: of one query in many trees or of many queries in
-// one tree. Level i of descent k is path[i * RCF_LOCKSTEP + k]: inner nodes from the root, then, from depths[k] on,
-// the leaf.
-typedef struct {
-  const rcf_node *nodes[RCF_LOCKSTEP];
-  const float *queries[RCF_LOCKSTEP];
-  uint16_t roots[RCF_LOCKSTEP];
-  uint32_t depths[RCF_LOCKSTEP];
-} descents;
-
-RCF_INLINE void descend(descents *d, uint16_t *path) {
-  uint32_t references[RCF_LOCKSTEP], depths[RCF_LOCKSTEP];
-  for (uint32_t k = 0; k < RCF_LOCKSTEP; k++) {
-    references[k] = d->roots[k];
-    depths[k] = 0;
-  }
-  for (;; path += RCF_LOCKSTEP) {
-    uint32_t all = RCF_LEAF;
-#pragma clang loop unroll(full)
-    for (uint32_t k = 0; k < RCF_LOCKSTEP; k++) {
-      const uint32_t here = references[k], inner = here < RCF_LEAF;
-      path[k] = (uint16_t)here;
-      all &= here;
-      // At a leaf the step is made from some node all the same, and not taken.
-      uint32_t next = child_of(d->nodes[k] + entry_of(here), d->queries[k]);
-      // Keeps the compiler from packing the references into a vector, only to take them out again at every step.
-      __asm__("" : "+r"(next));
-      references[k] = inner ? next : here;
-      depths[k] += inner;
-    }
-    if (all) break;
-  }
-  for (uint32_t k = 0; k < RCF_LOCKSTEP; k++) d->depths[k] = depths[k];
-}
+#include "forest_descent.h"
 
 #define RCF_AHEAD 3
 
@@ -81,42 +46,42 @@ RCF_INLINE double seen_score(const tree_view *v, const uint16_t *path, uint32_t 
 
 // Expected 1 / (depth + 1) over the cuts that would separate the query, not yet normalised.
 //
-// Where a box contains the query, all above do, and their separations are 0. Only a query inside the box of the
-// leaf's parent can equal the leaf, so no other point is ever read.
+// Where a box contains the query, all above do, and their separations are 0: small boxes need not be read then. Large
+// ones are all the same, because to stop is a jump that cannot be foreseen and waits for the sum of a whole box. Only a
+// query inside the box of the leaf's parent can equal the leaf, so no other point is ever read.
 RCF_INLINE double ascend(
     const tree_view *v, const float *query, const uint16_t *path, uint32_t depth, uint32_t lanes) {
   const double *inverse_depth = v->forest->inverse_depth;
   double score = inverse_depth[depth];
   uint32_t level = depth;
-  if (lanes <= 16)
-    for (; level >= 4; level -= 4) {
-      const uint16_t *nodes = path + (level - 4) * RCF_LOCKSTEP;
-      const float *boxes[4];
-      v4 range, gap;
-      for (uint32_t j = 0; j < 4; j++) {
-        const uint32_t node = nodes[(3 - j) * RCF_LOCKSTEP];
-        boxes[j] = v->boxes + (size_t)node * lanes;
-        range[j] = v->ranges[node];
-      }
-      gap_sums4(query, boxes, lanes, &gap);
-      const d4 gaps = __builtin_convertvector(gap, d4);
-      const d4 separation = gaps / (__builtin_convertvector(range, d4) + gaps);
-      if (level == depth && gap[0] == 0) goto contained;
-      score += separation[0] * (inverse_depth[level - 1] - score);
-      score += separation[1] * (inverse_depth[level - 2] - score);
-      score += separation[2] * (inverse_depth[level - 3] - score);
-      score += separation[3] * (inverse_depth[level - 4] - score);
-      if (gap[3] == 0) return score;
+  for (; level >= 4; level -= 4) {
+    const uint16_t *nodes = path + (level - 4) * RCF_LOCKSTEP;
+    const float *boxes[4];
+    v4 range, gap;
+    for (uint32_t j = 0; j < 4; j++) {
+      const uint32_t node = nodes[(3 - j) * RCF_LOCKSTEP];
+      boxes[j] = v->boxes + (size_t)node * lanes;
+      range[j] = v->ranges[node];
     }
+    gap_sums4(query, boxes, lanes, &gap);
+    const d4 gaps = __builtin_convertvector(gap, d4);
+    const d4 separation = gaps / (__builtin_convertvector(range, d4) + gaps);
+    if (level == depth && gap[0] == 0) goto contained;
+    const d4 depths = LOAD(d4, inverse_depth + level - 4);
+    const d4 cut = separation * __builtin_shufflevector(depths, depths, 3, 2, 1, 0), stay = 1 - separation;
+    score = cut[0] + stay[0] * score;
+    score = cut[1] + stay[1] * score;
+    score = cut[2] + stay[2] * score;
+    score = cut[3] + stay[3] * score;
+    if (lanes <= 16 && gap[3] == 0) return score;
+  }
   while (level > 0) {
     const uint32_t node = path[--level * RCF_LOCKSTEP];
     const float gap = gap_sum(query, v->boxes + (size_t)node * lanes, lanes);
-    if (gap == 0) {
-      if (level + 1 == depth) goto contained;
-      return score;
-    }
+    if (level + 1 == depth && gap == 0) goto contained;
+    if (lanes <= 16 && gap == 0) return score;
     const double separation = (double)gap / ((double)v->ranges[node] + (double)gap);
-    score += separation * (inverse_depth[level] - score);
+    score = separation * inverse_depth[level] + (1 - separation) * score;
   }
   if (depth > 0) return score;
 contained:
@@ -140,13 +105,13 @@ RCF_INLINE void score_group(
   descents d;
   const uint32_t left = f->tree_count - first;
   const uint32_t count = left < RCF_LOCKSTEP ? left : RCF_LOCKSTEP;
-  for (uint32_t k = 0; k < RCF_LOCKSTEP; k++) {
-    const size_t tree = first + (k < count ? k : count - 1);
+  for (uint32_t k = 0; k < count; k++) {
     d.queries[k] = query;
-    d.nodes[k] = f->nodes + tree * f->capacity;
-    d.roots[k] = f->trees[tree].root;
+    d.nodes[k] = f->nodes + (size_t)(first + k) * f->capacity;
+    d.roots[k] = f->trees[first + k].root;
   }
-  descend(&d, f->paths);
+  fill_up(&d, count);
+  descend(&d, f->paths, count, 0);
   for (uint32_t k = 0; k < count; k++) {
     const tree_view view = view_of(f, first + k);
     if (first + k >= f->boxed_trees)
@@ -189,9 +154,10 @@ RCF_DISPATCH void rcf_score_some(
   }
 }
 
+// The last descent of the last group is the departing point's.
 RCF_INLINE void score_queries(
     const rcf_forest *f, uint32_t tree, const float *queries, uint32_t count, double *scores,
-    uint32_t lanes) {
+    uint32_t leaving, rcf_walk *walk, uint32_t lanes) {
   const tree_view view = view_of(f, tree);
   if (tree >= f->boxed_trees) rcf_rebuild(f, tree, f->scratch_boxes, f->scratch_ranges);
   const double normaliser = f->log2_table[f->trees[tree].mass + 1];
@@ -200,28 +166,33 @@ RCF_INLINE void score_queries(
     d.nodes[k] = view.nodes;
     d.roots[k] = f->trees[tree].root;
   }
-  for (uint32_t first = 0; first < count; first += RCF_LOCKSTEP) {
+  for (uint32_t first = 0, group; first < count; first += group) {
     const uint32_t left = count - first;
-    const uint32_t group = left < RCF_LOCKSTEP ? left : RCF_LOCKSTEP;
-    for (uint32_t k = 0; k < RCF_LOCKSTEP; k++)
-      d.queries[k] = queries + (size_t)(first + (k < group ? k : group - 1)) * lanes;
-    descend(&d, f->paths);
+    const uint32_t room = left <= RCF_LOCKSTEP && walk ? RCF_LOCKSTEP - 1 : RCF_LOCKSTEP;
+    group = left < room ? left : room;
+    uint32_t walkers = group;
+    for (uint32_t k = 0; k < group; k++) d.queries[k] = queries + (size_t)(first + k) * lanes;
+    if (walk && group == left) d.queries[walkers++] = stored_point(f, tree, leaving);
+    fill_up(&d, walkers);
+    descend(&d, f->paths, walkers, 1);
     for (uint32_t k = 0; k < group; k++) {
       if (k + 1 < group) prefetch(&view, f->paths + k + 1, d.depths[k + 1], lanes);
       scores[first + k] += ascend(&view, d.queries[k], f->paths + k, d.depths[k], lanes) * normaliser;
     }
+    if (walk && group == left) *walk = (rcf_walk){f->paths + group, f->paths + group - 1};
   }
 }
 
 RCF_DISPATCH void rcf_score_block(
-    const rcf_forest *f, uint32_t tree, const float *queries, uint32_t count, double *scores) {
+    const rcf_forest *f, uint32_t tree, const float *queries, uint32_t count, double *scores,
+    uint32_t leaving, rcf_walk *walk) {
   switch (f->lanes) {
-    case 4: score_queries(f, tree, queries, count, scores, 4); break;
-    case 8: score_queries(f, tree, queries, count, scores, 8); break;
-    case 16: score_queries(f, tree, queries, count, scores, 16); break;
-    case 96: score_queries(f, tree, queries, count, scores, 96); break;
-    case 192: score_queries(f, tree, queries, count, scores, 192); break;
-    default: score_queries(f, tree, queries, count, scores, f->lanes);
+    case 4: score_queries(f, tree, queries, count, scores, leaving, walk, 4); break;
+    case 8: score_queries(f, tree, queries, count, scores, leaving, walk, 8); break;
+    case 16: score_queries(f, tree, queries, count, scores, leaving, walk, 16); break;
+    case 96: score_queries(f, tree, queries, count, scores, leaving, walk, 96); break;
+    case 192: score_queries(f, tree, queries, count, scores, leaving, walk, 192); break;
+    default: score_queries(f, tree, queries, count, scores, leaving, walk, f->lanes);
   }
 }
 

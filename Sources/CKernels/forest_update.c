@@ -1,6 +1,6 @@
 // Insertion and deletion of points. Boxes are exact unions at every moment, so that a tree rebuilt from its points
 // has the same boxes, bit for bit.
-#include "forest_lanes.h"
+#include "forest_descent.h"
 
 // SplitMix64; a tree owns its generator.
 RCF_INLINE double uniform(rcf_tree *tree) {
@@ -79,6 +79,17 @@ RCF_INLINE uint16_t take_node(tree_state *s) {
   return free;
 }
 
+// target = max(box, query), and the sum of its sides.
+RCF_INLINE void grow(float *target, float *range, const float *box, const float *query, uint32_t lanes) {
+  int changed;
+  if (lanes > 16) {
+    *range = unite_wide(target, box, query, lanes / 2, &changed);
+    return;
+  }
+  maximum(target, box, query, lanes);
+  *range = range_sum(target, lanes);
+}
+
 // Puts a new inner node with `cut` where `link` points, above what was there.
 RCF_INLINE void splice(
     tree_state *s, uint16_t *link, rcf_node cut, int query_is_right, uint32_t mass, uint32_t entry,
@@ -90,9 +101,7 @@ RCF_INLINE void splice(
   cut.left_mass = query_is_right ? (uint16_t)mass : 1;
   s->nodes[node] = cut;
   *link = node;
-  float *target = s->boxes + (size_t)node * lanes;
-  maximum(target, query, box, lanes);
-  s->ranges[node] = range_sum(target, lanes);
+  grow(s->boxes + (size_t)node * lanes, s->ranges + node, box, query, lanes);
 }
 
 // The box of a child: its own, or its point's in `leaf`.
@@ -112,7 +121,12 @@ RCF_INLINE int unite(
   const float *a = child_box(f, tree, boxes, nodes[node].left, lanes, left);
   const float *b = child_box(f, tree, boxes, nodes[node].right, lanes, right);
   float *box = boxes + (size_t)node * lanes;
-  const int changed = maximum(box, a, b, lanes);
+  int changed;
+  if (lanes > 16) {
+    ranges[node] = unite_wide(box, a, b, lanes / 2, &changed);
+    return changed;
+  }
+  changed = maximum(box, a, b, lanes);
   if (changed) ranges[node] = range_sum(box, lanes);
   return changed;
 }
@@ -137,11 +151,12 @@ RCF_DISPATCH void rcf_rebuild(const rcf_forest *f, uint32_t tree, float *boxes, 
   }
 }
 
-// From the root: at each box the query is separated with probability gap / (range + gap), by a cut uniform in the
-// gaps; else the box grows to hold it and the walk goes on. The same distribution as drawing a cut at every level
-// from the leaf up and keeping the highest that separates.
+// From the root along the way of the query: at each box it is separated with probability gap / (range + gap), by a cut
+// uniform in the gaps; else the box grows to hold it and the walk goes on. The same distribution as drawing a cut at
+// every level from the leaf up and keeping the highest that separates.
 RCF_INLINE int32_t insert(
-    tree_state *s, const float *query, uint32_t entry, uint32_t position, uint32_t lanes) {
+    tree_state *s, const float *query, uint32_t entry, uint32_t position, const uint16_t *path,
+    uint32_t lanes) {
   const rcf_forest *f = s->forest;
   const uint32_t half = lanes / 2;
   uint16_t *link = &s->tree->root;
@@ -153,8 +168,8 @@ RCF_INLINE int32_t insert(
   }
   float *leaf_box = f->lane_scratch;
   int query_is_right = 0;
-  for (;;) {
-    const uint32_t reference = *link;
+  for (;; path += RCF_LOCKSTEP) {
+    const uint32_t reference = *path;
     if (is_leaf(reference)) {
       const uint32_t other = entry_of(reference);
       point_lanes(stored_point(f, s->number, other), f->dimensions, lanes, 0, leaf_box);
@@ -177,28 +192,13 @@ RCF_INLINE int32_t insert(
         splice(s, link, cut, query_is_right, mass, entry, query, box, lanes);
         return -1;
       }
-      maximum(box, box, query, lanes);
-      s->ranges[reference] = range_sum(box, lanes);
+      grow(box, s->ranges + reference, box, query, lanes);
     }
     rcf_node *node = s->nodes + reference;
-    const int right = query[node->dimension] > node->cut;
+    const int right = path[RCF_LOCKSTEP] != node->left;
     mass = right ? mass - node->left_mass : node->left_mass;
     node->left_mass += !right;
     link = right ? &node->right : &node->left;
-  }
-}
-
-RCF_DISPATCH int32_t rcf_insert(
-    const rcf_forest *f, uint32_t tree, const float *query, uint32_t entry, uint32_t position) {
-  tree_state state = state_of(f, tree);
-  if (tree >= f->boxed_trees) rcf_rebuild(f, tree, f->scratch_boxes, f->scratch_ranges);
-  switch (f->lanes) {
-    case 4: return insert(&state, query, entry, position, 4);
-    case 8: return insert(&state, query, entry, position, 8);
-    case 16: return insert(&state, query, entry, position, 16);
-    case 96: return insert(&state, query, entry, position, 96);
-    case 192: return insert(&state, query, entry, position, 192);
-    default: return insert(&state, query, entry, position, f->lanes);
   }
 }
 
@@ -206,27 +206,10 @@ RCF_DISPATCH int32_t rcf_insert(
 // not change changes none above it. Returns whether it did.
 RCF_INLINE int shrink(tree_state *s, const float *query, uint32_t number, uint32_t lanes) {
   const rcf_forest *f = s->forest;
-  const rcf_node *node = s->nodes + number;
   float *box = s->boxes + (size_t)number * lanes;
-  const float *left = NULL, *right = NULL;
-  int changed = 0;
-  const uint32_t step = lanes < 16 ? lanes : 16;
-  for (uint32_t start = 0; start < lanes; start += 32 * step) {
-    const uint32_t end = lanes - start < 32 * step ? lanes : start + 32 * step;
-    uint32_t touched = 0;
-    for (uint32_t i = start, bit = 1; i < end; i += step, bit <<= 1)
-      touched |= strictly_inside(query + i, box + i, step) ? 0 : bit;
-    for (; touched; touched &= touched - 1) {
-      const uint32_t i = start + step * (uint32_t)__builtin_ctz(touched);
-      if (!left) {
-        left = child_box(f, s->number, s->boxes, node->left, lanes, f->lane_scratch + lanes);
-        right = child_box(f, s->number, s->boxes, node->right, lanes, f->lane_scratch + 2 * lanes);
-      }
-      changed |= maximum(box + i, left + i, right + i, step);
-    }
-  }
-  if (changed) s->ranges[number] = range_sum(box, lanes);
-  return changed;
+  // A large box is touched somewhere nearly always.
+  if (lanes <= 16 && strictly_inside(query, box, lanes)) return 0;
+  return unite(f, s->number, s->boxes, s->ranges, s->nodes, number, lanes);
 }
 
 // Gives the leaf's own entry a twin's key, so that the twin's entry is the one that becomes free.
@@ -243,56 +226,128 @@ RCF_INLINE uint32_t trade_places(const rcf_forest *f, uint32_t tree, uint32_t en
   return entry;
 }
 
-RCF_INLINE uint32_t delete(tree_state *s, uint32_t entry, int32_t *left, uint32_t lanes, int boxed) {
+// The inner node that a deletion took out, its level, and what stands in its place.
+typedef struct {
+  uint32_t node, level, leaf, remaining;
+} removal;
+
+// Removes one copy of the point of an entry and returns the entry that became free; `gone` names the node that went
+// with it, or none where copies stay.
+RCF_INLINE uint32_t delete(
+    tree_state *s, uint32_t entry, const uint16_t *path, removal *gone, uint32_t lanes, int boxed) {
   const rcf_forest *f = s->forest;
   rcf_node *nodes = s->nodes;
-  uint16_t *path = f->paths;
-  float *query = f->lane_scratch + 3 * lanes;
-  point_lanes(stored_point(f, s->number, entry), f->dimensions, lanes, -1, query);
-  uint32_t reference = s->tree->root, mass = s->tree->mass--, depth = 0;
-  while (!is_leaf(reference)) {
-    path[depth++] = (uint16_t)reference;
-    rcf_node *node = nodes + reference;
-    const int right = query[node->dimension] > node->cut;
-    mass = right ? mass - node->left_mass : node->left_mass;
-    node->left_mass -= !right;
-    reference = right ? node->right : node->left;
+  uint32_t mass = s->tree->mass--, depth = 0;
+  for (; !is_leaf(path[depth * RCF_LOCKSTEP]); depth++) {
+    rcf_node *node = nodes + path[depth * RCF_LOCKSTEP];
+    const int left = path[(depth + 1) * RCF_LOCKSTEP] == node->left;
+    mass = left ? node->left_mass : mass - node->left_mass;
+    node->left_mass -= left;
   }
-  *left = mass == 1;
-  if (mass > 1)
-    return entry_of(reference) == entry ? trade_places(f, s->number, entry) : entry;
+  const uint16_t leaf = path[depth * RCF_LOCKSTEP];
+  *gone = (removal){.node = RCF_NONE, .leaf = leaf};
+  if (mass > 1) return entry_of(leaf) == entry ? trade_places(f, s->number, entry) : entry;
   if (depth == 0) {
     s->tree->root = RCF_NONE;
     return entry;
   }
-  const uint16_t parent = path[depth - 1];
-  const uint16_t sibling = nodes[parent].left == reference ? nodes[parent].right : nodes[parent].left;
+  const uint16_t parent = path[(depth - 1) * RCF_LOCKSTEP];
+  const uint16_t sibling = nodes[parent].left == leaf ? nodes[parent].right : nodes[parent].left;
+  *gone = (removal){parent, depth - 1, leaf, sibling};
   if (depth == 1) {
     s->tree->root = sibling;
   } else {
-    rcf_node *above = nodes + path[depth - 2];
+    rcf_node *above = nodes + path[(depth - 2) * RCF_LOCKSTEP];
     if (above->left == parent) above->left = sibling;
     else above->right = sibling;
   }
   nodes[parent].left = s->tree->free_node;
   s->tree->free_node = parent;
   if (!boxed) return entry;
+  float *query = f->lane_scratch + 3 * lanes;
+  if (lanes <= 16)
+    point_lanes(stored_point(f, s->number, entry), f->dimensions, lanes, -1, query);
   for (uint32_t level = depth - 1; level-- > 0;)
-    if (!shrink(s, query, path[level], lanes)) break;
+    if (!shrink(s, query, path[level * RCF_LOCKSTEP], lanes)) break;
   return entry;
 }
 
-RCF_DISPATCH uint32_t rcf_delete(const rcf_forest *f, uint32_t tree, uint32_t entry, int32_t *left) {
-  tree_state state = state_of(f, tree);
-  const int boxed = tree < f->boxed_trees;
-  switch (f->lanes) {
-    case 4: return delete(&state, entry, left, 4, boxed);
-    case 8: return delete(&state, entry, left, 8, boxed);
-    case 16: return delete(&state, entry, left, 16, boxed);
-    case 96: return delete(&state, entry, left, 96, boxed);
-    case 192: return delete(&state, entry, left, 192, boxed);
-    default: return delete(&state, entry, left, f->lanes, boxed);
+// Takes the node that is gone out of a way through it. A shorter way has its leaf at that level, because it was found
+// together with the departing point's.
+RCF_INLINE void lead_around(const tree_state *s, uint16_t *path, const removal *gone, const float *query) {
+  path += (size_t)gone->level * RCF_LOCKSTEP;
+  if (*path != gone->node) return;
+  if (path[RCF_LOCKSTEP] != gone->leaf) {
+    do {
+      path[0] = path[RCF_LOCKSTEP];
+      path += RCF_LOCKSTEP;
+    } while (!is_leaf(path[-RCF_LOCKSTEP]));
+    return;
   }
+  uint32_t reference = gone->remaining;
+  for (; !is_leaf(reference); path += RCF_LOCKSTEP) {
+    *path = (uint16_t)reference;
+    reference = child_of(s->nodes + reference, query);
+  }
+  *path = (uint16_t)reference;
+}
+
+RCF_INLINE uint32_t replace(
+    const rcf_forest *f, uint32_t tree, uint32_t leaving, const float *query, uint32_t position, float key,
+    const rcf_walk *walk, uint32_t lanes) {
+  tree_state state = state_of(f, tree);
+  removal gone;
+  const int boxed = tree < f->boxed_trees;
+  const uint32_t total = state.tree->mass;
+  const uint32_t entry = delete(&state, leaving, walk->departure, &gone, lanes, boxed);
+  if (gone.node != RCF_NONE) lead_around(&state, walk->arrival, &gone, query);
+  if (!boxed) rcf_rebuild(f, tree, f->scratch_boxes, f->scratch_ranges);
+  const int32_t joined = insert(&state, query, entry, position, walk->arrival, lanes);
+  f->keys[(size_t)tree * f->capacity + entry] = key;
+  return (gone.node != RCF_NONE || total == 1 ? RCF_LEFT : 0) | (joined < 0 ? 0 : RCF_JOINED);
+}
+
+RCF_DISPATCH uint32_t rcf_replace(
+    const rcf_forest *f, uint32_t tree, uint32_t leaving, const float *query, uint32_t position, float key,
+    const rcf_walk *walk) {
+  switch (f->lanes) {
+    case 4: return replace(f, tree, leaving, query, position, key, walk, 4);
+    case 8: return replace(f, tree, leaving, query, position, key, walk, 8);
+    case 16: return replace(f, tree, leaving, query, position, key, walk, 16);
+    case 96: return replace(f, tree, leaving, query, position, key, walk, 96);
+    case 192: return replace(f, tree, leaving, query, position, key, walk, 192);
+    default: return replace(f, tree, leaving, query, position, key, walk, f->lanes);
+  }
+}
+
+RCF_DISPATCH int32_t rcf_insert(
+    const rcf_forest *f, uint32_t tree, const float *query, uint32_t entry, uint32_t position) {
+  tree_state state = state_of(f, tree);
+  if (tree >= f->boxed_trees) rcf_rebuild(f, tree, f->scratch_boxes, f->scratch_ranges);
+  uint16_t *path = f->due_paths;
+  uint32_t reference = state.tree->root;
+  for (; !is_leaf(reference); path += RCF_LOCKSTEP) {
+    *path = (uint16_t)reference;
+    reference = child_of(state.nodes + reference, query);
+  }
+  *path = (uint16_t)reference;
+  return insert(&state, query, entry, position, f->due_paths, f->lanes);
+}
+
+void rcf_find_walks(
+    const rcf_forest *f, const uint16_t *trees, uint32_t count, const uint16_t *leaving, const float *query,
+    rcf_walk *walks) {
+  descents d;
+  for (uint32_t i = 0; i < count; i++) {
+    const uint32_t tree = trees[i];
+    d.nodes[2 * i] = d.nodes[2 * i + 1] = f->nodes + (size_t)tree * f->capacity;
+    d.roots[2 * i] = d.roots[2 * i + 1] = f->trees[tree].root;
+    d.queries[2 * i] = stored_point(f, tree, leaving[tree]);
+    d.queries[2 * i + 1] = query;
+    walks[i] = (rcf_walk){f->due_paths + 2 * i, f->due_paths + 2 * i + 1};
+  }
+  fill_up(&d, 2 * count);
+  descend(&d, f->due_paths, 2 * count, 0);
 }
 
 // The order of the entries is not part of the state of a forest, so it must not break ties.
@@ -339,11 +394,6 @@ RCF_DISPATCH uint32_t rcf_last_entry(const rcf_forest *f, uint32_t tree) {
       last = i;
     }
   return found == 1 ? last : greatest_point(f, tree, most);
-}
-
-void rcf_prefetch(const rcf_forest *f, uint32_t tree, uint32_t entry) {
-  const float *point = stored_point(f, tree, entry);
-  for (uint32_t i = 0; i < f->dimensions; i += 16) __builtin_prefetch(point + i);
 }
 
 void rcf_query(const rcf_forest *f, const float *point, float *query) {

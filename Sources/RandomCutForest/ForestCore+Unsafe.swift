@@ -16,6 +16,13 @@ package struct ForestCore: ~Copyable {
   package let nextKey: UnsafeMutablePointer<Float>
   /// The entry that leaves each tree at its next acceptance.
   package let lastEntry: UnsafeMutablePointer<UInt16>
+  /// Whether every tree holds as many points as it can.
+  package var isFull = false
+  /// The trees that accept the next arrival once all are full, and the ways through the first of
+  /// them.
+  package let due: UnsafeMutablePointer<UInt16>
+  package let walks: UnsafeMutablePointer<rcf_walk>
+  package var dueCount = 0
   /// Query lanes of the point at hand.
   package let query: UnsafeMutablePointer<Float>
   /// The point at hand, and the last `shingleSize` inputs.
@@ -42,6 +49,8 @@ package struct ForestCore: ~Copyable {
       to: Int64.self, capacity: numberOfTrees)
     nextKey = (fixed + layout.nextKey).bindMemory(to: Float.self, capacity: numberOfTrees)
     lastEntry = (fixed + layout.lastEntry).bindMemory(to: UInt16.self, capacity: numberOfTrees)
+    due = (fixed + layout.due).bindMemory(to: UInt16.self, capacity: numberOfTrees)
+    walks = (fixed + layout.walks).bindMemory(to: rcf_walk.self, capacity: Int(RCF_WALKS))
     let lanes = laneCount(dimensions: dimensions)
     query = (fixed + layout.query).bindMemory(to: Float.self, capacity: lanes)
     point = (fixed + layout.point).bindMemory(to: Float.self, capacity: dimensions)
@@ -204,7 +213,7 @@ func allocateZeroed(_ byteCount: Int) -> UnsafeMutableRawPointer {
 
 /// Offsets of the arrays that never change their size.
 struct FixedLayout {
-  let forest, treeStates, nextAcceptance, nextKey, lastEntry: Int
+  let forest, treeStates, nextAcceptance, nextKey, lastEntry, due, walks: Int
   let query, point, shingle, laneScratch, log2, inverse: Int
   let byteCount: Int
 
@@ -222,6 +231,8 @@ struct FixedLayout {
     nextAcceptance = end.take(8 * numberOfTrees)
     nextKey = end.take(4 * numberOfTrees)
     lastEntry = end.take(2 * numberOfTrees)
+    due = end.take(2 * numberOfTrees)
+    walks = end.take(MemoryLayout<rcf_walk>.stride * Int(RCF_WALKS))
     query = end.take(4 * lanes)
     point = end.take(4 * dimensions)
     shingle = end.take(4 * dimensions)
@@ -234,7 +245,7 @@ struct FixedLayout {
 
 /// Offsets of the arrays whose size follows the capacity of the trees.
 struct TreeLayout {
-  let boxes, ranges, scratchBoxes, scratchRanges, nodes, keys, points, paths, order: Int
+  let boxes, ranges, scratchBoxes, scratchRanges, nodes, keys, points, paths, duePaths, order: Int
   let byteCount: Int
 
   init(capacity: Int, lanes: Int, trees: Int, boxed: Int, isWide: Bool) {
@@ -248,6 +259,7 @@ struct TreeLayout {
     keys = end.take(4 * capacity * trees)
     points = end.take((isWide ? 4 : 2) * capacity * trees)
     paths = end.take(2 * capacity * Int(RCF_LOCKSTEP))
+    duePaths = end.take(2 * capacity * Int(RCF_LOCKSTEP))
     order = end.take(2 * capacity)
     byteCount = end.bytes
   }
@@ -261,6 +273,7 @@ struct TreeLayout {
     forest.pointee.keys = (memory + keys).assumingMemoryBound(to: Float.self)
     forest.pointee.points = memory + points
     forest.pointee.paths = (memory + paths).assumingMemoryBound(to: UInt16.self)
+    forest.pointee.due_paths = (memory + duePaths).assumingMemoryBound(to: UInt16.self)
     forest.pointee.order = (memory + order).assumingMemoryBound(to: UInt16.self)
   }
 }

@@ -1,4 +1,4 @@
-import CKernels
+package import CKernels
 
 /// The clock of the time-decayed reservoirs of all trees.
 ///
@@ -95,20 +95,25 @@ extension ForestCore {
     schedule(tree, at: arrival, elapsed: elapsed)
   }
 
+  /// Puts the query in the place of the sample that leaves next.
   private mutating func replace(
     _ tree: Int, query: UnsafePointer<Float>, position: Int, key: Float
   ) {
-    let entry = evict(tree, entry: Int(lastEntry[tree]))
-    hold(tree, query: query, position: position, entry: entry, key: key)
+    var number = UInt16(tree)
+    rcf_find_walks(forest, &number, 1, lastEntry, query, walks)
+    replace(tree, query: query, position: position, key: key, walk: walks)
   }
 
-  /// Takes the sample `entry` out of the tree; returns the entry that is free now.
-  package mutating func evict(_ tree: Int, entry: Int) -> Int {
-    let position = Int(forest.pointee.position(tree * capacity + entry))
-    var left: Int32 = 0
-    let free = Int(rcf_delete(forest, UInt32(tree), UInt32(entry), &left))
-    if left != 0 { store.release(position) }
-    return free
+  package mutating func replace(
+    _ tree: Int, query: UnsafePointer<Float>, position: Int, key: Float,
+    walk: UnsafePointer<rcf_walk>
+  ) {
+    let leaving = lastEntry[tree]
+    let left = Int(forest.pointee.position(tree * capacity + Int(leaving)))
+    let outcome = rcf_replace(
+      forest, UInt32(tree), UInt32(leaving), query, UInt32(position), key, walk)
+    if outcome & RCF_LEFT != 0 { store.release(left) }
+    if outcome & RCF_JOINED == 0 { store.retain(position) }
   }
 
   package mutating func hold(

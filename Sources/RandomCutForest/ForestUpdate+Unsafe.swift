@@ -4,36 +4,71 @@ import CKernels
 package let blockSize = 64
 
 extension ForestCore {
-  /// Offers the point at hand to every tree.
-  package mutating func offer(weight: Double, initialAcceptFraction: Double) {
+  /// Makes ready for the next arrival: room, and the ways through the trees that will take it.
+  ///
+  /// Best done before scoring, which takes longer than the memory that is asked for here.
+  package mutating func expect() {
     if clock.arrivalsBeforeRebase == 0 { rebase() }
-    clock.arrivals += 1
     growTrees(forPoints: 1)
     makeRoom(points: 1)
+    dueCount = 0
+    // Full trees stay full.
+    if !isFull { isFull = (0..<numberOfTrees).allSatisfy { mass(ofTree: $0) == sampleSize } }
+    guard isFull else { return }
+    let arrival = clock.arrivals + 1
+    for tree in 0..<numberOfTrees where nextAcceptance[tree] <= arrival {
+      due[dueCount] = UInt16(tree)
+      dueCount += 1
+    }
+    if dueCount > 0 { findWalks(of: due, count: min(dueCount, Int(RCF_WALKS))) }
+  }
+
+  private func findWalks(of trees: UnsafePointer<UInt16>, count: Int) {
+    rcf_find_walks(forest, trees, UInt32(count), lastEntry, query, walks)
+  }
+
+  /// Offers the point at hand to every tree; `expect` came before.
+  package mutating func offer(weight: Double, initialAcceptFraction: Double) {
+    clock.arrivals += 1
+    if weight == 1 && isFull {
+      offerToDue()
+      return
+    }
     let arrival = clock.arrivals
-    var position = -1
-    for tree in 0..<numberOfTrees where nextAcceptance[tree] <= arrival || weight != 1 {
-      if position < 0 { position = store.append(point) }
-      let isFull = mass(ofTree: tree) == sampleSize
-      if !isFull {
+    let position = store.append(point)
+    for tree in 0..<numberOfTrees {
+      if mass(ofTree: tree) < sampleSize {
         fill(
           tree, query: query, position: position, arrival: arrival, weight: weight,
           initialAcceptFraction: initialAcceptFraction)
-      } else if weight == 1 {
-        acceptScheduled(tree, query: query, position: position, arrival: arrival)
-      } else {
+      } else if weight != 1 {
         acceptWeighted(tree, query: query, position: position, arrival: arrival, weight: weight)
+      } else if nextAcceptance[tree] <= arrival {
+        acceptScheduled(tree, query: query, position: position, arrival: arrival)
       }
     }
-    if position < 0 { store.appendUntaken(point) }
   }
 
-  /// Asks for what the next arrival will push out: it was last touched long ago.
-  ///
-  /// Best done before scoring, which takes longer than the memory.
-  package func prefetchDepartures() {
-    for tree in 0..<numberOfTrees where nextAcceptance[tree] == clock.arrivals + 1 {
-      rcf_prefetch(forest, UInt32(tree), UInt32(lastEntry[tree]))
+  /// The usual case: all trees are full and all points weigh the same.
+  private mutating func offerToDue() {
+    guard dueCount > 0 else {
+      store.appendUntaken(point)
+      return
+    }
+    let position = store.append(point)
+    var first = 0
+    while first < dueCount {
+      let count = min(dueCount - first, Int(RCF_WALKS))
+      if first > 0 { findWalks(of: due + first, count: count) }
+      for k in 0..<count {
+        let tree = Int(due[first + k])
+        replace(tree, query: query, position: position, key: nextKey[tree], walk: walks + k)
+      }
+      for k in 0..<count {
+        schedule(
+          Int(due[first + k]), at: clock.arrivals, elapsed: clock.elapsed)
+      }
+      first += count
     }
   }
 
@@ -74,16 +109,22 @@ extension ForestCore {
         let accepted = isFull ? Int(min(Int64(count), nextAcceptance[tree] - firstArrival)) : next
         let scored = max(next, firstScored)
         let end = min(count, accepted + 1)
+        var hasWalk = false
         if scored < end {
+          hasWalk = isFull && accepted < count
           rcf_score_block(
             forest, UInt32(tree), block.queries + scored * lanes, UInt32(end - scored),
-            block.scores + scored)
+            block.scores + scored, UInt32(lastEntry[tree]), hasWalk ? walks : nil)
         }
         if accepted < count {
           let query = block.queries + accepted * lanes
           let position = block.positions[accepted]
           let arrival = firstArrival + Int64(accepted)
-          if isFull {
+          if hasWalk {
+            replace(tree, query: query, position: position, key: nextKey[tree], walk: walks)
+            schedule(
+              tree, at: arrival, elapsed: clock.timeDecay * Double(arrival - clock.base))
+          } else if isFull {
             acceptScheduled(tree, query: query, position: position, arrival: arrival)
           } else {
             fill(

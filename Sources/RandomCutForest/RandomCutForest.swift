@@ -80,8 +80,8 @@ public struct RandomCutForest: ~Copyable {
     let isComplete = hasShingle
     core.form(input, shingling: shingling, learned: true)
     if isComplete && !isSamplingPaused && weight > 0 {
-      core.prefetchDepartures()
       core.prepareQuery()
+      core.expect()
       core.offer(weight: weight, initialAcceptFraction: configuration.initialAcceptFraction)
     }
     totalUpdates += 1
@@ -98,8 +98,8 @@ public struct RandomCutForest: ~Copyable {
     core.form(input, shingling: shingling, learned: true)
     var score = 0.0
     if isComplete {
-      core.prefetchDepartures()
       core.prepareQuery()
+      if !isSamplingPaused { core.expect() }
       if isReady { score = core.score() }
       if !isSamplingPaused {
         core.offer(weight: 1, initialAcceptFraction: configuration.initialAcceptFraction)

@@ -46,6 +46,7 @@ extension RandomCutForest {
     core.form(block.span, shingling: shingling, learned: true)
     if isComplete && !isSamplingPaused {
       core.prepareQuery()
+      core.expect()
       core.offer(weight: 1, initialAcceptFraction: configuration.initialAcceptFraction)
     }
     totalUpdates += 1

@@ -41,13 +41,29 @@ typedef struct {
   void *points;          // where in the store the point of an entry begins, in blocks: 16 or, if wide, 32 bits
   rcf_tree *trees;
   float *store;
-  uint16_t *paths;         // `capacity` levels of RCF_LOCKSTEP descents
+  uint16_t *paths;         // `capacity` levels of RCF_LOCKSTEP descents: of the queries that are scored
+  uint16_t *due_paths;     // as many: of the points that will leave and enter
   uint16_t *order;         // `capacity`
   float *lane_scratch;     // 4 * lanes
   const double *log2_table;      // of 0 ... sample size + 1
   const double *inverse_depth;   // 1 / (depth + 1)
   uint32_t tree_count, boxed_trees, capacity, dimensions, lanes, block, wide;
 } rcf_forest;
+
+/// The ways of a point that leaves a tree and of one that enters it: references from the root down to a leaf,
+/// RCF_LOCKSTEP apart, of the tree as it is before either.
+typedef struct {
+  const uint16_t *departure;
+  uint16_t *arrival;
+} rcf_walk;
+
+/// Trees whose walks are found together.
+#define RCF_WALKS (RCF_LOCKSTEP / 2)
+
+/// The point that left a tree has no other copy there.
+#define RCF_LEFT 1u
+/// The point that entered a tree joined an equal one.
+#define RCF_JOINED 2u
 
 /// Writes the query lanes of a point.
 void rcf_query(const rcf_forest *forest, const float *point, float *query);
@@ -59,8 +75,12 @@ double rcf_score(const rcf_forest *forest, const float *query);
 void rcf_score_some(const rcf_forest *forest, const float *query, uint32_t first, double *scores);
 
 /// Adds the normalised score of each of `count` queries (`lanes` apart) in one tree to `scores`.
+///
+/// If `walk` is given, it becomes that of the last query, which will take the place of the entry `leaving`; it is valid
+/// until the tree changes or something else is scored.
 void rcf_score_block(
-    const rcf_forest *forest, uint32_t tree, const float *queries, uint32_t count, double *scores);
+    const rcf_forest *forest, uint32_t tree, const float *queries, uint32_t count, double *scores,
+    uint32_t leaving, rcf_walk *walk);
 
 /// Adds the normalised attribution of a query, lane by lane, and returns the score; both summed over the trees.
 double rcf_attribution(const rcf_forest *forest, const float *query, double *lanes);
@@ -71,16 +91,21 @@ double rcf_attribution(const rcf_forest *forest, const float *query, double *lan
 int32_t rcf_insert(
     const rcf_forest *forest, uint32_t tree, const float *query, uint32_t entry, uint32_t position);
 
-/// Removes one copy of the point of an entry and returns the entry that became free.
+/// The walks in up to RCF_WALKS trees whose entry `leaving[tree]` gives way to the query; valid until the tree changes
+/// or other walks are asked for.
+void rcf_find_walks(
+    const rcf_forest *forest, const uint16_t *trees, uint32_t count, const uint16_t *leaving,
+    const float *query, rcf_walk *walks);
+
+/// Puts the query, held at `position` of the store, in the place of the entry `leaving`, under `key`.
 ///
-/// `left` tells whether the point left the tree: other entries of it may stay.
-uint32_t rcf_delete(const rcf_forest *forest, uint32_t tree, uint32_t entry, int32_t *left);
+/// Returns RCF_LEFT and RCF_JOINED as they apply.
+uint32_t rcf_replace(
+    const rcf_forest *forest, uint32_t tree, uint32_t leaving, const float *query, uint32_t position,
+    float key, const rcf_walk *walk);
 
 /// The entry with the largest key; among equal keys that with the greatest point.
 uint32_t rcf_last_entry(const rcf_forest *forest, uint32_t tree);
-
-/// Asks for the point of an entry that will soon be deleted.
-void rcf_prefetch(const rcf_forest *forest, uint32_t tree, uint32_t entry);
 
 /// The path of a query from the root to a leaf, root first, into `path`. Returns the number of inner nodes; the
 /// leaf's reference stands behind them.
