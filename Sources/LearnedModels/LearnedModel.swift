@@ -6,6 +6,8 @@ public enum LearnedModel: Sendable {
   case randomCutForest(FrozenForest)
   /// A projection.
   case pca(PCAModel)
+  /// Forecasts.
+  case deepAR(DeepARModel)
 
   /// What was trained.
   public var algorithm: Algorithm {
@@ -13,6 +15,7 @@ public enum LearnedModel: Sendable {
     case .kMeans: .kMeans
     case .randomCutForest: .randomCutForest
     case .pca: .pca
+    case .deepAR: .deepAR
     }
   }
 
@@ -22,6 +25,7 @@ public enum LearnedModel: Sendable {
     case .kMeans(let model): model.featureCount
     case .randomCutForest(let model): model.featureCount
     case .pca(let model): model.featureCount
+    case .deepAR: 1
     }
   }
 
@@ -31,6 +35,7 @@ public enum LearnedModel: Sendable {
     case .kMeans(let model): model.artifact.encode()
     case .randomCutForest(let model): model.artifact.encode()
     case .pca(let model): model.artifact.encode()
+    case .deepAR(let model): model.artifact.encode()
     }
   }
 
@@ -43,8 +48,7 @@ public enum LearnedModel: Sendable {
     case .kMeans: self = .kMeans(try KMeansModel(artifact))
     case .randomCutForest: self = .randomCutForest(try FrozenForest(artifact))
     case .pca: self = .pca(try PCAModel(artifact))
-    case .deepAR:
-      throw .corruptArtifact(section: "header", reason: "this program has no DeepAR models")
+    case .deepAR: self = .deepAR(try DeepARModel(artifact))
     }
   }
 }

@@ -2,5 +2,6 @@
 #define CKERNELS_H
 
 #include "forest.h"
+#include "lstm.h"
 
 #endif
