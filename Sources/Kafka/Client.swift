@@ -35,6 +35,13 @@ public final class Client: @unchecked Sendable {
   /// The error that made this client unusable, if there was one.
   public var fatalError: KafkaError? { KafkaError.fatal(of: handle) }
 
+  /// The cluster's id, asked of a broker; nil when none answers within `timeout`.
+  public func clusterID(timeout: Duration) -> String? {
+    guard let text = rd_kafka_clusterid(handle, timeout.milliseconds) else { return nil }
+    defer { rd_kafka_mem_free(handle, text) }
+    return String(cString: text)
+  }
+
   /// The oldest and the next offset of a partition, asked of its leader.
   ///
   /// - Throws: `KafkaError`, also when the answer does not come within `timeout`.

@@ -38,6 +38,9 @@ public final class EmbeddedBroker: Sendable {
     case group, transaction
   }
 
+  /// What the cluster id of every embedded broker begins with.
+  package static let clusterIDPrefix = "mockCluster"
+
   /// `host:port` of all brokers, for `bootstrap.servers`.
   public let bootstrap: String
   private let cluster: Mutex<MockCluster?>

@@ -101,6 +101,7 @@ public struct KafkaError: Error, Equatable, Sendable, CustomStringConvertible {
     public static let maxPollExceeded = Code(RD_KAFKA_RESP_ERR__MAX_POLL_EXCEEDED)
     public static let noOffset = Code(RD_KAFKA_RESP_ERR__NO_OFFSET)
     public static let assignmentLost = Code(RD_KAFKA_RESP_ERR__ASSIGNMENT_LOST)
+    public static let unsupportedFeature = Code(RD_KAFKA_RESP_ERR__UNSUPPORTED_FEATURE)
     public static let unknownBroker = Code(RD_KAFKA_RESP_ERR__UNKNOWN_BROKER)
     public static let offsetOutOfRange = Code(RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE)
     public static let unknownTopicOrPartition = Code(RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART)

@@ -7,23 +7,40 @@ import Transport
 
 /// A broker, a topic, a pipeline on them, and the folders it writes.
 final class PipelineBench: Sendable {
-  let broker: EmbeddedBroker
+  /// Nil when the bench works on a real broker.
+  let broker: EmbeddedBroker?
+  let bootstrap: String
   let folder: String
-  let topic = "numbers"
+  let topic: String
   private let producer: Producer
 
   static let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
 
   init(partitions: Int = 1) throws {
-    broker = try EmbeddedBroker(topics: ["numbers": partitions], logger: Self.logger)
-    producer = try Producer(
-      ProducerConfiguration(brokers: broker.bootstrap), logger: Self.logger)
+    topic = "numbers"
+    let broker = try EmbeddedBroker(topics: ["numbers": partitions], logger: Self.logger)
+    self.broker = broker
+    bootstrap = broker.bootstrap
+    producer = try Producer(ProducerConfiguration(brokers: bootstrap), logger: Self.logger)
     folder = FileManager.default.temporaryDirectory.path + "/cutbank-bench-\(UUID().uuidString)"
     try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
   }
 
+  /// A bench with topics of its own on a real broker.
+  init(realBroker: String, partitions: Int = 1) throws {
+    broker = nil
+    bootstrap = realBroker
+    topic = "numbers-\(UUID().uuidString)"
+    producer = try Producer(ProducerConfiguration(brokers: bootstrap), logger: Self.logger)
+    folder = FileManager.default.temporaryDirectory.path + "/cutbank-bench-\(UUID().uuidString)"
+    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    for name in [topic, topic + "-out"] {
+      try producer.client.createTopic(name, partitions: partitions, timeout: .seconds(20))
+    }
+  }
+
   func remove() throws {
-    broker.close()
+    broker?.close()
     try FileManager.default.removeItem(atPath: folder)
   }
 
@@ -53,6 +70,9 @@ final class PipelineBench: Sendable {
   /// The embedded broker rebalances only after a session time-out.
   static let quickGroup = ["session.timeout.ms": "3000", "heartbeat.interval.ms": "300"]
 
+  /// The shortest session that a broker with the usual settings accepts.
+  static let realGroup = ["session.timeout.ms": "6000", "heartbeat.interval.ms": "500"]
+
   static let evens = """
     CREATE OR REPLACE STREAM "EVENS" ("n" BIGINT, "twice" BIGINT);
     CREATE OR REPLACE PUMP "EVENS_PUMP" AS INSERT INTO "EVENS"
@@ -66,23 +86,26 @@ final class PipelineBench: Sendable {
       WINDOW W AS (ROWS 1000000 PRECEDING);
     """
 
-  /// A plan over the bench's topic.
+  /// A plan over the bench's topic; with `toTopic` the stream goes to the topic `…-out`.
   func plan(
-    _ sql: String = evens, stream: String = "EVENS", records: Int = 100, extra: String = ""
+    _ sql: String = evens, stream: String = "EVENS", records: Int = 100, toTopic: Bool = false,
+    start: String = "earliest", extra: String = ""
   ) throws -> PipelinePlan {
     let indented = sql.split(separator: "\n").map { "  \($0)" }.joined(separator: "\n")
     let text = """
-      name: numbers
+      name: \(topic)
       application: |
       \(indented)
       inputs:
         - stream: NUMBERS
-          kafka: {topic: \(topic), start: earliest}
+          kafka: {topic: \(topic), start: \(start)}
           format: json
           columns: [{name: n, type: BIGINT, path: $.n}]
       outputs:
         - stream: \(stream)
-          delivery: {to: file://\(folder)/out, buffer: {interval: 900s, records: \(records)}}
+          \(toTopic
+            ? "kafka: {topic: \(topic)-out, id: true}"
+            : "delivery: {to: file://\(folder)/out, buffer: {interval: 900s, records: \(records)}}")
         - stream: error_stream
           delivery: {to: file://\(folder)/errors, buffer: {interval: 900s}}
       dead_letter: {to: file://\(folder)/dead, buffer: {interval: 900s}}
@@ -90,18 +113,22 @@ final class PipelineBench: Sendable {
       """
     let (configuration, _) = try PipelineConfiguration.read(
       file: "numbers.yaml", text: text, environment: [:],
-      daemon: KafkaSettings(brokers: broker.bootstrap, properties: Self.quickGroup),
+      daemon: KafkaSettings(
+        brokers: bootstrap, properties: broker == nil ? Self.realGroup : Self.quickGroup),
       readFile: { _ in "" })
     return try PipelinePlan.make(configuration, dataDirectory: folder + "/data").0
   }
 
-  func daemon(_ plan: PipelinePlan, disk: any Disk = LocalDisk()) -> Daemon {
+  func daemon(
+    _ plan: PipelinePlan, disk: any Disk = LocalDisk(), broker: any Broker = KafkaBroker(),
+    data: String = "data"
+  ) -> Daemon {
     var configuration = DaemonConfiguration()
-    configuration.dataDirectory = folder + "/data"
+    configuration.dataDirectory = folder + "/" + data
     configuration.shutdownTimeout = 20_000
     return Daemon(
       plans: [plan], configuration: configuration, logger: Self.logger,
-      time: SystemTime(), disk: disk, seed: 1)
+      time: SystemTime(), disk: disk, broker: broker, seed: UInt64(data.utf8.count))
   }
 
   /// Runs a daemon until it has taken `records` records, then stops it.

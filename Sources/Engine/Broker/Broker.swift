@@ -17,6 +17,8 @@ package protocol Broker: Sendable {
 
 /// A member of a consumer group, as its control thread uses it; see `Consumer`.
 package protocol GroupMember: Sendable {
+  /// Whether the cluster is the embedded broker, which knows no transactions.
+  func isEmbedded(timeout: Duration) throws(KafkaError) -> Bool
   /// The number of partitions of a topic; nil when there is no such topic.
   func partitionCount(of topic: String, timeout: Duration) throws(KafkaError) -> Int?
   /// The oldest and the next offset of a partition, asked of its leader.
@@ -58,6 +60,10 @@ package protocol GroupMember: Sendable {
   func close(timeout: Duration) throws(KafkaError)
 }
 
+extension GroupMember {
+  package func isEmbedded(timeout: Duration) throws(KafkaError) -> Bool { false }
+}
+
 /// The fetched records of one assigned partition; see `PartitionQueue`.
 package protocol RecordQueue: Sendable {
   /// Whose records they are.
@@ -75,7 +81,7 @@ package protocol GroupPlace: Sendable {}
 /// Writes rows to topics, if it was made so in transactions; see `Producer`.
 package protocol TopicProducer: Sendable {
   /// Queues rows for a topic in their order, waiting at most `timeout` while the queue is full.
-  func produce(_ rows: [[UInt8]], to topic: String, timeout: Duration) throws(KafkaError)
+  func produce(_ rows: RowBlock, to topic: String, timeout: Duration) throws(KafkaError)
   /// Waits until every queued row is acknowledged.
   ///
   /// - Throws: `KafkaError` when a row was not delivered since the last call.

@@ -12,7 +12,8 @@ package struct KafkaBroker: Broker {
   ) throws(KafkaError) -> any GroupMember {
     let kafka = plan.configuration.kafka
     var configuration = ConsumerConfiguration(
-      brokers: kafka.brokers, group: plan.configuration.group, properties: kafka.properties)
+      brokers: kafka.brokers, group: plan.configuration.group,
+      properties: kafka.consumerProperties)
     configuration.clientID = "cutbank-\(plan.configuration.name)"
     configuration.queueKilobytes = 16_384
     switch plan.parallelism {
@@ -26,8 +27,14 @@ package struct KafkaBroker: Broker {
     _ plan: PipelinePlan, transactionalID: String?, logger: Logger
   ) throws(KafkaError) -> any TopicProducer {
     let kafka = plan.configuration.kafka
-    var configuration = ProducerConfiguration(
-      brokers: kafka.brokers, properties: kafka.producerProperties)
+    var properties = kafka.producerProperties
+    if transactionalID != nil {
+      // With the default of 100 ms, transactions one after the other take that long each.
+      properties["retry.backoff.ms"] = properties["retry.backoff.ms"] ?? "2"
+      properties["transaction.timeout.ms"] = properties["transaction.timeout.ms"] ?? "20000"
+    }
+    var configuration = ProducerConfiguration(brokers: kafka.brokers, properties: properties)
+    configuration.reports = .failures
     configuration.transactionalID = transactionalID
     return KafkaProducer(try Producer(configuration, logger: logger))
   }
@@ -40,6 +47,11 @@ extension GroupMetadata: GroupPlace {}
 /// A consumer as a group member.
 private struct KafkaMember: GroupMember {
   let consumer: Consumer
+
+  func isEmbedded(timeout: Duration) throws(KafkaError) -> Bool {
+    consumer.client.clusterID(timeout: timeout)?.hasPrefix(EmbeddedBroker.clusterIDPrefix)
+      ?? false
+  }
 
   func partitionCount(of topic: String, timeout: Duration) throws(KafkaError) -> Int? {
     let metadata = try consumer.client.metadata(topic: topic, timeout: timeout)
@@ -110,9 +122,13 @@ private final class KafkaProducer: TopicProducer {
 
   init(_ producer: Producer) { self.producer = producer }
 
-  func produce(_ rows: [[UInt8]], to topic: String, timeout: Duration) throws(KafkaError) {
+  func produce(_ rows: RowBlock, to topic: String, timeout: Duration) throws(KafkaError) {
     let opened = try open(topic)
-    for row in rows { try producer.produce(to: opened, key: nil, value: row, timeout: timeout) }
+    let bytes = rows.bytes.span
+    for row in 0..<rows.count {
+      try producer.produce(
+        to: opened, key: nil, value: bytes.extracting(rows.range(row)), timeout: timeout)
+    }
   }
 
   private func open(_ name: String) throws(KafkaError) -> ProducerTopic {

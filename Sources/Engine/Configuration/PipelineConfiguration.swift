@@ -33,7 +33,7 @@ public struct PipelineConfiguration: Sendable {
   /// Options of the SQL dialect.
   public var sql: SQLSettings
 
-  /// Whether rows go to a topic, whose readers wait for the next commit.
+  /// Whether rows of a stream go to a topic, whose readers wait for the next commit.
   var hasTopicOutput: Bool {
     outputs.contains { if case .kafka = $0.kind { true } else { false } }
   }
@@ -64,6 +64,8 @@ public struct PipelineConfiguration: Sendable {
     public var snapshotRecords: Int64 = 500_000
     /// How long between two commits.
     public var commitInterval: Int64 = 1_000
+    /// Whether the interval between commits follows how long they take, within 20 to 100 ms.
+    public var adaptsCommitInterval = false
     /// Creates the defaults.
     public init() {}
   }
@@ -204,9 +206,20 @@ public struct KafkaSettings: Sendable {
 
   /// The properties that a producer takes; those of the consumer would be refused.
   public var producerProperties: [String: String] {
-    let prefixes = ["security.", "sasl.", "ssl.", "socket.", "broker.", "client.", "metadata."]
+    let shared = ["security.", "sasl.", "ssl.", "socket.", "broker.", "client.", "metadata."]
+    let prefixes = shared + Self.producerOnly + ["retry.backoff.ms"]
     return properties.filter { property, _ in prefixes.contains { property.hasPrefix($0) } }
   }
+
+  /// The properties that a consumer takes.
+  public var consumerProperties: [String: String] {
+    properties.filter { property, _ in !Self.producerOnly.contains { property.hasPrefix($0) } }
+  }
+
+  private static let producerOnly = [
+    "acks", "batch.", "compression.", "linger.", "message.timeout.ms", "queue.buffering.",
+    "request.required.acks", "transaction.timeout.ms",
+  ]
 
   /// These settings with those of `other` over them.
   public func overridden(by other: KafkaSettings) -> KafkaSettings {

@@ -44,7 +44,8 @@ struct PipelineParser {
     configuration.applicationOffset = inlineOffset(root)
     root.finish()
     if root.value("commit_interval") == nil, configuration.hasTopicOutput {
-      configuration.timing.commitInterval = 100
+      configuration.timing.commitInterval = 20
+      configuration.timing.adaptsCommitInterval = true
     }
     checkOutputs(configuration, root)
     return configuration
@@ -282,13 +283,6 @@ struct PipelineParser {
       reader.report(
         "no output: the results would go nowhere", at: root.node,
         hint: "outputs: [{stream: DESTINATION_SQL_STREAM, delivery: {to: file://./out}}]")
-    }
-    guard configuration.guarantee == .exactlyOnce else { return }
-    for output in configuration.outputs {
-      guard case .kafka(let topic, _) = output.kind else { continue }
-      reader.report(
-        "the Kafka output '\(topic)' is at least once, and the pipeline promises exactly_once",
-        at: root.node, hint: "write guarantee: at_least_once at the top of the file")
     }
   }
 }

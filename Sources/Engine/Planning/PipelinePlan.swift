@@ -24,15 +24,21 @@ public struct PipelinePlan: Sendable {
     case single(reason: String)
   }
 
+  /// Whether rows or dead letters go to a topic.
+  var hasTopicOutput: Bool {
+    outputs.contains { if case .kafka = $0.kind { true } else { false } }
+  }
+
   /// The index of the dead-letter output.
   var deadLetterOutput: Int { outputs.count - 1 }
 
   /// Where dead letters go: `file://…`, `s3://…`.
   public var deadLetterDestination: String {
-    if case .delivery(let delivery) = outputs[deadLetterOutput].kind {
-      return delivery.settings.destination
+    switch outputs[deadLetterOutput].kind {
+    case .delivery(let delivery): return delivery.settings.destination
+    case .kafka(let topic, _): return "kafka://\(topic)"
+    case .webhook: preconditionFailure("the planner sends no dead letters to webhooks")
     }
-    preconditionFailure("the planner makes the dead letters a delivery")
   }
 }
 

@@ -147,6 +147,9 @@ private struct Planner {
   ) -> OutputPlan.Kind? {
     switch output.kind {
     case .delivery(let settings):
+      if let topic = Self.topic(settings) {
+        return .kafka(topic: topic, includesID: settings.includesID)
+      }
       return delivery(settings, stream: name).map(OutputPlan.Kind.delivery)
     case .kafka(let topic, let includesID):
       return .kafka(topic: topic, includesID: includesID)
@@ -233,9 +236,22 @@ private struct Planner {
       ?? DeliverySettings(
         destination: Self.fileURL("\(dataDirectory)/\(configuration.name)/dead-letters"))
     if configuration.deadLetter == nil { settings.bufferMilliseconds = 10_000 }
+    if let topic = Self.topic(settings) {
+      return OutputPlan(
+        name: "dead-letters", stream: "", schema: Schema([]),
+        kind: .kafka(topic: topic, includesID: false))
+    }
     guard let plan = delivery(settings, stream: "dead-letters") else { return nil }
     return OutputPlan(
       name: "dead-letters", stream: "", schema: Schema([]), kind: .delivery(plan))
+  }
+
+  /// The topic of `to: kafka://topic`.
+  private static func topic(_ settings: DeliverySettings) -> String? {
+    guard case .topic(let name)? = try? DestinationURL(parsing: settings.destination) else {
+      return nil
+    }
+    return name
   }
 
   private static func fileURL(_ path: String) -> String {

@@ -17,7 +17,7 @@ final class ControlSession {
   /// Why the pipeline has failed for good.
   private(set) var failure: String?
   /// What the brokers have to say, while it lasts.
-  private(set) var brokerProblem: String?
+  private var brokerProblem: String?
   private var isDraining = false
   /// Tasks that were given to workers and have not ended.
   private var running: Set<TaskName> = []
@@ -53,6 +53,11 @@ final class ControlSession {
     self.makeLife = makeLife
   }
 
+  /// What hinders the pipeline, while it lasts.
+  var problem: String? {
+    brokerProblem ?? services.lazy.compactMap { $0.topics?.problem }.first
+  }
+
   /// Whether nothing is left to do.
   var isOver: Bool { (isDraining || failure != nil) && running.isEmpty }
 
@@ -65,6 +70,7 @@ final class ControlSession {
 
   /// Serves what has happened, waiting for it at most `timeout`.
   func turn(timeout: Duration) {
+    if let text = services.lazy.compactMap({ $0.topics?.failure }).first { fail(text) }
     if let event = consumer.poll(timeout: timeout) { handle(event) }
     while let event = consumer.poll(timeout: .zero) { handle(event) }
     for message in mailbox.drain() { handle(message) }
@@ -154,6 +160,8 @@ final class ControlSession {
   }
 
   private func startTasks() {
+    // The commits are read when nothing is open any more that could change them.
+    guard services.allSatisfy({ $0.topics?.isReady ?? true }) else { return }
     for task in unstarted where !running.contains(task) {
       do throws(KafkaError) {
         let start = TaskStart(
@@ -225,8 +233,20 @@ final class ControlSession {
       assignment?.awaited.remove(task)
     case .commit(let task, let offsets, let commit):
       commits.add(task, offsets, commit: commit)
+    case .unaccepted(let task, let error): unaccepted(task, error)
     case .stopped(let task, let reason):
       stopped(task, reason)
+    }
+  }
+
+  /// A transaction was refused; the writer tries again until its task has ended.
+  private func unaccepted(_ task: TaskName, _ error: KafkaError) {
+    if error.code == .fencedInstance {
+      return fail("the group refuses the commit of task \(task): \(error)")
+    }
+    // A task that is leaving gets no later place in the group.
+    if revocation?.awaited.contains(task) ?? false {
+      worker(of: task).post(.refused(task, error))
     }
   }
 

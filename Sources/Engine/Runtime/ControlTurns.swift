@@ -64,7 +64,7 @@ package final class ControlTurns {
       }
       session.turn(timeout: timeout)
       board.report(
-        name, problem: session.failure ?? session.brokerProblem,
+        name, problem: session.failure ?? session.problem,
         hasFailed: session.failure != nil)
     case .over: break
     }
@@ -78,6 +78,7 @@ package final class ControlTurns {
     do {
       switch try findTopics() {
       case .counts(let counts):
+        try checkTransactions()
         board.report(name, problem: nil)
         try consumer.subscribe(to: plan.inputs.map(\.topic))
         phase = .member(
@@ -91,13 +92,23 @@ package final class ControlTurns {
           + "(kafka-topics --create --topic \(topic), or cutbank broker --topic \(topic):4); "
           + "waiting for it"
       }
-    } catch {
+    } catch let error as KafkaError {
       problem = "\(error); still trying"
     }
     if problem != lastProblem { logger.warning("pipeline \(name): \(problem)") }
     board.report(name, problem: problem)
     phase = .waitingForTopics(lastProblem: problem)
     _ = consumer.poll(timeout: max(timeout, .milliseconds(500)))
+  }
+
+  /// Refuses to promise what the embedded broker cannot keep.
+  private func checkTransactions() throws {
+    guard plan.configuration.guarantee == .exactlyOnce, plan.hasTopicOutput,
+      try consumer.isEmbedded(timeout: .seconds(5))
+    else { return }
+    throw TaskFailure.output(
+      "the pipeline promises exactly_once and writes to a topic, but the embedded broker knows no "
+        + "transactions\n  hint: write guarantee: at_least_once, or use a Kafka cluster")
   }
 
   private enum Topics {

@@ -12,11 +12,12 @@ public final class Daemon: Sendable {
   private let logger: Logger
   private let time: any TimeSource
   private let disk: any Disk
-  private let broker = KafkaBroker()
+  private let broker: any Broker
   private let seed: UInt64
   private let board = StatusBoard()
   private let deadline = ShutdownDeadline()
   private let threads = Mutex<[Worker]>([])
+  private let writers = Mutex<[TopicWriter]>([])
   private let controls = Mutex<(isStopped: Bool, running: [PipelineControl])>((false, []))
 
   /// Creates a daemon.
@@ -38,13 +39,14 @@ public final class Daemon: Sendable {
 
   package init(
     plans: [PipelinePlan], configuration: DaemonConfiguration, logger: Logger,
-    time: any TimeSource, disk: any Disk, seed: UInt64
+    time: any TimeSource, disk: any Disk, broker: any Broker = KafkaBroker(), seed: UInt64
   ) {
     self.plans = plans
     self.configuration = configuration
     self.logger = logger
     self.time = time
     self.disk = disk
+    self.broker = broker
     self.seed = seed
   }
 
@@ -94,6 +96,7 @@ public final class Daemon: Sendable {
     whenStarted()
     try await wait(for: all, alerts: alerts)
     for worker in workers { worker.mailbox.post(.quit) }
+    for writer in writers.withLock({ $0 }) { writer.close() }
     try await alerts?.shutdown()
     try await destinations.shutdown()
     try await threads.stop()
@@ -172,22 +175,50 @@ public final class Daemon: Sendable {
   private func makeControl(
     _ plan: PipelinePlan, _ workers: [Worker], _ uploaders: [Uploader?], _ alerts: AlertServices?
   ) throws -> PipelineControl {
-    let hasTopics = plan.outputs.contains { if case .kafka = $0.kind { true } else { false } }
-    let topics = hasTopics ? try TopicWriter(plan: plan, broker: broker, logger: logger) : nil
     let receivers = plan.outputs.map {
       AlertTarget(pipeline: plan.configuration.name, output: $0)?.receiver
     }
-    let services = workers.map { worker in
+    let writers = try plan.hasTopicOutput ? makeWriters(plan, count: workers.count) : []
+    let services = workers.enumerated().map { index, worker in
       TaskServices(
         time: time, disk: disk, dataDirectory: configuration.dataDirectory, logger: logger,
         executor: nil, worker: worker.mailbox, status: board, uploaders: uploaders,
         outbox: alerts?.outbox,
-        receivers: receivers, topics: topics, deadline: deadline)
+        receivers: receivers,
+        topics: writers.isEmpty ? nil : writers[index],
+        deadline: deadline)
     }
     let lives = Lives(seed: seed)
     return PipelineControl(
       plan: plan, broker: broker, services: services, board: board, logger: logger,
       makeLife: { lives.next() })
+  }
+
+  /// Starts a thread per worker that writes the topics of its tasks.
+  private func makeWriters(_ plan: PipelinePlan, count: Int) throws -> [TopicWriter] {
+    let configuration = plan.configuration
+    var names: [String?] = Array(repeating: nil, count: count)
+    if configuration.guarantee == .exactlyOnce {
+      let instance = try configuration.kafka.properties["group.instance.id"] ?? makeInstance()
+      names = (0..<count).map { "cutbank.\(configuration.name).\(instance).\($0)" }
+    }
+    return names.map { name in
+      let writer = TopicWriter(transactionalID: name)
+      writers.withLock { $0.append(writer) }
+      TopicThread.start(writer, plan: plan, broker: broker, logger: logger)
+      return writer
+    }
+  }
+
+  /// The name of this data directory: the same after a restart, and different from all others.
+  private func makeInstance() throws -> String {
+    let path = "\(configuration.dataDirectory)/instance"
+    if let bytes = try disk.read(path), !bytes.isEmpty {
+      return String(decoding: bytes, as: UTF8.self)
+    }
+    let name = Lives(seed: seed ^ 0x1057_A9CE).next()
+    try disk.replace(path, with: Array(name.utf8))
+    return name
   }
 
   private static func refused(_ file: String, _ message: String, hint: String?) -> any Error {

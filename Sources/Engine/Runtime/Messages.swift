@@ -48,6 +48,8 @@ enum ControlMessage: Sendable {
   case ready(TaskName, [PartitionStart])
   /// Commit these offsets; the first is the lead partition's.
   case commit(TaskName, [PartitionOffset], commit: Int64)
+  /// The group has not accepted a commit because it has moved on.
+  case unaccepted(TaskName, KafkaError)
   /// The task has ended.
   case stopped(TaskName, TaskFailure?)
 }

@@ -4,15 +4,18 @@ struct CommitSchedule {
   private(set) var lastCommit: Int64
   private(set) var lastSnapshot: Int64
   private var rowsAtSnapshot: Int64
+  /// How long to wait between two commits.
+  private var commitInterval: Int64
 
   init(timing: PipelineConfiguration.Timing, now: Int64, rowNumber: Int64) {
     self.timing = timing
     lastCommit = now
     lastSnapshot = now
     rowsAtSnapshot = rowNumber
+    commitInterval = timing.commitInterval
   }
 
-  func commitIsDue(now: Int64) -> Bool { now - lastCommit >= timing.commitInterval }
+  func commitIsDue(now: Int64) -> Bool { now - lastCommit >= commitInterval }
 
   /// Whether the group may soon forget the offsets of an idle task.
   func isStale(now: Int64) -> Bool { now - lastCommit >= 3_600_000 }
@@ -24,6 +27,13 @@ struct CommitSchedule {
   }
 
   mutating func committed(now: Int64) { lastCommit = now }
+
+  /// Adapts the interval to how long a commit takes: half of the time at most goes to commits, within
+  /// 20 to 100 ms.
+  mutating func acknowledged(now: Int64) {
+    guard timing.adaptsCommitInterval else { return }
+    commitInterval = min(100, max(20, 2 * (now - lastCommit)))
+  }
 
   mutating func tookSnapshot(now: Int64, rowNumber: Int64) {
     lastSnapshot = now

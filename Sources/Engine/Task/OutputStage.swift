@@ -12,7 +12,7 @@ struct OutputStage {
     /// Alerts, with the id that never changes between attempts.
     var alerts: [AlertRow] = []
     /// Rows for a Kafka topic.
-    var messages: [[UInt8]] = []
+    var messages = RowBlock()
   }
 
   let output: OutputPlan
@@ -37,6 +37,9 @@ struct OutputStage {
   /// Bytes of closed objects that did not arrive yet.
   var pendingBytes: Int { pending.reduce(0) { $0 + $1.bytes.count } }
 
+  /// Bytes of rows for a topic that no commit has taken up.
+  var stagedBytes: Int { staged.messages.bytes.count }
+
   /// The tick at which the open object is due, or nil.
   var dueAt: Int64? {
     guard case .delivery(let delivery) = output.kind else { return nil }
@@ -46,6 +49,12 @@ struct OutputStage {
   mutating func takeStaged() -> Staged {
     defer { staged = Staged() }
     return staged
+  }
+
+  /// The rows for a topic that are staged.
+  mutating func takeMessages() -> RowBlock {
+    defer { staged.messages = RowBlock() }
+    return staged.messages
   }
 
   /// Takes the rows of a batch.
@@ -77,20 +86,23 @@ struct OutputStage {
             fields: RowText.fields(of: batch, row: row, pool: pool)))
       case .kafka(_, let includesID):
         let id = includesID ? context.id(cause: cause, number: lastCauseRows) : nil
-        var bytes: [UInt8] = []
-        encoder.append(row: row, id: id, pool: pool, to: &bytes)
-        if bytes.last == UInt8(ascii: "\n") { bytes.removeLast() }
-        staged.messages.append(bytes)
+        staged.messages.append { bytes in
+          encoder.append(row: row, id: id, pool: pool, to: &bytes)
+        }
       }
     }
   }
 
   /// Adds a line that is already encoded: a dead letter.
   mutating func append(line: [UInt8], rowtime: Int64, context: RowContext) throws(DeliveryError) {
-    guard case .delivery(let delivery) = output.kind else { return }
-    open.append(row: nextRow, rowTime: rowtime, now: context.clock) { $0 += line }
-    nextRow += 1
-    if open.isFull(delivery.hints) { try close(context) }
+    defer { nextRow += 1 }
+    switch output.kind {
+    case .delivery(let delivery):
+      open.append(row: nextRow, rowTime: rowtime, now: context.clock) { $0 += line }
+      if open.isFull(delivery.hints) { try close(context) }
+    case .kafka: staged.messages.append { $0 += line }
+    case .webhook: preconditionFailure("the planner sends no dead letters to webhooks")
+    }
   }
 
   /// Closes the open object, unless it is empty.

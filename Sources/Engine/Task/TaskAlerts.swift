@@ -5,7 +5,7 @@ import Kafka
 /// The alerts and topic rows of one task on their way into outbox and topics.
 ///
 /// Alerts are durable in the outbox before the commit that accounts for them, and can be sent only
-/// after it. Rows of topics, which are at least once, are acknowledged before it.
+/// after it. Rows of topics go with their commit to the `TopicWriter`.
 struct TaskAlerts {
   private let start: TaskStart
 
@@ -20,9 +20,11 @@ struct TaskAlerts {
     try outbox.release(pipeline: pipeline, task: start.name.number, upTo: commit)
   }
 
-  /// Puts what the task has staged into outbox and topics, under the number of its next commit.
-  func stage(_ core: TaskCore, commit: Int64) throws {
-    var hasMessages = false
+  /// Puts alerts that the task has staged into the outbox, under the number of its next commit.
+  ///
+  /// - Returns: What is staged for topics.
+  func stage(_ core: TaskCore, commit: Int64) throws -> [TopicCommit.Rows] {
+    var rows: [TopicCommit.Rows] = []
     for index in core.plan.outputs.indices {
       let staged = core.takeStaged(index)
       if !staged.alerts.isEmpty, let outbox = start.services.outbox,
@@ -32,12 +34,11 @@ struct TaskAlerts {
         try outbox.append(
           alerts, to: receiver, pipeline: pipeline, task: start.name.number, commit: commit)
       }
-      if !staged.messages.isEmpty {
-        try start.services.topics?.write(staged.messages, output: index)
-        hasMessages = true
+      if !staged.messages.isEmpty, case .kafka(let topic, _) = start.plan.outputs[index].kind {
+        rows.append(TopicCommit.Rows(topic: topic, rows: staged.messages))
       }
     }
-    if hasMessages { try start.services.topics?.flush() }
+    return rows
   }
 
   /// Lets everything up to an acknowledged commit be sent.

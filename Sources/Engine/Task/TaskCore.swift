@@ -126,6 +126,12 @@ final class TaskCore {
     if pool.count > Self.poolLimit { compact() }
   }
 
+  /// Bytes of rows for topics that no commit has taken up.
+  var stagedBytes: Int { stages.reduce(0) { $0 + $1.stagedBytes } }
+
+  /// The rows for a topic that an output has staged.
+  func takeMessages(_ index: Int) -> RowBlock { stages[index].takeMessages() }
+
   /// What is staged for alerts and topics, per output.
   func takeStaged(_ index: Int) -> OutputStage.Staged { stages[index].takeStaged() }
 

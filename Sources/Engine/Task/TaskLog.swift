@@ -199,7 +199,7 @@ final class TaskLog {
     try core.flush()
     var next = record
     next.commit += 1
-    try alerts.stage(core, commit: next.commit)
+    let rows = try alerts.stage(core, commit: next.commit)
     if choice != .birth {
       let block = JournalBlock(epoch: next.epoch, commit: next.commit, steps: steps)
       (next.segment, next.segmentEnd) = try store.append(block)
@@ -215,7 +215,30 @@ final class TaskLog {
           buffer.topicPartition, offset: core.position.nextOffsets[index],
           metadata: index == 0 ? next.text : ""))
     }
-    start.control.post(.commit(start.name, offsets, commit: next.commit))
+    guard let topics = start.services.topics else {
+      return start.control.post(.commit(start.name, offsets, commit: next.commit))
+    }
+    topics.submit(topicCommit(next, rows: rows, offsets: offsets))
+  }
+
+  /// Hands rows for topics to the producer ahead of their commit, where a repetition is allowed.
+  func passRows(_ core: TaskCore) {
+    guard let topics = start.services.topics, topics.transactionalID == nil else { return }
+    var rows: [TopicCommit.Rows] = []
+    for (index, output) in core.plan.outputs.enumerated() {
+      guard case .kafka(let topic, _) = output.kind else { continue }
+      let staged = core.takeMessages(index)
+      if !staged.isEmpty { rows.append(TopicCommit.Rows(topic: topic, rows: staged)) }
+    }
+    if !rows.isEmpty { topics.submit(topicCommit(record, rows: rows, offsets: [])) }
+  }
+
+  private func topicCommit(
+    _ record: CommitRecord, rows: [TopicCommit.Rows], offsets: [PartitionOffset]
+  ) -> TopicCommit {
+    TopicCommit(
+      task: start.name, record: record, rows: rows, offsets: offsets, member: start.consumer,
+      control: start.control, worker: start.services.worker)
   }
 
   private func takeSnapshot(_ core: TaskCore, _ next: inout CommitRecord, now: Int64) throws {
@@ -237,8 +260,9 @@ final class TaskLog {
   /// The group has accepted a commit: what it covers may leave the process.
   ///
   /// - Returns: Whether an older snapshot became needless.
-  func acknowledged(_ commit: Int64) throws -> Bool {
+  func acknowledged(_ commit: Int64, now: Int64) throws -> Bool {
     guard let (committed, covered) = outstanding, committed.commit == commit else { return false }
+    schedule.acknowledged(now: now)
     let isSuperseded = committed.snapshot != record.snapshot
     record = committed
     coveredObjects = covered

@@ -49,6 +49,9 @@ final class TaskRunner {
     }
   }
 
+  /// How many bytes of rows for topics may wait for the next commit.
+  private static let stagedByteLimit = 32 << 20
+
   private var replay: [NumberedStep]
   private var now: Int64 { start.services.time.now }
   private var name: TaskName { start.name }
@@ -75,7 +78,7 @@ final class TaskRunner {
   }
 
   func committed(_ commit: Int64) throws {
-    let isSuperseded = try log.acknowledged(commit)
+    let isSuperseded = try log.acknowledged(commit, now: now)
     uploads.release(log.coveredObjects, of: core)
     if isSuperseded { try log.discardOld() }
     if case .birth = phase {
@@ -105,6 +108,7 @@ final class TaskRunner {
   func end(_ failure: TaskFailure?) {
     phase = .ended
     uploads.cancel()
+    start.services.topics?.drop(name)
     start.control.post(.stopped(name, failure))
   }
 
@@ -142,7 +146,9 @@ final class TaskRunner {
   }
 
   private func takeRecords() throws -> Int {
-    guard uploads.hasRoom(core) else { return 0 }
+    guard uploads.hasRoom(core), core.stagedBytes < Self.stagedByteLimit,
+      start.services.topics?.hasRoom ?? true
+    else { return 0 }
     for buffer in core.buffers where buffer.isExhausted { try buffer.refill() }
     guard core.buffers.contains(where: { !$0.isExhausted }) else { return 0 }
     try tickIfDue()
@@ -161,6 +167,7 @@ final class TaskRunner {
       if core.buffers[run.partition].isExhausted { break }
     }
     try core.flush()
+    log.passRows(core)
     return taken
   }
 

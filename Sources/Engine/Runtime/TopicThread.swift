@@ -1,0 +1,18 @@
+import Foundation
+import Logging
+
+/// A plain thread that writes what a worker's tasks hand to their `TopicWriter`.
+enum TopicThread {
+  static func start(
+    _ writer: TopicWriter, plan: PipelinePlan, broker: any Broker, logger: Logger
+  ) {
+    let thread = Thread {
+      let turns = TopicTurns(writer: writer, plan: plan, broker: broker, logger: logger)
+      while !turns.isOver {
+        if !turns.turn() { turns.wait(timeout: .milliseconds(turns.isHindered ? 200 : 50)) }
+      }
+    }
+    thread.name = "topics-\(plan.configuration.name)"
+    thread.start()
+  }
+}

@@ -1,0 +1,227 @@
+import Kafka
+package import Logging
+
+/// Writes what tasks hand to a `TopicWriter`, turn by turn, on whatever thread calls it.
+///
+/// Exactly once, the rows and offsets of all commits that wait are one transaction. At least once,
+/// rows are acknowledged before the group is asked for the commit. Rows are kept until then: after an
+/// abort they are sent again, and after an error that leaves the outcome open a new producer reads
+/// the commit numbers back.
+package final class TopicTurns {
+  private let writer: TopicWriter
+  private let plan: PipelinePlan
+  private let broker: any Broker
+  private let logger: Logger
+  private var producer: (any TopicProducer)?
+  /// Commits of which only the group knows whether they were accepted.
+  private var unsure: [TopicCommit] = []
+  /// Rows that were handed to the producer ahead of their commit and are not acknowledged.
+  private var unflushed: [TopicCommit] = []
+  /// How often in a row another producer of the same id took over.
+  private var fencings = 0
+
+  /// How long one call waits; retriable calls are made again while the writer is open.
+  private static let patience = Duration.seconds(5)
+  /// So many take-overs in a row are no accident of a slow broker.
+  private static let fencingLimit = 3
+
+  /// Creates the turns of a writer; the producer is made by the first of them.
+  package init(writer: TopicWriter, plan: PipelinePlan, broker: any Broker, logger: Logger) {
+    self.writer = writer
+    self.plan = plan
+    self.broker = broker
+    self.logger = logger
+  }
+
+  /// Whether the last turn met an error, so that the next had better wait.
+  package private(set) var isHindered = false
+
+  /// Whether the writer was closed.
+  package var isOver: Bool { writer.isClosed }
+
+  /// Waits until there may be something to do, at most `timeout`.
+  package func wait(timeout: Duration) { writer.wait(timeout: timeout) }
+
+  /// Does what can be done now; returns whether something went on.
+  package func turn() -> Bool {
+    guard writer.failure == nil else { return false }
+    isHindered = false
+    do throws(KafkaError) {
+      if producer == nil { try connect() }
+      if !unsure.isEmpty { try settleUnsure() }
+      guard let producer, !writer.isIdle else { return false }
+      let isDone =
+        writer.transactionalID == nil
+        ? try writeAtLeastOnce(producer) : try writeInTransaction(producer)
+      if isDone { _ = writer.tell(problem: nil) }
+      return isDone
+    } catch {
+      if error.isFatal { producer = nil }
+      countFencings(error)
+      note(error)
+      return false
+    }
+  }
+
+  /// After too many take-overs in a row there must be a second process of the same name.
+  private func countFencings(_ error: KafkaError) {
+    guard error.code == .fenced || error.code == .invalidProducerEpoch else { return }
+    fencings += 1
+    guard fencings > Self.fencingLimit, let id = writer.transactionalID else { return }
+    writer.fail(
+      "another process writes as \(id), and each takes the place of the other: give every daemon of "
+        + "a pipeline a data_directory and a group.instance.id of its own (\(error))")
+  }
+
+  private func note(_ error: KafkaError) {
+    isHindered = true
+    if Self.isHopeless(error) { return writer.fail("\(error)") }
+    let text = "\(error)"
+    if writer.tell(problem: text) {
+      logger.warning("pipeline \(plan.configuration.name): \(text); still trying")
+    }
+  }
+
+  /// Whether trying again cannot help before somebody changes something.
+  private static func isHopeless(_ error: KafkaError) -> Bool {
+    switch error.code {
+    case .transactionAuthorization, .topicAuthorization, .groupAuthorization,
+      .clusterAuthorization, .unsupportedFeature, .messageTooLarge, .invalidArgument,
+      .offsetMetadataTooLarge:
+      true
+    default: false
+    }
+  }
+
+  // MARK: Connection
+
+  /// Makes the producer, which ends what an earlier one of the same id left open.
+  private func connect() throws(KafkaError) {
+    let made = try broker.makeProducer(
+      plan, transactionalID: writer.transactionalID, logger: logger)
+    if writer.transactionalID != nil {
+      try made.initTransactions(timeout: .seconds(30))
+    }
+    producer = made
+    writer.becomeReady()
+  }
+
+  /// Asks the group which of the unsure commits it has; the others are written again.
+  private func settleUnsure() throws(KafkaError) {
+    var lost: [TopicCommit] = []
+    var accepted: [TopicCommit] = []
+    for commit in unsure {
+      let committed = try commit.member.committed(
+        [commit.offsets[0].topicPartition], timeout: .seconds(10))
+      if commit.isIncluded(in: committed) { accepted.append(commit) } else { lost.append(commit) }
+    }
+    unsure = []
+    acknowledge(accepted)
+    writer.putBack(lost)
+  }
+
+  private func acknowledge(_ commits: [TopicCommit]) {
+    for commit in commits {
+      commit.worker.post(.committed(commit.task, commit: commit.record.commit))
+    }
+  }
+
+  // MARK: Writing
+
+  private func writeAtLeastOnce(_ producer: any TopicProducer) throws(KafkaError) -> Bool {
+    let (commits, _) = try writer.takeAll()
+    unflushed += commits
+    do throws(KafkaError) {
+      try produce(commits, producer)
+      guard commits.contains(where: { !$0.offsets.isEmpty }) else { return true }
+      try retried { () throws(KafkaError) in try producer.flush(timeout: Self.patience) }
+    } catch {
+      writer.putBack(unflushed)
+      unflushed = []
+      throw error
+    }
+    unflushed = []
+    for commit in commits where !commit.offsets.isEmpty {
+      commit.control.post(
+        .commit(commit.task, commit.offsets, commit: commit.record.commit))
+    }
+    return true
+  }
+
+  private func writeInTransaction(_ producer: any TopicProducer) throws(KafkaError) -> Bool {
+    let (commits, place) = try writer.takeAll()
+    guard let place else { return false }
+    var mayBeCommitted = false
+    do throws(KafkaError) {
+      try producer.beginTransaction()
+      try produce(commits, producer)
+      try retried { () throws(KafkaError) in
+        try producer.sendOffsets(
+          commits.flatMap(\.offsets), place: place, timeout: Self.patience)
+      }
+      mayBeCommitted = true
+      try retried { () throws(KafkaError) in
+        try producer.commitTransaction(timeout: Self.patience)
+      }
+    } catch {
+      if error.isFatal || (mayBeCommitted && !error.requiresAbort) {
+        // Only a new producer, which ends the transaction, can tell what became of it.
+        self.producer = nil
+        if mayBeCommitted { unsure += commits } else { writer.putBack(commits) }
+        throw error
+      }
+      try abort(commits, after: error, producer)
+      return false
+    }
+    fencings = 0
+    acknowledge(commits)
+    return true
+  }
+
+  /// Aborts a transaction, so that what was in it is written again.
+  private func abort(
+    _ commits: [TopicCommit], after error: KafkaError, _ producer: any TopicProducer
+  ) throws(KafkaError) {
+    defer { writer.putBack(commits) }
+    do throws(KafkaError) {
+      try retried { () throws(KafkaError) in
+        try producer.abortTransaction(timeout: Self.patience)
+      }
+    } catch {
+      // A new producer aborts what this one could not.
+      self.producer = nil
+      throw error
+    }
+    guard CommitLedger.tellsOfLoss(error) || error.code == .fencedInstance else {
+      return note(error)
+    }
+    isHindered = true
+    for commit in commits { commit.control.post(.unaccepted(commit.task, error)) }
+  }
+
+  private func produce(
+    _ commits: [TopicCommit], _ producer: any TopicProducer
+  ) throws(KafkaError) {
+    for commit in commits {
+      for rows in commit.rows {
+        try producer.produce(rows.rows, to: rows.topic, timeout: .seconds(60))
+      }
+    }
+  }
+
+  /// Makes a call again while that may help and the writer is open.
+  private func retried(_ call: () throws(KafkaError) -> Void) throws(KafkaError) {
+    while true {
+      do throws(KafkaError) {
+        return try call()
+      } catch {
+        guard error.isRetriable || error.code == .timedOut, !error.requiresAbort, !error.isFatal,
+          !writer.isClosed
+        else { throw error }
+        if writer.tell(problem: "\(error)") {
+          logger.warning("pipeline \(plan.configuration.name): \(error); still trying")
+        }
+      }
+    }
+  }
+}
