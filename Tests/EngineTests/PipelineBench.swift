@@ -27,7 +27,7 @@ final class PipelineBench: Sendable {
   }
 
   /// A bench with topics of its own on a real broker.
-  init(realBroker: String, partitions: Int = 1) throws {
+  init(realBroker: String, partitions: Int = 1, settings: [String: String] = [:]) throws {
     broker = nil
     bootstrap = realBroker
     topic = "numbers-\(UUID().uuidString)"
@@ -35,7 +35,9 @@ final class PipelineBench: Sendable {
     folder = FileManager.default.temporaryDirectory.path + "/cutbank-bench-\(UUID().uuidString)"
     try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
     for name in [topic, topic + "-out"] {
-      try producer.client.createTopic(name, partitions: partitions, timeout: .seconds(20))
+      try producer.client.createTopic(
+        name, partitions: partitions, configuration: name == topic ? settings : [:],
+        timeout: .seconds(20))
     }
   }
 

@@ -19,6 +19,8 @@ package protocol Broker: Sendable {
 package protocol GroupMember: Sendable {
   /// Whether the cluster is the embedded broker, which knows no transactions.
   func isEmbedded(timeout: Duration) throws(KafkaError) -> Bool
+  /// The settings of a topic by their names in Kafka; nil when the cluster does not tell.
+  func settings(of topic: String, timeout: Duration) throws(KafkaError) -> [String: String]?
   /// The number of partitions of a topic; nil when there is no such topic.
   func partitionCount(of topic: String, timeout: Duration) throws(KafkaError) -> Int?
   /// The oldest and the next offset of a partition, asked of its leader.
@@ -62,6 +64,9 @@ package protocol GroupMember: Sendable {
 
 extension GroupMember {
   package func isEmbedded(timeout: Duration) throws(KafkaError) -> Bool { false }
+  package func settings(
+    of topic: String, timeout: Duration
+  ) throws(KafkaError) -> [String: String]? { nil }
 }
 
 /// The fetched records of one assigned partition; see `PartitionQueue`.

@@ -14,6 +14,9 @@ package struct KafkaBroker: Broker {
     var configuration = ConsumerConfiguration(
       brokers: kafka.brokers, group: plan.configuration.group,
       properties: kafka.consumerProperties)
+    // New partitions are noticed, and the group is balanced anew, after at most this time.
+    configuration.properties["topic.metadata.refresh.interval.ms"] =
+      configuration.properties["topic.metadata.refresh.interval.ms"] ?? "30000"
     configuration.clientID = "cutbank-\(plan.configuration.name)"
     configuration.queueKilobytes = 16_384
     switch plan.parallelism {
@@ -51,6 +54,18 @@ private struct KafkaMember: GroupMember {
   func isEmbedded(timeout: Duration) throws(KafkaError) -> Bool {
     consumer.client.clusterID(timeout: timeout)?.hasPrefix(EmbeddedBroker.clusterIDPrefix)
       ?? false
+  }
+
+  func settings(of topic: String, timeout: Duration) throws(KafkaError) -> [String: String]? {
+    // It answers no request of an administrator.
+    guard try !isEmbedded(timeout: timeout) else { return nil }
+    do throws(KafkaError) {
+      return try consumer.client.configuration(of: topic, timeout: timeout)
+    } catch {
+      // Who may read a topic need not be allowed to see its settings.
+      if error.code == .topicAuthorization || error.code == .clusterAuthorization { return nil }
+      throw error
+    }
   }
 
   func partitionCount(of topic: String, timeout: Duration) throws(KafkaError) -> Int? {

@@ -78,6 +78,8 @@ public struct PipelineConfiguration: Sendable {
     public var topic: String
     /// Where a group without commits begins.
     public var start: StartPosition
+    /// What happens when records were deleted before they were read.
+    public var gapPolicy = GapPolicy.stop
     /// How the bytes of a record become columns.
     public var format: Format
     /// The column that holds the Kafka record key, if declared.
@@ -100,6 +102,16 @@ public struct PipelineConfiguration: Sendable {
     case json(rowPath: String?)
     /// Delimited text; columns by position.
     case csv(columnDelimiter: String, rowDelimiter: String)
+  }
+
+  /// What happens when records were deleted before they were read.
+  public enum GapPolicy: String, Sendable {
+    /// The pipeline stops and says how many are lost.
+    case stop
+    /// It counts them and goes on with the oldest record that is left.
+    case earliest
+    /// It counts them and goes on after the newest record.
+    case latest
   }
 
   /// Where a group without commits begins.

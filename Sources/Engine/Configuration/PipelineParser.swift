@@ -122,15 +122,20 @@ struct PipelineParser {
     let stream = input.requiredString("stream") ?? ""
     var topic = ""
     var start = PipelineConfiguration.StartPosition.latest
+    var gapPolicy = PipelineConfiguration.GapPolicy.stop
     if let node = input.required("kafka"),
       let kafka = reader.mapping(node, path: input.path(to: "kafka"))
     {
       topic = kafka.requiredString("topic") ?? ""
       start = parseStart(kafka)
+      gapPolicy =
+        kafka.choice(
+          "offset_out_of_range", [("stop", .stop), ("earliest", .earliest), ("latest", .latest)])
+        ?? .stop
       kafka.finish()
     }
     return PipelineConfiguration.Input(
-      stream: stream, topic: topic, start: start, format: parseFormat(input),
+      stream: stream, topic: topic, start: start, gapPolicy: gapPolicy, format: parseFormat(input),
       key: input.string("key"), columns: parseColumns(input))
   }
 

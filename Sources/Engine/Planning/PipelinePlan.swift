@@ -50,6 +50,7 @@ public struct InputPlan: Sendable {
   public let schema: Schema
   let format: RecordFormat
   let start: PipelineConfiguration.StartPosition
+  let gapPolicy: PipelineConfiguration.GapPolicy
 }
 
 /// Where the rows of a stream of the application go.

@@ -87,7 +87,9 @@ private struct Planner {
       problem("input \(input.stream): \(error.message)", hint: error.hint)
       return nil
     }
-    return InputPlan(topic: input.topic, schema: schema, format: format, start: input.start)
+    return InputPlan(
+      topic: input.topic, schema: schema, format: format, start: input.start,
+      gapPolicy: input.gapPolicy)
   }
 
   private mutating func format(_ input: PipelineConfiguration.Input) -> RecordFormat? {

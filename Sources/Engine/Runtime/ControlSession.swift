@@ -8,7 +8,9 @@ import Logging
 final class ControlSession {
   private let plan: PipelinePlan
   private let consumer: any GroupMember
-  private let partitions: [Int]
+  /// The partitions of each input's topic, now and when this membership began.
+  private var partitions: [Int]
+  private let firstPartitions: [Int]
   private let services: [TaskServices]
   private let mailbox: Mailbox<ControlMessage>
   private let logger: Logger
@@ -47,6 +49,7 @@ final class ControlSession {
     self.plan = plan
     self.consumer = consumer
     self.partitions = partitions
+    firstPartitions = partitions
     self.services = services
     self.mailbox = mailbox
     self.logger = logger
@@ -94,6 +97,7 @@ final class ControlSession {
   }
 
   private func assign(_ given: [TopicPartition]) {
+    countPartitions()
     let leads = given.filter { $0.topic == plan.inputs[0].topic }
     let numbers: [Int]
     switch plan.parallelism {
@@ -107,6 +111,21 @@ final class ControlSession {
     assignment = Assignment(awaited: Set(tasks))
     unstarted = isDraining ? [] : tasks
     if isDraining { assignment?.awaited = [] }
+  }
+
+  /// Looks whether topics have got more partitions; the group was then balanced anew.
+  private func countPartitions() {
+    do throws(KafkaError) {
+      for (input, inputPlan) in plan.inputs.enumerated() {
+        guard let count = try consumer.partitionCount(of: inputPlan.topic, timeout: .seconds(5)),
+          count > partitions[input]
+        else { continue }
+        logger.notice("topic \(inputPlan.topic) now has \(count) partitions")
+        partitions[input] = count
+      }
+    } catch {
+      note(error)
+    }
   }
 
   private func revoke(_ taken: [TopicPartition], mode: StopMode) {
@@ -184,7 +203,8 @@ final class ControlSession {
     var all: [TaskPartition] = []
     for (partition, input) in taskPartitions(task) {
       let marks = try consumer.watermarks(of: partition, timeout: .seconds(10))
-      all.append(TaskPartition(topicPartition: partition, input: input, end: marks.high))
+      all.append(
+        TaskPartition(topicPartition: partition, input: input, begin: marks.low, end: marks.high))
     }
     return all
   }
@@ -216,10 +236,11 @@ final class ControlSession {
       if let offset = committed[partition]?.offset {
         offsets.append(offset)
       } else {
+        // Of a partition that came later nothing was ever read, so nothing is left out.
+        let isNew = partition.partition >= firstPartitions[input]
         offsets.append(
           try StartOffsets.resolve(
-            plan.inputs[input].start, of: partition,
-            member: consumer))
+            isNew ? .earliest : plan.inputs[input].start, of: partition, member: consumer))
       }
     }
     return .birth(offsets: offsets, life: makeLife())
@@ -233,9 +254,20 @@ final class ControlSession {
       assignment?.awaited.remove(task)
     case .commit(let task, let offsets, let commit):
       commits.add(task, offsets, commit: commit)
+    case .restart(let task, let start): restart(task, start)
     case .unaccepted(let task, let error): unaccepted(task, error)
     case .stopped(let task, let reason):
       stopped(task, reason)
+    }
+  }
+
+  private func restart(_ task: TaskName, _ start: PartitionStart) {
+    guard running.contains(task), revocation == nil else { return }
+    do throws(KafkaError) {
+      try consumer.incrementallyUnassign([start.topicPartition])
+      worker(of: task).post(.assigned(task, try consumer.incrementallyAssign([start])))
+    } catch {
+      fail("cannot go on with \(start.topicPartition): \(error)")
     }
   }
 

@@ -79,6 +79,7 @@ package final class ControlTurns {
       switch try findTopics() {
       case .counts(let counts):
         try checkTransactions()
+        try checkCompaction()
         board.report(name, problem: nil)
         try consumer.subscribe(to: plan.inputs.map(\.topic))
         phase = .member(
@@ -109,6 +110,24 @@ package final class ControlTurns {
     throw TaskFailure.output(
       "the pipeline promises exactly_once and writes to a topic, but the embedded broker knows no "
         + "transactions\n  hint: write guarantee: at_least_once, or use a Kafka cluster")
+  }
+
+  /// Refuses to promise a replay over records that compaction may remove.
+  private func checkCompaction() throws {
+    guard plan.configuration.guarantee == .exactlyOnce else { return }
+    let needed = 2 * plan.configuration.timing.snapshotInterval + 3_600_000
+    for topic in plan.inputs.map(\.topic) {
+      guard let settings = try consumer.settings(of: topic, timeout: .seconds(10)),
+        settings["cleanup.policy"]?.contains("compact") ?? false
+      else { continue }
+      let lag = settings["min.compaction.lag.ms"].flatMap { Int64($0) } ?? 0
+      guard lag < needed else { continue }
+      throw TaskFailure.output(
+        "topic '\(topic)' is compacted after \(lag) ms, and the pipeline promises exactly_once: after "
+          + "a crash it must find every record again\n  hint: set min.compaction.lag.ms of the topic "
+          + "to \(needed) (two snapshots and an hour of outage) or more, or write guarantee: "
+          + "at_least_once")
+    }
   }
 
   private enum Topics {

@@ -48,6 +48,8 @@ enum ControlMessage: Sendable {
   case ready(TaskName, [PartitionStart])
   /// Commit these offsets; the first is the lead partition's.
   case commit(TaskName, [PartitionOffset], commit: Int64)
+  /// Read a partition from elsewhere: records were deleted before they were read.
+  case restart(TaskName, PartitionStart)
   /// The group has not accepted a commit because it has moved on.
   case unaccepted(TaskName, KafkaError)
   /// The task has ended.
@@ -70,6 +72,8 @@ struct TaskStart: Sendable {
 struct TaskPartition: Hashable, Sendable {
   let topicPartition: TopicPartition
   let input: Int
+  /// The offset of the partition's oldest record when the task began.
+  let begin: Int64
   /// The offset after the partition's last record when the task began.
   let end: Int64
 }

@@ -53,8 +53,7 @@ final class PartitionBuffer {
     for event in records.events {
       switch event {
       case .partitionEnd: break
-      case .offsetOutOfRange(let offset, let error):
-        throw .offsetOutOfRange(topicPartition, expected: nextOffset, found: offset, "\(error)")
+      case .offsetOutOfRange: throw .offsetOutOfRange(topicPartition, expected: nextOffset, nil)
       case .error(let error): throw .kafka(error)
       }
     }
@@ -64,7 +63,7 @@ final class PartitionBuffer {
 /// Why a task cannot go on by itself.
 enum TaskFailure: Error, Sendable, CustomStringConvertible {
   /// The broker no longer has a record that must be read.
-  case offsetOutOfRange(TopicPartition, expected: Int64, found: Int64?, String)
+  case offsetOutOfRange(TopicPartition, expected: Int64, Watermarks?)
   /// Kafka refuses.
   case kafka(KafkaError)
   /// A snapshot or journal cannot be read.
@@ -79,17 +78,35 @@ enum TaskFailure: Error, Sendable, CustomStringConvertible {
   /// The failure and what to do.
   var description: String {
     switch self {
-    case .offsetOutOfRange(let partition, let expected, let found, let text):
-      "\(partition): the record at offset \(expected) is gone"
-        + (found.map { " (the broker answers \($0))" } ?? "") + ": \(text)\n"
-        + "  hint: retention has removed unread records; remove the pipeline's state and its group's "
-        + "offsets to start again from what is left"
+    case .offsetOutOfRange(let partition, let expected, let marks):
+      Self.gap(partition, expected, marks)
     case .kafka(let error): "\(error)"
     case .state(let problem): "\(problem)"
     case .disk(let text): text
     case .output(let text): text
     case .lost(let text): text
     }
+  }
+}
+
+extension TaskFailure {
+  private static func gap(
+    _ partition: TopicPartition, _ expected: Int64, _ marks: Watermarks?
+  ) -> String {
+    guard let marks else {
+      return "\(partition): the broker does not have the record at offset \(expected)"
+    }
+    if expected < marks.low {
+      return "offset \(expected) < log start \(marks.low) on \(partition): "
+        + "\(marks.low - expected) records lost\n"
+        + "  hint: retention deleted them before they were read; to go on without them set "
+        + "offset_out_of_range: earliest (or latest) under the input's kafka, and make the topic's "
+        + "retention.ms longer than the longest outage"
+    }
+    return
+      "offset \(expected) lies beyond the end \(marks.high) of \(partition): the topic was made "
+      + "anew\n  hint: to read the new topic remove the pipeline's state and its group's offsets, or "
+      + "set offset_out_of_range: earliest under the input's kafka"
   }
 }
 

@@ -83,6 +83,14 @@ final class TaskCore {
     position.nextOffsets[partition] = buffer.nextOffset
   }
 
+  /// Goes on at `offset` of a partition: what lay before it is deleted.
+  func passGap(partition: Int, to offset: Int64) throws {
+    try flush()
+    counters.lost += max(0, offset - buffers[partition].nextOffset)
+    buffers[partition].nextOffset = offset
+    position.nextOffsets[partition] = offset
+  }
+
   /// The clock reads `time`.
   func tick(_ time: Int64) throws {
     try flush()
@@ -278,6 +286,8 @@ final class TaskCore {
       counters.outputRows[index] = stages[index].nextRow
     }
     if operators { try dataflow.restore(from: reader, pool: &pool) }
+    // Partitions that the topic got since are read from their beginning.
+    position.nextOffsets += buffers.dropFirst(position.nextOffsets.count).map(\.nextOffset)
     for (index, buffer) in buffers.enumerated() { buffer.nextOffset = position.nextOffsets[index] }
   }
 

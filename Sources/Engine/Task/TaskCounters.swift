@@ -14,24 +14,30 @@ public struct TaskCounters: Hashable, Sendable {
   public var skipped: Int64 = 0
   /// Rows that an operator refused.
   public var failedRows: Int64 = 0
+  /// Records that were deleted from the topic before they were read.
+  public var lost: Int64 = 0
   /// Rows per output, in the order of the configuration.
   public var outputRows: [Int64]
 
   init(outputs: Int) { outputRows = Array(repeating: 0, count: outputs) }
 
   func save(into writer: inout SectionWriter) {
-    writer.write([polled, decoded, deadLettered, skipped, failedRows])
+    writer.write([polled, decoded, deadLettered, skipped, failedRows, lost])
     writer.write(outputRows)
   }
 
   init(restoring reader: inout SectionReader) throws(StateError) {
     let values = try reader.integers()
-    guard values.count == 5 else { throw reader.failure("five counters are needed") }
+    // The first release had no count of lost records.
+    guard values.count == 5 || values.count == 6 else {
+      throw reader.failure("six counters are needed")
+    }
     polled = values[0]
     decoded = values[1]
     deadLettered = values[2]
     skipped = values[3]
     failedRows = values[4]
+    lost = values.count > 5 ? values[5] : 0
     outputRows = try reader.integers()
   }
 }

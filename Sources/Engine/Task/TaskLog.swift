@@ -29,6 +29,8 @@ final class TaskLog {
   private(set) var schedule: CommitSchedule
   /// Whether there was never a commit before.
   let isBirth: Bool
+  /// Whether no record may be taken before a snapshot, since replay could not cross this point.
+  var needsSnapshot = false
 
   struct Opened {
     let core: TaskCore
@@ -90,7 +92,8 @@ final class TaskLog {
           + "\(record.epoch): a later owner has written it")
     }
     let header = try TaskCore.header(of: snapshot.slices)
-    let core = try makeCore(start, offsets: header.offsets, life: header.life)
+    let core = try makeCore(
+      start, offsets: withNewPartitions(header.offsets, start), life: header.life)
     let steps = blocks.filter { $0.commit > snapshot.commit && $0.commit <= record.commit }
       .flatMap(\.steps)
     try restore(core, from: snapshot, start: start, replays: !steps.isEmpty)
@@ -99,7 +102,18 @@ final class TaskLog {
     let log = try TaskLog(
       start: start, store: store, record: next, isBirth: false,
       rowNumber: core.position.rowNumber)
+    log.needsSnapshot = core.buffers.count > header.offsets.count
     return Opened(core: core, log: log, steps: steps)
+  }
+
+  /// The offsets of a snapshot, with the beginnings of the partitions that the topic got since.
+  ///
+  /// They come last, so that the journal's numbers of partitions stay valid.
+  private static func withNewPartitions(_ offsets: [Int64], _ start: TaskStart) -> [Int64] {
+    guard start.plan.inputs.count == 1, offsets.count < start.partitions.count else {
+      return offsets
+    }
+    return offsets + start.partitions.dropFirst(offsets.count).map(\.begin)
   }
 
   /// Gives a task the state of a snapshot; a changed pipeline takes over what still fits.
@@ -254,6 +268,7 @@ final class TaskLog {
     next.snapshot = number
     next.segment = number
     next.segmentEnd = 0
+    needsSnapshot = false
     schedule.tookSnapshot(now: now, rowNumber: core.position.rowNumber)
   }
 

@@ -119,7 +119,7 @@ final class TaskRunner {
     switch phase {
     case .birth, .waiting, .ended: return false
     case .replaying(var cursor):
-      let progressed = try cursor.advance(core, name: name)
+      let progressed = try advance(&cursor)
       phase = cursor.isAtEnd ? phase : .replaying(cursor)
       if cursor.isAtEnd { becomeLive() }
       publishStatus()
@@ -137,6 +137,15 @@ final class TaskRunner {
     }
   }
 
+  private func advance(_ cursor: inout ReplayCursor) throws -> Bool {
+    do {
+      return try cursor.advance(core, name: name)
+    } catch TaskFailure.offsetOutOfRange(let partition, let expected, _) {
+      let marks = try start.consumer.watermarks(of: partition, timeout: .seconds(10))
+      throw TaskFailure.offsetOutOfRange(partition, expected: expected, marks)
+    }
+  }
+
   private func becomeLive() {
     for index in core.plan.outputs.indices { _ = core.takeStaged(index) }
     phase = .live
@@ -149,7 +158,17 @@ final class TaskRunner {
     guard uploads.hasRoom(core), core.stagedBytes < Self.stagedByteLimit,
       start.services.topics?.hasRoom ?? true
     else { return 0 }
-    for buffer in core.buffers where buffer.isExhausted { try buffer.refill() }
+    if log.needsSnapshot {
+      guard log.hasRoom else { return 0 }
+      try log.commit(core, now: now, snapshot: .take)
+    }
+    for (index, buffer) in core.buffers.enumerated() where buffer.isExhausted {
+      do throws(TaskFailure) {
+        try buffer.refill()
+      } catch {
+        try passGap(index, error)
+      }
+    }
     guard core.buffers.contains(where: { !$0.isExhausted }) else { return 0 }
     try tickIfDue()
     let lagging = core.buffers.contains { $0.records.count == $0.records.capacity }
@@ -169,6 +188,24 @@ final class TaskRunner {
     try core.flush()
     log.passRows(core)
     return taken
+  }
+
+  /// Goes on after records that were deleted unread, if the input allows it.
+  private func passGap(_ index: Int, _ failure: TaskFailure) throws {
+    guard case .offsetOutOfRange(let partition, let expected, _) = failure else { throw failure }
+    let marks = try start.consumer.watermarks(of: partition, timeout: .seconds(10))
+    let target: Int64
+    switch core.plan.inputs[core.buffers[index].input].gapPolicy {
+    case .stop: throw TaskFailure.offsetOutOfRange(partition, expected: expected, marks)
+    case .earliest: target = marks.low
+    case .latest: target = marks.high
+    }
+    start.services.logger.warning(
+      "task \(name) goes on at offset \(target): \(TaskFailure.offsetOutOfRange(partition, expected: expected, marks))"
+    )
+    try core.passGap(partition: index, to: target)
+    log.needsSnapshot = true
+    start.control.post(.restart(name, PartitionStart(partition, at: .offset(target))))
   }
 
   private func hasUnread(_ buffer: PartitionBuffer) -> Bool {
