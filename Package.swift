@@ -148,7 +148,8 @@ let package = Package(
       name: "LearnedModelsTests", dependencies: ["Columns", "LearnedModels", "RandomCutForest"],
       swiftSettings: strict),
     .testTarget(
-      name: "LearningTests", dependencies: ["Columns", "LearnedModels", "Learning"],
+      name: "LearningTests",
+      dependencies: ["Columns", "LearnedModels", "Learning", "RandomCutForest"],
       swiftSettings: strict),
     .testTarget(name: "HotspotsTests", dependencies: ["Hotspots"], swiftSettings: strict),
     .testTarget(

@@ -7,10 +7,10 @@ public func train(
   _ request: TrainingRequest, on data: TrainingData, progress: TrainingProgress = .init()
 ) throws(TrainingError) -> TrainingResult {
   switch (request.algorithm, data) {
-  case (.deepAR, _):
-    throw .hyperparameter(
-      HyperparameterError(
-        name: "algorithm", value: "deepar", range: "kmeans, randomcutforest or pca"))
+  case (.deepAR, .series(let train, let test)):
+    return try trainDeepAR(request, train: train, test: test, progress: progress)
+  case (.deepAR, .rows):
+    throw .data(DataError(message: "rows of numbers do not train a deepar model, time series do"))
   case (_, .series):
     throw .data(
       DataError(message: "time series train a deepar model, not \(request.algorithm.rawValue)"))

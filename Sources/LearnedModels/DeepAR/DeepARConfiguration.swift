@@ -56,11 +56,11 @@ package struct DeepARLayout: Hashable, Sendable {
   /// One layer's matrices.
   package struct Layer: Hashable, Sendable {
     package let inputCount: Int
-    /// inputs × 4 cells
+    /// A row per input, 4 cells wide.
     package let input: Int
-    /// cells × 4 cells
+    /// A row per cell, 4 cells wide.
     package let recurrent: Int
-    /// 4 cells
+    /// As many as gates.
     package let bias: Int
   }
 

@@ -42,8 +42,10 @@ extension DeepARScorer {
   /// Draws possible futures of a series; of a model without a law, the one that it predicts.
   ///
   /// - Parameters:
+  ///   - series: the history, with dynamic features for the periods to be predicted too.
   ///   - samples: how many paths, at least 1.
   ///   - seed: decides all random numbers.
+  /// - Returns: the paths.
   /// - Throws: `DeepARError` for a series that does not fit the model.
   public mutating func forecast(
     _ series: TimeSeries, samples: Int, seed: UInt64
@@ -100,12 +102,12 @@ extension DeepARScorer {
 /// The memory cells of many paths that start from one state.
 private struct DeepARFutures {
   let paths: Int
-  /// paths × sampled lags
+  /// A row per path, as wide as lags were sampled.
   var inputs: [Float]
-  /// layers × paths × cells
+  /// A row per layer and path, as wide as there are cells.
   var hidden: [Float]
   var cell: [Float]
-  /// paths × 4 cells
+  /// A row per path, 4 cells wide.
   var gates: [Float]
 
   init(state: DeepARState, layout: DeepARLayout, paths: Int) {

@@ -54,7 +54,7 @@ public enum DeepARLikelihood: String, Hashable, Sendable, CaseIterable {
   }
 }
 
-/// log(1 + exp(x))
+/// The logarithm of 1 + exp(x).
 package func softplus(_ x: Double) -> Double {
   x > 30 ? x : logarithm1p(exponential(x))
 }
@@ -63,13 +63,13 @@ package func softplus(_ x: Double) -> Double {
 public struct DeepARDistribution: Hashable, Sendable {
   /// The family of the law.
   public let likelihood: DeepARLikelihood
-  /// Student: degrees of freedom. Gaussian, deterministic: the middle. Negative binomial: the count
-  /// of failures. Beta: the first exponent.
+  /// The degrees of freedom; of a Gaussian the middle, of a negative binomial the count of failures,
+  /// of a beta law the first exponent.
   let first: Double
-  /// Student: the middle. Gaussian: the spread. Negative binomial: the mean. Beta: the second
+  /// The middle; of a Gaussian the spread, of a negative binomial the mean, of a beta law the second
   /// exponent.
   let second: Double
-  /// Student: the spread.
+  /// The spread of a Student law.
   let third: Double
 
   package init(
@@ -104,8 +104,9 @@ public struct DeepARDistribution: Hashable, Sendable {
     }
   }
 
-  /// How probable a value is that lies at least as far out as `value`, on either side: small for an
-  /// anomaly. Nil for a law that is a point.
+  /// How probable a value is that lies at least as far out as `value`, on either side.
+  ///
+  /// Small for an anomaly; nil for a law that is a point.
   public func tailProbability(_ value: Double) -> Double? {
     switch likelihood {
     case .deterministicL1: return nil

@@ -37,9 +37,7 @@ public struct DeepARModel: Hashable, Sendable {
   /// The scale of a series of which nothing but zeros is known.
   package var usualScale: Double { exponential(configuration.logScaleMean) }
 
-  /// Throws when a series does not fit the network.
-  ///
-  /// - Parameter length: how many values the dynamic features must have at least.
+  /// Throws when a series does not fit the network, or a dynamic feature has less than `length` values.
   package func check(_ series: TimeSeries, length: Int) throws(DeepARError) {
     try series.check(
       cardinalities: configuration.cardinalities,

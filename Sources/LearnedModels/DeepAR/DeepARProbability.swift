@@ -1,4 +1,4 @@
-import RandomCutForest
+package import RandomCutForest
 
 // Special functions of the laws, from elementary functions of our own, so that a score has the same
 // bits on every machine.
@@ -94,7 +94,7 @@ func studentQuantile(_ probability: Double, degrees n: Double) -> Double {
     guard density > 0 else { break }
     // Halley's step: the tail is convex.
     let newton = error / density
-    let step = newton / (1 - 0.5 * newton * (-(n + 1) * t / (n + t * t)) * -1)
+    let step = newton / (1 - 0.5 * newton * (n + 1) * t / (n + t * t))
     t = max(t + step, t / 4)
     if step.magnitude < 1e-10 * (1 + t) { break }
   }
@@ -150,7 +150,7 @@ func normalQuantile(_ probability: Double) -> Double {
 /// A standard normal number.
 ///
 /// - Source: Marsaglia's polar method, one of the two numbers.
-func standardNormal(_ random: inout SplitMix64) -> Double {
+package func standardNormal(_ random: inout SplitMix64) -> Double {
   while true {
     let x = 2 * random.openUniform() - 1
     let y = 2 * random.openUniform() - 1

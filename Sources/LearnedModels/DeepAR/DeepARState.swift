@@ -102,7 +102,7 @@ public struct DeepARScorer: Sendable {
     outputs = Array(repeating: 0, count: model.layout.outputCount)
   }
 
-  /// Reads a history; the state then predicts the value that follows it. It may be empty.
+  /// Reads a history, which may be empty; the state then predicts the value that follows it.
   ///
   /// - Throws: `DeepARError` for a series that does not fit the model.
   public mutating func makeState(_ series: TimeSeries) throws(DeepARError) -> DeepARState {
@@ -151,7 +151,11 @@ public struct DeepARScorer: Sendable {
   /// Periods that were left out count as missing. The memory cells read the context anew when they
   /// have taken as many values as the model was trained to predict.
   ///
-  /// - Parameter milliseconds: any moment in the value's period.
+  /// - Parameters:
+  ///   - value: the value, nil or NaN when it is missing.
+  ///   - milliseconds: any moment in the value's period.
+  ///   - state: the series' memory, which moves on.
+  /// - Returns: what was predicted for the value, and how far out it lies.
   /// - Throws: `DeepARError` when the period is in the past, for a value outside of the law's domain
   ///   and for models with dynamic features, which a stream does not have.
   public mutating func step(

@@ -1,0 +1,117 @@
+package import LearnedModels
+package import RandomCutForest
+
+/// The loop of a DeepAR training: epochs of batches, a learning rate that halves when the loss stands
+/// still, and the best epoch's weights.
+package struct DeepARTrainer {
+  /// Epochs without progress after which the learning rate is halved.
+  private static let plateau = 10
+  /// How much of the newest weights goes into the average that becomes the model.
+  private static let share = 0.005
+
+  private let parameters: DeepARHyperparameters
+  private var data: DeepARDataset
+  private var random: SplitMix64
+  private var weights: [Float]
+  private var averaged: [Float]
+  private var gradient: [Float]
+  private var optimizer: DeepAROptimizer
+  private let tape: DeepARTape
+  private var rate: Double
+  private var batches = 0
+
+  /// The trained network.
+  private(set) var best: [Float]
+  private(set) var bestLoss = Double.infinity
+  /// Every epoch's mean loss.
+  private(set) var metrics: [Metric] = []
+
+  init(_ data: DeepARDataset, _ parameters: DeepARHyperparameters, seed: UInt64) {
+    self.data = data
+    self.parameters = parameters
+    random = SplitMix64(seed: seed)
+    tape = DeepARTape(data.configuration, windows: parameters.batchSize)
+    weights = Self.initialWeights(tape.layout, data.configuration, &random)
+    averaged = weights
+    best = weights
+    gradient = Array(repeating: 0, count: weights.count)
+    optimizer = DeepAROptimizer(count: weights.count)
+    rate = parameters.learningRate
+  }
+
+  /// Uniform weights within one over the root of the number of cells; embeddings are normal.
+  package static func initialWeights(
+    _ layout: DeepARLayout, _ configuration: DeepARConfiguration, _ random: inout SplitMix64
+  ) -> [Float] {
+    let bound = 1 / Double(layout.cells).squareRoot()
+    var weights = (0..<layout.weightCount).map { _ in
+      Float((2 * random.uniform() - 1) * bound)
+    }
+    for index in 0..<layout.layers[0].input { weights[index] = Float(standardNormal(&random)) }
+    return weights
+  }
+
+  /// Trains until the last epoch, or until progress ends.
+  mutating func run(_ progress: TrainingProgress) throws(TrainingError) {
+    var stale = 0
+    var sinceHalving = 0
+    for epoch in 1...parameters.epochs {
+      let loss = try runEpoch(epoch, progress)
+      guard loss.isFinite else {
+        throw .diverged(
+          reason: "the loss of epoch \(epoch) is \(loss)",
+          hint: "lower learning_rate, now \(parameters.learningRate), or look for extreme values")
+      }
+      let metric = Metric("train:loss", loss, step: epoch)
+      metrics.append(metric)
+      let goesOn = progress.measured(metric)
+      if loss < bestLoss {
+        bestLoss = loss
+        best = averaged
+        stale = 0
+        sinceHalving = 0
+      } else {
+        stale += 1
+        sinceHalving += 1
+      }
+      if sinceHalving > Self.plateau {
+        rate /= 2
+        sinceHalving = 0
+      }
+      if !goesOn { break }
+      if let patience = parameters.patience, stale >= patience { break }
+    }
+  }
+
+  private mutating func runEpoch(
+    _ epoch: Int, _ progress: TrainingProgress
+  ) throws(TrainingError) -> Double {
+    var sum = 0.0
+    for batch in 0..<parameters.batchesPerEpoch {
+      try progress.check()
+      progress.report(
+        TrainingStage(
+          "epoch \(epoch) of \(parameters.epochs)",
+          fraction: (Double(epoch - 1) + Double(batch) / Double(parameters.batchesPerEpoch))
+            / Double(parameters.epochs)))
+      sum += runBatch()
+      guard sum.isFinite else { return sum }
+    }
+    return sum / Double(parameters.batchesPerEpoch)
+  }
+
+  private mutating func runBatch() -> Double {
+    for slot in 0..<parameters.batchSize {
+      tape.load(data.draw(&random), at: slot, from: data)
+    }
+    let loss = tape.run(
+      weights, dropout: parameters.dropout, random: &random, gradient: &gradient)
+    guard loss.isFinite else { return loss }
+    optimizer.step(&weights, gradient, rate: rate)
+    batches += 1
+    average(
+      &averaged, towards: weights,
+      share: Float(max(Self.share, 10 / (9 + Double(batches)))))
+    return loss
+  }
+}
