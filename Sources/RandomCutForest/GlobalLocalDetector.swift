@@ -17,30 +17,23 @@ public struct GlobalLocalDetector<Element> {
     public var representatives: [(element: Element, share: Double)]
   }
 
-  private struct Sample {
+  struct Sample {
     var element: Element
     var key: Double
-  }
-
-  private struct Cluster {
-    /// Up to five scattered members.
-    var representatives: [Element]
-    var weight: Double
-    var radius: Double
   }
 
   /// Values kept.
   public let sampleSize: Int
   private let distance: (Element, Element) -> Double
   private let timeDecay: Double
-  private var random: SplitMix64
-  private var samples: [Sample] = []
-  private var clusters: [Cluster] = []
-  private var thresholder: Thresholder
-  private var seen = 0
-  private var clusteredAt = 0
-  private var recentMean: Deviation
-  private var meanAtClustering = 0.0
+  var random: SplitMix64
+  var samples: [Sample] = []
+  var clusters: [Clustering<Element>.Cluster] = []
+  var thresholder: Thresholder
+  var seen = 0
+  var clusteredAt = 0
+  var recentMean: Deviation
+  var meanAtClustering = 0.0
 
   private static var mostClusters: Int { 10 }
   private static var mostRepresentatives: Int { 5 }
@@ -137,35 +130,17 @@ public struct GlobalLocalDetector<Element> {
       representatives: shares.map { ($0.0, $0.1 / total) })
   }
 
-  /// Clusters the sample: many centres, merged from the lightest on while clusters overlap or are
-  /// too many.
   private mutating func recluster() {
     clusteredAt = seen
     meanAtClustering = recentMean.mean
-    clusters = []
-    let wanted = min(samples.count, 3 * Self.mostClusters)
-    for _ in 0..<wanted {
-      let picked = samples[Int(random.next() % UInt64(samples.count))].element
-      if clusters.contains(where: { distance($0.representatives[0], picked) == 0 }) { continue }
-      clusters.append(Cluster(representatives: [picked], weight: 0, radius: 0))
-    }
-    assign()
-    var settled = 0
-    while settled < clusters.count, clusters.count > 1 {
-      clusters.sort { $0.weight < $1.weight }
-      let (other, gap) = neighbour(of: settled)
-      let overlap = clusters[settled].radius + clusters[other].radius
-      if clusters.count > Self.mostClusters || gap == 0 || overlap > 0.8 * gap {
-        merge(settled, into: other)
-        assign()
-        settled = 0
-      } else {
-        settled += 1
-      }
-    }
     let light = 0.005 * Double(samples.count)
+    clusters =
+      Clustering(
+        samples.map { $0.element }, weights: samples.map { _ in 1 },
+        mostClusters: Self.mostClusters, mostRepresentatives: Self.mostRepresentatives,
+        random: &random, distance: distance
+      ).clusters.filter { $0.weight >= light }
     let floor = smallestRadius
-    clusters = clusters.filter { $0.weight >= light }
     for i in clusters.indices { clusters[i].radius = max(clusters[i].radius, floor) }
   }
 
@@ -175,57 +150,5 @@ public struct GlobalLocalDetector<Element> {
     var sum = 0.0
     for cluster in clusters { sum += cluster.radius }
     return max(0.01 * sum / Double(max(1, clusters.count)), 1e-9)
-  }
-
-  private func neighbour(of cluster: Int) -> (index: Int, gap: Double) {
-    var best = (index: cluster == 0 ? 1 : 0, gap: Double.infinity)
-    for other in clusters.indices where other != cluster {
-      for a in clusters[cluster].representatives {
-        for b in clusters[other].representatives {
-          let gap = distance(a, b)
-          if gap < best.gap { best = (other, gap) }
-        }
-      }
-    }
-    return best
-  }
-
-  /// Keeps, of the members of both, those farthest from each other.
-  private mutating func merge(_ a: Int, into b: Int) {
-    let all = clusters[b].representatives + clusters[a].representatives
-    var kept = [all[0]]
-    while kept.count < min(all.count, Self.mostRepresentatives) {
-      var farthest = (element: all[0], gap: -1.0)
-      for candidate in all {
-        let gap = kept.map { distance($0, candidate) }.min() ?? 0
-        if gap > farthest.gap { farthest = (candidate, gap) }
-      }
-      if farthest.gap <= 0 { break }
-      kept.append(farthest.element)
-    }
-    clusters[b].representatives = kept
-    clusters.remove(at: a)
-  }
-
-  /// Weights and radii from the cluster nearest to each value.
-  private mutating func assign() {
-    for i in clusters.indices {
-      clusters[i].weight = 0
-      clusters[i].radius = 0
-    }
-    for sample in samples {
-      var best = (index: 0, gap: Double.infinity)
-      for (index, cluster) in clusters.enumerated() {
-        for candidate in cluster.representatives {
-          let gap = distance(sample.element, candidate)
-          if gap < best.gap { best = (index, gap) }
-        }
-      }
-      clusters[best.index].weight += 1
-      clusters[best.index].radius += best.gap
-    }
-    for i in clusters.indices where clusters[i].weight > 0 {
-      clusters[i].radius /= clusters[i].weight
-    }
   }
 }

@@ -51,13 +51,8 @@ extension RandomCutForest {
     from snapshot: SnapshotReader
   ) throws(ForestError) -> RandomCutForest {
     var reader = snapshot
-    guard try reader.read(UInt64.self) == SnapshotFormat.magic else {
-      throw .badSnapshot(reason: "it does not begin like one")
-    }
-    let version = try reader.read(UInt32.self)
-    guard version == SnapshotFormat.version else {
-      throw .badSnapshot(reason: "its version is \(version), this library reads 1")
-    }
+    try reader.open(
+      magic: SnapshotFormat.magic, version: SnapshotFormat.version, of: "a forest")
     var section = try reader.section(SnapshotFormat.configuration)
     var forest = try RandomCutForest(try ForestConfiguration(from: &section))
     var counters = try reader.section(SnapshotFormat.counters)

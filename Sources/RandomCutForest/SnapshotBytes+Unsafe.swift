@@ -24,6 +24,18 @@ struct SnapshotWriter: ~Copyable {
     count += byteCount
   }
 
+  mutating func write(contentsOf source: [UInt8]) {
+    source.withUnsafeBytes { bytes in
+      if let start = bytes.baseAddress { write(start, byteCount: bytes.count) }
+    }
+  }
+
+  /// The number of bytes, then the bytes.
+  mutating func write(counted source: [UInt8]) {
+    write(UInt32(source.count))
+    write(contentsOf: source)
+  }
+
   /// Reserves bytes that start at 0, for bits set later; returns where they begin.
   mutating func reserveZeroes(_ byteCount: Int) -> Int {
     precondition(count + byteCount <= limit, "the size of a snapshot is known")
@@ -77,6 +89,17 @@ struct SnapshotReader {
     }
     offset += count
     return bytes + (offset - count)
+  }
+
+  /// Reads what every kind of snapshot begins with.
+  mutating func open(magic: UInt64, version: UInt32, of kind: String) throws(ForestError) {
+    guard try read(UInt64.self) == magic else {
+      throw .badSnapshot(reason: "it does not begin like one of \(kind)")
+    }
+    let found = try read(UInt32.self)
+    guard found == version else {
+      throw .badSnapshot(reason: "its version is \(found), this library reads \(version)")
+    }
   }
 
   /// Opens a section after checking its tag and checksum.

@@ -30,21 +30,33 @@ public struct ThresholdedForest: ~Copyable {
   public mutating func process(
     _ values: Span<Double>, timestamp: Int64, missing: [Int] = []
   ) throws(ForestError) -> Detection {
+    guard let accepted = try accept(values, timestamp: timestamp, missing: missing) else {
+      var detection = Detection()
+      detection.input = values.indices.map { values[$0] }
+      return detection
+    }
+    var detection = take(accepted.input, timestamp: timestamp, missing: missing)
+    detection.imputedSteps = accepted.imputedSteps
+    detection.isImputed = !missing.isEmpty
+    return detection
+  }
+
+  /// Checks an input and fills in what is missing before and in it; nil when it was held back.
+  mutating func accept(
+    _ values: Span<Double>, timestamp: Int64, missing: [Int]
+  ) throws(ForestError) -> (input: [Double], imputedSteps: Int)? {
     let input = try check(values, timestamp: timestamp, missing: missing)
     if configuration.buffersStart,
       preprocessor.seen + preprocessor.held.count < configuration.startNormalization
     {
-      return hold(input, timestamp: timestamp, missing: missing)
+      hold(input, timestamp: timestamp, missing: missing)
+      return nil
     }
     var imputedSteps = 0
     if configuration.mode == .streamingImpute {
       imputedSteps = fillGap(before: timestamp, next: input)
     }
-    let complete = completed(input, timestamp: timestamp, missing: missing)
-    var detection = take(complete, timestamp: timestamp, missing: missing)
-    detection.imputedSteps = imputedSteps
-    detection.isImputed = !missing.isEmpty
-    return detection
+    return (completed(input, timestamp: timestamp, missing: missing), imputedSteps)
   }
 
   /// Grades and learns many inputs; the answers are those of as many calls of `process`.
@@ -63,7 +75,7 @@ public struct ThresholdedForest: ~Copyable {
     return detections
   }
 
-  private func check(
+  func check(
     _ values: Span<Double>, timestamp: Int64, missing: [Int]
   ) throws(ForestError) -> [Double] {
     try ForestError.check("values", count: values.count, is: configuration.inputDimensions)
@@ -88,12 +100,10 @@ public struct ThresholdedForest: ~Copyable {
   }
 
   /// Holds back the first inputs; with the last of them, all are taken in at once.
-  private mutating func hold(_ input: [Double], timestamp: Int64, missing: [Int]) -> Detection {
+  private mutating func hold(_ input: [Double], timestamp: Int64, missing: [Int]) {
     preprocessor.held.append(
       Preprocessor.HeldInput(values: input, timestamp: timestamp, missing: missing))
-    var detection = Detection()
-    detection.input = input
-    guard preprocessor.held.count == configuration.startNormalization else { return detection }
+    guard preprocessor.held.count == configuration.startNormalization else { return }
     let held = completedByLines(preprocessor.held)
     preprocessor.held = []
     for entry in held {
@@ -116,7 +126,6 @@ public struct ThresholdedForest: ~Copyable {
     }
     preprocessor.seen = seen
     preprocessor.previousTimestamp = timestamp
-    return detection
   }
 
   /// Learns a transformed block, unless too much of the shingle was filled in.

@@ -18,9 +18,7 @@ extension ThresholdedForest {
     writer.write(ThresholdedFormat.magic)
     writer.write(ThresholdedFormat.version)
     writer.beginSection(ThresholdedFormat.forest)
-    inner.withUnsafeBytes { bytes in
-      if let start = bytes.baseAddress { writer.write(start, byteCount: bytes.count) }
-    }
+    writer.write(contentsOf: inner)
     writer.endSection()
     writer.beginSection(ThresholdedFormat.preprocessor)
     preprocessor.write(to: &writer)
@@ -48,17 +46,13 @@ extension ThresholdedForest {
     }
   }
 
-  private static func restored(
+  static func restored(
     _ configuration: ThresholdedConfiguration, from snapshot: SnapshotReader
   ) throws(ForestError) -> ThresholdedForest {
     var reader = snapshot
-    guard try reader.read(UInt64.self) == ThresholdedFormat.magic else {
-      throw .badSnapshot(reason: "it does not begin like one of a thresholded forest")
-    }
-    let version = try reader.read(UInt32.self)
-    guard version == ThresholdedFormat.version else {
-      throw .badSnapshot(reason: "its version is \(version), this library reads 1")
-    }
+    try reader.open(
+      magic: ThresholdedFormat.magic, version: ThresholdedFormat.version,
+      of: "a thresholded forest")
     var result = try ThresholdedForest(configuration)
     let inner = try reader.section(ThresholdedFormat.forest)
     let forest = try inner.forest()
