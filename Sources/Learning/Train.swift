@@ -14,7 +14,11 @@ public func train(
   case (_, .series):
     throw .data(
       DataError(message: "time series train a deepar model, not \(request.algorithm.rawValue)"))
-  case (_, .rows):
-    throw .cancelled
+  case (.kMeans, .rows(let rows, let test)):
+    return try KMeansTrainer.train(request, on: rows, test: test, progress: progress)
+  case (.pca, .rows(let rows, let test)):
+    return try PCATrainer.train(request, on: rows, test: test, progress: progress)
+  case (.randomCutForest, .rows(let rows, let test)):
+    return try ForestTrainer.train(request, on: rows, test: test, progress: progress)
   }
 }

@@ -27,7 +27,7 @@ public enum TrainingData {
 
 /// A figure that training brought forth.
 public struct Metric: Sendable, Equatable {
-  /// SageMaker's name: `train:msd`, `test:f1`, `train:final_loss`…
+  /// The name that SageMaker has for it, such as `train:msd` or `test:f1`.
   public let name: String
   /// The figure.
   public let value: Double

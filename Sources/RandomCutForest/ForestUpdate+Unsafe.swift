@@ -49,6 +49,18 @@ extension ForestCore {
     }
   }
 
+  /// Offers the point at hand to one tree, which is not full.
+  package mutating func offer(toTree tree: Int) {
+    if clock.arrivalsBeforeRebase == 0 { rebase() }
+    growTrees(forPoints: 1)
+    makeRoom(points: 1)
+    clock.arrivals += 1
+    let position = store.append(point)
+    fill(
+      tree, query: query, position: position, arrival: clock.arrivals, weight: 1,
+      initialAcceptFraction: 1)
+  }
+
   /// The usual case: all trees are full and all points weigh the same.
   private mutating func offerToDue() {
     guard dueCount > 0 else {
@@ -73,7 +85,7 @@ extension ForestCore {
   }
 
   /// Makes room before any tree runs out of it.
-  private mutating func growTrees(forPoints points: Int) {
+  mutating func growTrees(forPoints points: Int) {
     guard capacity < sampleSize else { return }
     var most = 0
     for tree in 0..<numberOfTrees { most = max(most, mass(ofTree: tree)) }

@@ -3,5 +3,6 @@
 
 #include "forest.h"
 #include "lstm.h"
+#include "nearest.h"
 
 #endif
