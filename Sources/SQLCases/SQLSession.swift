@@ -43,6 +43,8 @@ public struct RefusedProgram: Error, Hashable, Sendable {
 public final class SQLSession {
   /// Warnings of the compiler.
   public let diagnostics: [Diagnostic]
+  /// What DESCRIBE, EXPLAIN and SHOW in the program answer.
+  public let answers: [String]
   private let plan: Plan
   private let options: SQLSessionOptions
   private let sources: [CaseDeclaration.Source]
@@ -70,6 +72,7 @@ public final class SQLSession {
       options: CompileOptions(extensions: options.extensions))
     guard let plan = result.plan else { throw RefusedProgram(diagnostics: result.diagnostics) }
     diagnostics = result.diagnostics
+    answers = result.answers
     self.plan = plan
     self.options = options
     sources = declaration.sources
@@ -159,7 +162,7 @@ public final class SQLSession {
     if let raw = document["raw"]?.text {
       try decode(Array(raw.utf8), source, rowtime, isRaw: true)
     } else {
-      try decode(line, source, rowtime, isRaw: false)
+      try decode(sources[source].rowText(document, line), source, rowtime, isRaw: false)
     }
   }
 

@@ -1,8 +1,10 @@
 internal import Columns
 
-/// What DESCRIBE and SHOW ask for.
+/// What DESCRIBE, EXPLAIN and SHOW ask for.
 enum Answer {
   case description(of: Int)
+  /// The plan of one pump; nil is of the program.
+  case explanation(of: String?)
   case list(String)
   case text(String)
 
@@ -23,6 +25,8 @@ enum Answer {
           + (column.role == .metadata ? " (metadata)" : "")
       }
       return .text(([stream.name, "  ROWTIME TIMESTAMP"] + lines).joined(separator: "\n"))
+    case .explanation(let pump):
+      return .text(pump.map(plan.explain(pump:)) ?? plan.explain())
     case .list("STREAMS"): return .text(plan.streams.map(\.name).joined(separator: "\n"))
     case .list("PUMPS"):
       let lines = plan.pumps.map { pump in

@@ -99,6 +99,13 @@ enum Literals {
   }
 }
 
+extension IntervalQualifier {
+  /// What an interval of this kind stores for a text; nil if the text does not fit.
+  package func value(of text: String) -> Int64? {
+    Literals.interval(text, self)?.value
+  }
+}
+
 /// Reads the fields of dates and intervals.
 private struct DigitReader {
   private let characters: [Character]

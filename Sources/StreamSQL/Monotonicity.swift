@@ -9,12 +9,22 @@ extension BoundExpression {
   /// - Returns: nil if it may decrease.
   func monotonicKey(columns: [MonotonicKey?], asserted: [BoundExpression]) -> MonotonicKey? {
     if let function = rowtimeFunction(columns) { return .rowtime(function) }
-    if asserted.contains(self) { return .asserted }
+    if !asserted.isEmpty, monotonicFunction(columns, { asserted.contains($0) }) != nil {
+      return .asserted
+    }
     if case .column(let index) = kind, columns.indices.contains(index) { return columns[index] }
     return nil
   }
 
   private func rowtimeFunction(_ columns: [MonotonicKey?]) -> MonotonicFunction? {
+    monotonicFunction(columns) { _ in false }
+  }
+
+  /// The function of ROWTIME, or of an expression that is taken for monotonic.
+  private func monotonicFunction(
+    _ columns: [MonotonicKey?], _ isBase: (BoundExpression) -> Bool
+  ) -> MonotonicFunction? {
+    if isBase(self) { return MonotonicFunction() }
     switch kind {
     case .rowtime: return MonotonicFunction()
     case .column(let index):
@@ -23,12 +33,12 @@ extension BoundExpression {
       }
       return function
     case .call(let function, let arguments):
-      guard let inner = arguments.first?.rowtimeFunction(columns) else { return nil }
+      guard let inner = arguments.first?.monotonicFunction(columns, isBase) else { return nil }
       return Self.applying(function, arguments, to: inner)
     case .arithmetic(let sign, let left, let right):
-      return arithmeticFunction(sign, left, right, columns)
+      return arithmeticFunction(sign, left, right, columns, isBase)
     case .cast(let operand):
-      guard let inner = operand.rowtimeFunction(columns) else { return nil }
+      guard let inner = operand.monotonicFunction(columns, isBase) else { return nil }
       return castFunction(of: inner, from: operand.type)
     default: return nil
     }
@@ -65,7 +75,7 @@ extension BoundExpression {
 
   private func arithmeticFunction(
     _ sign: ArithmeticOperator, _ left: BoundExpression, _ right: BoundExpression,
-    _ columns: [MonotonicKey?]
+    _ columns: [MonotonicKey?], _ isBase: (BoundExpression) -> Bool
   ) -> MonotonicFunction? {
     guard type.storage == .integer, left.type.storage == .integer, right.type.storage == .integer
     else { return nil }
@@ -73,7 +83,7 @@ extension BoundExpression {
     let isDate = left.type == .column(.date) || right.type == .column(.date)
     if isDate { return nil }
     if case .interval(let qualifier) = right.type, qualifier.isYearMonth { return nil }
-    if let inner = left.rowtimeFunction(columns), let constant = right.integerLiteral {
+    if let inner = left.monotonicFunction(columns, isBase), let constant = right.integerLiteral {
       switch sign {
       case .add: return inner.then(.add(constant))
       case .subtract: return constant == .min ? nil : inner.then(.add(-constant))
@@ -82,7 +92,8 @@ extension BoundExpression {
       case .remainder: return nil
       }
     }
-    guard let constant = left.integerLiteral, let inner = right.rowtimeFunction(columns) else {
+    guard let constant = left.integerLiteral, let inner = right.monotonicFunction(columns, isBase)
+    else {
       return nil
     }
     switch sign {

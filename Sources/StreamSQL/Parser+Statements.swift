@@ -10,7 +10,13 @@ extension Parser {
     case "DROP": return Statement(form: try drop(), offset: start)
     case "DESCRIBE":
       advance()
+      if case .word("STREAM") = current.kind, !isAt(";", 1) { advance() }
       return Statement(form: .describe(try name("the name of a stream")), offset: start)
+    case "EXPLAIN":
+      advance()
+      if isAt(";") || isAtEnd { return Statement(form: .explain(nil), offset: start) }
+      if case .word("PUMP") = current.kind, !isAt(";", 1) { advance() }
+      return Statement(form: .explain(try name("the name of a pump")), offset: start)
     case "SHOW":
       advance()
       return Statement(form: .show(try showSubject()), offset: start)

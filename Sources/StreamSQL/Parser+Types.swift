@@ -69,16 +69,16 @@ extension Parser {
       return word == "TIME" ? .time : .timestamp
     case "CHAR", "CHARACTER":
       advance()
-      return accept(words: "VARYING") ? .varchar(try length()) : .char(try length())
+      return accept(words: "VARYING") ? .varchar(try varyingLength()) : .char(try length())
     case "VARCHAR":
       advance()
-      return .varchar(try length())
+      return .varchar(try varyingLength())
     case "BINARY":
       advance()
-      return accept(words: "VARYING") ? .varbinary(try length()) : .binary(try length())
+      return accept(words: "VARYING") ? .varbinary(try varyingLength()) : .binary(try length())
     case "VARBINARY":
       advance()
-      return .varbinary(try length())
+      return .varbinary(try varyingLength())
     default: return nil
     }
   }
@@ -95,6 +95,11 @@ extension Parser {
         at: start)
     }
     return .decimal(precision: min(precision, Self.precisionLimit), scale: min(scale, 18))
+  }
+
+  /// Without a length nothing is cut: programs write `CAST(… AS VARCHAR)`.
+  private mutating func varyingLength() throws(SQLError) -> Int {
+    isAt("(") ? try length() : Self.lengthLimit
   }
 
   private mutating func length() throws(SQLError) -> Int {

@@ -94,6 +94,13 @@ enum Patterns {
         guard index < pattern.endIndex else { return nil }
         appendEscaped(pattern[index], to: &regex)
       } else if isInClass {
+        if let name = namedClass(pattern[index...]) {
+          regex.append(
+            contentsOf: "[:\(name.lowercased() == "whitespace" ? "space" : name.lowercased()):]"
+              .utf8)
+          index += name.utf8.count + 4
+          continue
+        }
         if byte == 93 { isInClass = false }
         if byte == 92 { regex.append(92) }
         regex.append(byte)
@@ -111,6 +118,14 @@ enum Patterns {
       index += 1
     }
     return isInClass ? nil : regex
+  }
+
+  /// The name in `[:NAME:]` at the start of a text; the standard writes it in capitals.
+  private static func namedClass(_ text: ArraySlice<UInt8>) -> String? {
+    guard text.starts(with: "[:".utf8) else { return nil }
+    let name = text.dropFirst(2).prefix(while: isLetter)
+    guard !name.isEmpty, text[name.endIndex...].starts(with: ":]".utf8) else { return nil }
+    return String(decoding: name, as: UTF8.self)
   }
 
   /// A SIMILAR TO pattern.

@@ -22,14 +22,22 @@ extension Plan {
       let columns = table.schema.columns.map { "\($0.name) \($0.type)" }
       lines.append("  \(table.name): \(columns.joined(separator: ", "))")
     }
-    let stateful = statefulOperators
-    for pump in pumps {
-      let state = pump.isStarted ? "" : " (stopped)"
-      lines.append("pump \(pump.name)\(state) -> \(streams[pump.target].name)")
-      append(pump.root, 1, stateful.filter { $0.pump == pump.name }, &lines)
-    }
+    for pump in pumps { append(pump, &lines) }
     lines.append("parallelism: \(note ?? text(parallelism))")
     return lines.joined(separator: "\n") + "\n"
+  }
+
+  /// One pump with its operators from the target down.
+  func explain(pump name: String) -> String {
+    var lines: [String] = []
+    for pump in pumps where pump.name == name { append(pump, &lines) }
+    return lines.joined(separator: "\n")
+  }
+
+  private func append(_ pump: Pump, _ lines: inout [String]) {
+    let state = pump.isStarted ? "" : " (stopped)"
+    lines.append("pump \(pump.name)\(state) -> \(streams[pump.target].name)")
+    append(pump.root, 1, statefulOperators.filter { $0.pump == pump.name }, &lines)
   }
 
   private func text(_ parallelism: Parallelism) -> String {

@@ -1,5 +1,3 @@
-public import Columns
-
 /// A function over a cursor's rows that keeps state.
 ///
 /// Output: the cursor's columns, then the added ones, ROWTIME unchanged, one row per input row, unless a
@@ -91,21 +89,21 @@ public struct DetectAnomaliesParameters: Hashable, Sendable {
   public struct Option: Hashable, Sendable {
     /// The name, in lower case.
     public let name: String
-    /// The value as a literal.
-    public let value: SQLValue
-    /// The literal's type.
-    public let type: ColumnType
-    /// Where it stands in the program.
-    public let position: SourcePosition
+    /// The value, within the option's range.
+    public let value: Double
 
     /// Creates an option.
-    public init(name: String, value: SQLValue, type: ColumnType, position: SourcePosition) {
+    public init(name: String, value: Double) {
       self.name = name
       self.value = value
-      self.type = type
-      self.position = position
     }
   }
+
+  /// The options that have a number, and the numbers that they may have.
+  static let ranges: [(name: String, range: ClosedRange<Double>)] = [
+    ("number_of_trees", 1...1_000), ("sample_size", 10...1_000), ("shingle_size", 1...512),
+    ("time_decay", 1...2_147_483_647), ("sensitivity", 2...20),
+  ]
 
   /// Indexes of the numeric columns that enter the detector.
   public let features: [Int]

@@ -117,6 +117,9 @@ final class ProgramBinder {
       }
       functionNames.removeAll { $0 == name.text }
     case .describe(let name): answers.append(.description(of: try stream(name).index))
+    case .explain(let name):
+      if let name { _ = try pumpIndex(name) }
+      answers.append(.explanation(of: name?.text))
     case .show(let subject): answers.append(.list(subject))
     }
   }

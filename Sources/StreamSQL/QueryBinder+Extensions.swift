@@ -25,13 +25,7 @@ extension QueryBinder {
         time = column.index
         continue
       }
-      guard case .literal(let literal) = value.kind, let type = value.type.columnType else {
-        throw SQLError("\(name.text) needs a number, a text or a truth value", at: name.offset)
-      }
-      options.append(
-        DetectAnomaliesParameters.Option(
-          name: name.text.lowercased(), value: literal, type: type,
-          position: program.source.position(of: name.offset)))
+      options.append(try detectorOption(name, value))
     }
     let features = try features(call, keys, except: time)
     let parameters = DetectAnomaliesParameters(
@@ -44,6 +38,31 @@ extension QueryBinder {
       ("ATTRIBUTION", .varchar(Parser.lengthLimit)), ("STATUS", .varchar(16)),
     ]
     return appending(added, .detectAnomalies(parameters), call, keys)
+  }
+
+  private func detectorOption(
+    _ name: Name, _ value: BoundExpression
+  ) throws(SQLError) -> DetectAnomaliesParameters.Option {
+    let ranges = DetectAnomaliesParameters.ranges
+    guard let (_, range) = ranges.first(where: { $0.name.uppercased() == name.text.uppercased() })
+    else {
+      let names = ranges.map(\.name) + ["time"]
+      throw SQLError(
+        "ML_DETECT_ANOMALIES has no option \(name.text.lowercased())", at: name.offset,
+        hint: Spelling.hint(
+          Name(text: name.text.lowercased(), isQuoted: false, offset: name.offset), among: names)
+          ?? "the options are \(names.joined(separator: ", "))")
+    }
+    guard value.type.columnType?.isNumeric == true,
+      case .literal(.double(let number)) = Conversions.converted(value, to: .double).kind,
+      range.contains(number)
+    else {
+      throw SQLError(
+        "\(name.text.lowercased()) is a number from \(Int(range.lowerBound)) to "
+          + "\(Int(range.upperBound))",
+        at: name.offset)
+    }
+    return DetectAnomaliesParameters.Option(name: name.text.lowercased(), value: number)
   }
 
   /// `TUMBLE(TABLE s, DESCRIPTOR(ROWTIME), INTERVAL …)`, HOP and SESSION as other systems spell them.

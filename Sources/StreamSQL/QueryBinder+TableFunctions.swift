@@ -192,6 +192,7 @@ extension QueryBinder {
       shingleSize: shingle, explanation: explanation)
     var added: [(name: String, type: ColumnType)] = [("ANOMALY_SCORE", .double)]
     if explains { added.append(("ANOMALY_EXPLANATION", .varchar(Parser.lengthLimit))) }
+    if !keys.isEmpty { added.append(("STATUS", .varchar(16))) }
     return appending(added, .randomCutForest(parameters), call, keys)
   }
 

@@ -21,6 +21,7 @@ struct Statement {
     case dropStream(Name, ifExists: Bool)
     case dropFunction(Name, ifExists: Bool)
     case describe(Name)
+    case explain(Name?)
     case show(String)
   }
 

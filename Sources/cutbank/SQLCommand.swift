@@ -31,6 +31,7 @@ struct SQLCommand: ParsableCommand {
   func run() throws {
     let session = try makeSession()
     for warning in session.diagnostics { Output.note("\(warning)") }
+    for answer in session.answers { Output.note(answer) }
     let file = try openInput()
     var reader = LineReader(file)
     while let line = try reader.next() {

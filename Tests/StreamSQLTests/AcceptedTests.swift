@@ -160,7 +160,7 @@ import Testing
       "VARCHAR(8);DOUBLE"
     ),
     (
-      "SELECT k, SCORE, STATUS, EXPECTED FROM TABLE(ML_DETECT_ANOMALIES(CURSOR(SELECT STREAM k, x, et FROM s) PARTITION BY k, time => 'ET', confidence => 0.95))",
+      "SELECT k, SCORE, STATUS, EXPECTED FROM TABLE(ML_DETECT_ANOMALIES(CURSOR(SELECT STREAM k, x, et FROM s) PARTITION BY k, time => 'ET', sensitivity => 4))",
       "VARCHAR(8);DOUBLE;VARCHAR(16);DOUBLE"
     ),
     (

@@ -12,49 +12,20 @@ struct DetectorParameters {
   /// How many deviations above the mean the threshold lies.
   var sensitivity = 3.0
 
-  /// Reads the options of a call.
-  ///
-  /// - Throws: `DataflowError` for an option that does not exist or is out of range.
-  init(_ options: [DetectAnomaliesParameters.Option]) throws(DataflowError) {
+  /// Takes the options of a call, which the compiler has checked.
+  init(_ options: [DetectAnomaliesParameters.Option]) {
     var decay: Int?
     for option in options {
       switch option.name {
-      case "number_of_trees": numberOfTrees = try Self.whole(option, 1...1_000)
-      case "sample_size": sampleSize = try Self.whole(option, 10...1_000)
-      case "shingle_size": shingleSize = try Self.whole(option, 1...512)
-      case "time_decay": decay = try Self.whole(option, 1...2_147_483_647)
-      case "sensitivity": sensitivity = try Self.number(option, 2...20)
-      default:
-        throw DataflowError(
-          "\(option.position.line):\(option.position.column): ML_DETECT_ANOMALIES has no option "
-            + "\(option.name); there are number_of_trees, sample_size, shingle_size, time_decay, "
-            + "sensitivity and time")
+      case "number_of_trees": numberOfTrees = Int(option.value)
+      case "sample_size": sampleSize = Int(option.value)
+      case "shingle_size": shingleSize = Int(option.value)
+      case "time_decay": decay = Int(option.value)
+      case "sensitivity": sensitivity = option.value
+      default: preconditionFailure("the compiler lets no option \(option.name) pass")
       }
     }
     timeDecay = decay ?? 10 * sampleSize
-  }
-
-  private static func number(
-    _ option: DetectAnomaliesParameters.Option, _ range: ClosedRange<Double>
-  ) throws(DataflowError) -> Double {
-    var value: Double?
-    switch option.value {
-    case .integer(let stored): value = Double(stored) / Double(powersOfTen[option.type.scale])
-    case .double(let stored): value = stored
-    case .null, .bytes: value = nil
-    }
-    guard let value, range.contains(value) else {
-      throw DataflowError(
-        "\(option.position.line):\(option.position.column): \(option.name) is a number from "
-          + "\(range.lowerBound) to \(range.upperBound)")
-    }
-    return value
-  }
-
-  private static func whole(
-    _ option: DetectAnomaliesParameters.Option, _ range: ClosedRange<Int>
-  ) throws(DataflowError) -> Int {
-    Int(try number(option, Double(range.lowerBound)...Double(range.upperBound)))
   }
 }
 

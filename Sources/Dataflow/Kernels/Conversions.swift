@@ -1,4 +1,5 @@
 import Columns
+import StreamSQL
 
 /// Powers of ten that fit `Int64`.
 let powersOfTen: [Int64] = {
@@ -244,6 +245,37 @@ final class FromTextKernel: Kernel {
         evaluation.fail(
           row, .castFailed,
           "'\(String(decoding: text.prefix(100), as: UTF8.self))' is not \(target.article)")
+      }
+    }
+    return result
+  }
+}
+
+/// Text to an interval; a text that does not fit the qualifier fails the row.
+final class TextToIntervalKernel: Kernel {
+  private let operand: Kernel
+  private let qualifier: IntervalQualifier
+
+  init(_ operand: Kernel, qualifier: IntervalQualifier) {
+    self.operand = operand
+    self.qualifier = qualifier
+    super.init(storage: .integer, canFail: true)
+  }
+
+  override func evaluate(
+    _ input: Batch, _ rows: Rows, _ evaluation: inout Evaluation, _ pool: inout StringPool
+  ) -> Column {
+    let values = operand.evaluate(input, rows, &evaluation, &pool)
+    var result = Column(zeros: input.count, storage: .integer)
+    result.nulls = values.nulls
+    for index in 0..<rows.activeCount {
+      let row = rows.selected.map { Int($0[index]) } ?? index
+      if result.isNull(row) { continue }
+      let text = String(decoding: pool.bytes[pool.range(of: values.texts[row])], as: UTF8.self)
+      if let value = qualifier.value(of: text) {
+        result.integers[row] = value
+      } else {
+        evaluation.fail(row, .castFailed, "'\(text.prefix(100))' does not fit INTERVAL")
       }
     }
     return result

@@ -116,8 +116,8 @@ enum ExpressionCompiler {
       let unit = ConstantKernel(.integer(length(of: from)), storage: .integer)
       return cast(IntegerArithmetic(.divide, value, unit), from: .bigint, to: to)
     case (.column(let from), .interval(let to)):
+      if from.isCharacter { return TextToIntervalKernel(value, qualifier: to) }
       let unit = ConstantKernel(.integer(length(of: to)), storage: .integer)
-      if from.isCharacter { return cast(value, from: from, to: .bigint) }
       return IntegerArithmetic(.multiply, cast(value, from: from, to: .bigint), unit)
     case (.interval, .interval(let to)):
       if to.last == .second || to.last == .month { return value }

@@ -25,7 +25,7 @@ final class DetectAnomaliesOperator: Operator {
     modelLimit: Int, schema: Schema, section: String
   ) throws {
     features = parameters.features
-    self.parameters = try DetectorParameters(parameters.options)
+    self.parameters = DetectorParameters(parameters.options)
     self.partitionBy = partitionBy
     self.seed = seed
     self.modelLimit = modelLimit

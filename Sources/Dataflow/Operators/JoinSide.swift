@@ -47,9 +47,6 @@ final class JoinSide {
     return overflow ? Int64.max : sum
   }
 
-  /// Whether a preserved row comes out at once: it has no window, so nothing later can meet it.
-  var emitsAtOnce: Bool { isPreserved && span == 0 }
-
   /// The oldest row leaves.
   func removeOldest() -> Int32 {
     let slot = queue[queueStart]

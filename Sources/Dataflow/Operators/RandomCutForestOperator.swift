@@ -78,17 +78,29 @@ final class RandomCutForestOperator: Operator {
     output.causes = input.causes
     output.columns[input.columns.count] = Column(type: .double, values: result)
     if parameters.explanation != .none {
-      let last = output.columns.count - 1
-      var column = Column(type: schema.columns[last].type)
+      let place = input.columns.count + 1
+      var column = Column(type: schema.columns[place].type)
       column.texts = texts
       column.nulls = result.nulls
-      output.columns[last] = column
+      output.columns[place] = column
     }
+    if !partitionBy.isEmpty { writeStatus(of: result, &pool) }
     if evaluation.hasFailures {
       report(evaluation, input, context, pool)
       output.keep(Rows(count: input.count).filter { !evaluation.failed[$0] })
     }
     counters.passed += Int64(output.count)
+  }
+
+  /// With a forest for each key, says why a row has no score; a forest that is warm scores above 0.
+  private func writeStatus(of scores: Column, _ pool: inout StringPool) {
+    let names = ["NO_MODEL", "WARMING_UP", "SCORED"].map { pool.intern($0) }
+    let place = schema.columns.count - 1
+    var column = Column(type: schema.columns[place].type, capacity: scores.count)
+    for row in 0..<scores.count {
+      column.append(scores.isNull(row) ? names[0] : names[scores.doubles[row] > 0 ? 2 : 1])
+    }
+    output.columns[place] = column
   }
 
   /// Gives every row to its model; rows beyond the limit of models keep the score NULL.

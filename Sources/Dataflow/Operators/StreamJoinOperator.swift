@@ -14,8 +14,8 @@ final class StreamJoinOperator: Operator {
   private var keys: KeyTable
 
   private enum Event {
-    /// A row entered a slot and met `pairs`.
-    case arrival(side: Int, slot: Int32, pairs: Range<Int>, time: Int64, cause: Int64)
+    /// A row entered and met `pairs`.
+    case arrival(pairs: Range<Int>, time: Int64, cause: Int64)
     /// A row of a preserved side left.
     case departure(side: Int, slot: Int32, time: Int64, cause: Int64)
   }
@@ -124,7 +124,7 @@ final class StreamJoinOperator: Operator {
 
   private func leave(_ side: Int, time: Int64, cause: Int64) {
     let slot = sides[side].removeOldest()
-    if sides[side].isPreserved, !sides[side].emitsAtOnce {
+    if sides[side].isPreserved {
       events.append(.departure(side: side, slot: slot, time: time, cause: cause))
     }
     let key = sides[side].key(of: slot)
@@ -162,9 +162,7 @@ final class StreamJoinOperator: Operator {
       pairTimes.append(time)
       pairCauses.append(cause)
     }
-    events.append(
-      .arrival(
-        side: side, slot: slot, pairs: start..<pairTimes.count, time: time, cause: cause))
+    events.append(.arrival(pairs: start..<pairTimes.count, time: time, cause: cause))
     if case .rows(let before) = own.window {
       while own.liveCount > before + 1 { leave(side, time: time, cause: cause) }
     }
@@ -216,14 +214,11 @@ final class StreamJoinOperator: Operator {
     }
     for event in events {
       switch event {
-      case .arrival(let side, let slot, let met, let time, let cause):
+      case .arrival(let met, let time, let cause):
         for pair in met where passed.map({ $0[pair] }) ?? true {
           sides[0].isMatched[Int(pairs[0][pair])] = true
           sides[1].isMatched[Int(pairs[1][pair])] = true
           add(pairs[0][pair], pairs[1][pair], time, cause)
-        }
-        if sides[side].emitsAtOnce, !sides[side].isMatched[Int(slot)] {
-          add(side == 0 ? slot : -1, side == 1 ? slot : -1, time, cause)
         }
       case .departure(let side, let slot, let time, let cause):
         if !sides[side].isMatched[Int(slot)] {

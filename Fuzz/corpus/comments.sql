@@ -1,0 +1,5 @@
+// hello
+/* multi
+ line */ CREATE STREAM O (I INTEGER); -- x
+CREATE PUMP P AS INSERT INTO O SELECT STREAM ID // c
+ FROM S;

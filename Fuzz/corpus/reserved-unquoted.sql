@@ -1,0 +1,1 @@
+CREATE STREAM O (value INTEGER, date DATE);

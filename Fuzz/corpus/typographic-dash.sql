@@ -1,0 +1,2 @@
+–- hello
+CREATE STREAM O (I INTEGER);

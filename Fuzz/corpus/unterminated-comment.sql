@@ -1,0 +1,1 @@
+CREATE STREAM O (I INTEGER); /* abc

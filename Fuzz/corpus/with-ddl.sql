@@ -1,0 +1,2 @@
+-- cutbank: extensions
+CREATE STREAM O (I INTEGER) WITH (connector='kafka', topic='x');
