@@ -2,12 +2,12 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test build format lint bench bench-forest soak clean install-deps tests-built
+.PHONY: help demo test build format lint bench bench-forest soak fuzz clean install-deps tests-built
 
 SWIFT ?= swift
 SWIFT_BUILD := $(SWIFT) build --configuration release
 CUTBANK := .build/release/cutbank
-FORMATTED := Package.swift Sources Tests $(wildcard Benchmarks)
+FORMATTED := Package.swift Sources Tests Fuzz $(wildcard Benchmarks)
 
 help: ## show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
@@ -41,6 +41,9 @@ bench-forest: build ## measure the forest beside AWS's Rust implementation and p
 
 soak: tests-built ## run the long fuzz and property tests
 	@CUTBANK_SOAK=1 $(SWIFT) test --configuration release --skip-build --disable-xctest
+
+fuzz: install-deps ## fuzz the SQL compiler for SECONDS_TO_RUN seconds (600) with libFuzzer
+	@Fuzz/run
 
 install-deps: ## install the system libraries that are missing, through apt
 	@.ci/install-packages

@@ -137,6 +137,7 @@ let package = Package(
       ],
       resources: [
         .embedInCode("Pipelines/city-taxi.yaml"), .embedInCode("Pipelines/city-taxi.sql"),
+        .embedInCode("Pipelines/hotspots.yaml"), .embedInCode("Pipelines/hotspots.sql"),
       ],
       swiftSettings: strict),
 

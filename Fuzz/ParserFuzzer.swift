@@ -20,8 +20,10 @@ private let tables = [
     ]))
 ]
 
-/// One input of libFuzzer: a program as text. The compiler must answer, with a plan or with an error
-/// that has a place in the text; a trap ends the run.
+/// Compiles one input of libFuzzer.
+///
+/// The compiler must answer, with a plan or with an error that has a place in the text; a trap ends
+/// the run.
 @_cdecl("LLVMFuzzerTestOneInput")
 public func compileOneInput(_ start: UnsafePointer<UInt8>, _ count: Int) -> CInt {
   let bytes = UnsafeBufferPointer(start: start, count: count)

@@ -25,6 +25,9 @@ struct BenchSQL: ParsableCommand {
   @Option(help: "How many rounds are timed.") var rounds = 3
   @Option(help: "How many different keys there are.") var keys = 1_000
   @Flag(help: "Print one line of JSON per application.") var json = false
+  @Option(help: "Write the records to this file and measure nothing.") var write: String?
+  @Option(help: "Peers' figures: lines of JSON with application, peer, rows_per_second.")
+  var peers: String?
 
   func validate() throws {
     guard records > 0, rounds > 0, keys > 0 else {
@@ -32,7 +35,18 @@ struct BenchSQL: ParsableCommand {
     }
   }
 
+  private struct Peer: Decodable {
+    let application: String
+    let peer: String
+    let rowsPerSecond: Double
+  }
+
   func run() throws {
+    if let write {
+      try makeInput(records).write(to: URL(fileURLWithPath: write))
+      return
+    }
+    let peers = try readPeers()
     for application in application.map({ [$0] }) ?? Application.allCases {
       let count = application == .hotspots ? max(1, records / 20) : records
       let folder = FileManager.default.temporaryDirectory
@@ -48,14 +62,36 @@ struct BenchSQL: ParsableCommand {
         try run.process(input)
         best = max(best, Double(count) / (Self.threadSeconds() - start))
       }
-      if json {
-        try Output.write(
-          "{\"application\":\"\(application.rawValue)\",\"records\":\(count),"
-            + "\"rows_per_second\":\(Int(best))}\n")
-      } else {
-        try Output.write("\(application.rawValue): \(Int(best)) rows per second\n")
-      }
+      try show(application, count, best, peers.first { $0.application == application.rawValue })
     }
+  }
+
+  private func readPeers() throws -> [Peer] {
+    guard let peers else { return [] }
+    let decoder = JSONDecoder()
+    decoder.keyDecodingStrategy = .convertFromSnakeCase
+    return try Data(contentsOf: URL(fileURLWithPath: peers)).split(separator: 10).map {
+      try decoder.decode(Peer.self, from: $0)
+    }
+  }
+
+  private func show(
+    _ application: Application, _ count: Int, _ rate: Double, _ peer: Peer?
+  ) throws {
+    if json {
+      let name = peer.map { "\"\($0.peer)\"" } ?? "null"
+      let theirs = peer.map { "\(Int($0.rowsPerSecond))" } ?? "null"
+      try Output.write(
+        "{\"application\":\"\(application.rawValue)\",\"records\":\(count),"
+          + "\"rows_per_second\":\(Int(rate)),\"peer\":\(name),"
+          + "\"peer_rows_per_second\":\(theirs)}\n")
+      return
+    }
+    var line = "\(application.rawValue): \(Int(rate)) rows per second"
+    if let peer {
+      line += ", \(peer.peer) \(Int(peer.rowsPerSecond)): \(Int(rate / peer.rowsPerSecond)) times"
+    }
+    try Output.write(line + "\n")
   }
 
   private static func threadSeconds() -> Double {

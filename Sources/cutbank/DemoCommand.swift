@@ -6,13 +6,22 @@ import Foundation
 struct DemoCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "demo",
-    abstract: "Run the city-taxi pipeline on the embedded broker and show what it finds.",
+    abstract: "Run an example pipeline on the embedded broker and show what it finds.",
     discussion: """
       Starts the embedded Kafka broker in this process, produces seven months of half-hourly \
       passengers to a topic, runs pipelines/city-taxi.yaml on it as on a real cluster, receives its \
       alerts, and ends with the anomalies found beside the known events. The series is simulated \
-      unless --data names a file. The exit code is 1 when a known event is missed or a row is missing.
+      unless --data names a file. 'cutbank demo hotspots' does the same with pickups in a town and \
+      pipelines/hotspots.yaml, and shows where they crowd. The exit code is 1 when a known event is missed or a row is missing.
       """)
+
+  enum Scenario: String, ExpressibleByArgument, CaseIterable {
+    case cityTaxi = "city-taxi"
+    case hotspots
+  }
+
+  @Argument(help: "The example: city-taxi or hotspots.")
+  var scenario = Scenario.cityTaxi
 
   @Option(help: "A CSV file 'timestamp,value' in place of the simulated series.")
   var data: String?
@@ -26,15 +35,24 @@ struct DemoCommand: AsyncParsableCommand {
   @Flag(help: "Keep broker and pipeline running at the end, until SIGINT or SIGTERM.")
   var serve = false
 
+  func validate() throws {
+    guard scenario == .cityTaxi || data == nil else {
+      throw ValidationError("--data belongs to the example city-taxi")
+    }
+  }
+
   func run() async throws {
+    if scenario == .hotspots {
+      return try await HotspotsDemo(seed: seed, output: output, serve: serve).run()
+    }
     let terminal = Terminal.current(environment: ProcessInfo.processInfo.environment)
     let rides = try series()
     try Output.write(
       "series: \(rides.count.grouped) half hours, "
         + (data.map { "from \($0)" } ?? "simulated with seed \(seed)") + "\n")
-    let folder = try DemoFolder(output: output)
+    let folder = try DemoFolder(output: output, name: "city-taxi")
     defer { folder.removeState() }
-    let stage = try await DemoStage(rides: rides, seed: seed, folder: folder)
+    let stage = try await DemoStage(.cityTaxi(rides), seed: seed, folder: folder)
     let run = try await stage.run(showing: ProgressDisplay(terminal: terminal))
     let rows = try folder.deliveredRows()
     let summary = DemoSummary(

@@ -21,9 +21,9 @@ struct DemoFolder {
   private static let objectLimit = 1 << 30
 
   /// Makes an empty folder for the objects, removing those of an earlier demo.
-  init(output: String) throws {
+  init(output: String, name: String) throws {
     let files = FileManager.default
-    objects = output + "/city-taxi"
+    objects = output + "/\(name)"
     state = files.temporaryDirectory.path + "/cutbank-demo-\(UUID().uuidString)"
     do {
       if files.fileExists(atPath: objects) {
@@ -56,11 +56,22 @@ struct DemoFolder {
     }
   }
 
-  /// Reads all delivered objects back.
+  private var paths: [String] {
+    let all = FileManager.default.enumerator(atPath: objects)?.compactMap { $0 as? String } ?? []
+    return all.sorted()
+  }
+
+  /// The lines of all delivered objects that are not compressed.
+  func deliveredLines() throws -> [Data] {
+    try paths.filter { $0.hasSuffix(".jsonl") }.flatMap { path in
+      try Data(contentsOf: URL(fileURLWithPath: objects + "/" + path)).split(separator: 10)
+    }
+  }
+
+  /// Reads all delivered objects of rides back.
   func deliveredRows() throws -> Rows {
     var rows = Rows()
-    let paths = FileManager.default.enumerator(atPath: objects)?.compactMap { $0 as? String } ?? []
-    for path in paths.sorted() where path.hasSuffix(".gz") {
+    for path in paths where path.hasSuffix(".gz") {
       let bytes = try Data(contentsOf: URL(fileURLWithPath: objects + "/" + path))
       guard let lines = Compression.gzip.decompress(Array(bytes), limit: Self.objectLimit) else {
         throw Failure(message: "\(objects)/\(path) is no gzip file")

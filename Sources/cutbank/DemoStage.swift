@@ -16,12 +16,11 @@ struct DemoStage {
     let elapsed: Duration
   }
 
-  private static let topic = "city-taxi"
   private static let partitions = 4
   /// Without a record for this long the run is given up.
   private static let patience = Duration.seconds(120)
 
-  private let rides: [Ride]
+  private let material: DemoMaterial
   private let seed: UInt64
   private let folder: DemoFolder
   private let broker: EmbeddedBroker
@@ -30,9 +29,9 @@ struct DemoStage {
   private let inbox: AlertInbox
   private let receiver: WebhookReceiver
 
-  /// Starts broker and receiver, and produces the series.
-  init(rides: [Ride], seed: UInt64, folder: DemoFolder) async throws {
-    self.rides = rides
+  /// Starts broker and receiver, and produces the records.
+  init(_ material: DemoMaterial, seed: UInt64, folder: DemoFolder) async throws {
+    self.material = material
     self.seed = seed
     self.folder = folder
     var logger = Logger(label: "cutbank.demo") { StreamLogHandler.standardError(label: $0) }
@@ -44,30 +43,30 @@ struct DemoStage {
     guard let key = WebhookSecret(secret) else { throw Failure(message: "no secret can be made") }
     inbox = AlertInbox(secret: key)
     receiver = try await WebhookReceiver(inbox: inbox)
-    broker = try EmbeddedBroker(topics: [Self.topic: Self.partitions], logger: logger)
+    broker = try EmbeddedBroker(topics: [material.topic: Self.partitions], logger: logger)
     try Output.write(
       "broker: embedded, on \(broker.bootstrap) (in memory, 5 MB per partition, no transactions)\n")
     try produce()
   }
 
-  /// Sends every ride as JSON, stamped with its pickup time, in turn to the partitions.
+  /// Sends every record, stamped with its time, in turn to the partitions.
   private func produce() throws {
     let producer = try Producer(
       ProducerConfiguration(brokers: broker.bootstrap), logger: logger)
-    let topic = try producer.topic(Self.topic)
-    for (index, ride) in rides.enumerated() {
+    let topic = try producer.topic(material.topic)
+    for (index, record) in material.records.enumerated() {
       try producer.produce(
         to: topic, partition: Int32(index % Self.partitions), key: nil,
-        value: Array(ride.json.utf8), timestamp: ride.pickupTime, timeout: .seconds(30))
+        value: Array(record.json.utf8), timestamp: record.time, timeout: .seconds(30))
     }
     try producer.flush(timeout: .seconds(30))
-    guard producer.delivered == rides.count else {
+    guard producer.delivered == material.records.count else {
       throw Failure(
-        message: "\(producer.delivered) of \(rides.count) records were produced",
+        message: "\(producer.delivered) of \(material.records.count) records were produced",
         code: Outcome.temporary)
     }
     try Output.write(
-      "topic: \(rides.count.grouped) JSON records produced to \(Self.topic), "
+      "topic: \(material.records.count.grouped) JSON records produced to \(material.topic), "
         + "\(Self.partitions) partitions\n")
   }
 
@@ -99,7 +98,7 @@ struct DemoStage {
     let daemon = try makeDaemon()
     async let outcome = daemon.run()
     try Output.write(
-      "serving: the pipeline goes on; produce to topic \(Self.topic) on \(broker.bootstrap), "
+      "serving: the pipeline goes on; produce to topic \(material.topic) on \(broker.bootstrap), "
         + "end with Ctrl-C\n")
     _ = await Signals.termination()
     daemon.stop()
@@ -111,10 +110,10 @@ struct DemoStage {
     settings.dataDirectory = folder.state
     settings.kafka.brokers = broker.bootstrap
     var (configuration, _) = try PipelineConfiguration.read(
-      file: "pipelines/city-taxi.yaml",
-      text: String(decoding: PackageResources.city_taxi_yaml, as: UTF8.self),
+      file: "pipelines/\(material.name).yaml",
+      text: String(decoding: material.pipeline, as: UTF8.self),
       environment: ["ALERT_URL": receiver.url, "ALERT_SECRET": secret], daemon: settings.kafka,
-      readFile: { _ in String(decoding: PackageResources.city_taxi_sql, as: UTF8.self) })
+      readFile: { _ in String(decoding: material.application, as: UTF8.self) })
     configuration.seed = seed
     for index in configuration.outputs.indices {
       guard case .delivery(var delivery) = configuration.outputs[index].kind else { continue }
@@ -132,7 +131,7 @@ struct DemoStage {
     var start = clock.now
     var lastChange = clock.now
     var done = 0
-    while done < rides.count {
+    while done < material.records.count {
       try await clock.sleep(for: .milliseconds(50))
       if let failed = daemon.statuses.first(where: \.hasFailed) {
         throw Failure(message: failed.problem ?? "the pipeline has failed")
@@ -150,7 +149,7 @@ struct DemoStage {
       }
       try display.show(
         ProgressLine(
-          unit: "records", done: done, total: rides.count, elapsed: clock.now - start))
+          unit: "records", done: done, total: material.records.count, elapsed: clock.now - start))
     }
     try display.finish()
     return max(clock.now - start, .milliseconds(1))

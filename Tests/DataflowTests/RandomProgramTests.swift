@@ -1,3 +1,4 @@
+import Foundation
 import Testing
 
 /// Makes programs and inputs at random, so that batches, snapshots and pools are proved not to matter.
@@ -110,10 +111,14 @@ private struct ProgramGenerator {
 }
 
 @Suite struct RandomProgramTests {
+  /// Programs per seed; a soak run has more.
+  private static let programs =
+    ProcessInfo.processInfo.environment["CUTBANK_SOAK"] == nil ? 40 : 4_000
+
   @Test(arguments: 1...8 as ClosedRange<UInt64>)
   func batchesSnapshotsAndPoolsDoNotMatter(seed: UInt64) throws {
     var generator = ProgramGenerator(state: seed &* 0x9E37_79B9_7F4A_7C15)
-    for number in 0..<40 {
+    for number in 0..<Self.programs {
       let program = Program(columns: "a VARCHAR(40), b DOUBLE", query: generator.query())
       let input = generator.input(40)
       do {
