@@ -5,22 +5,30 @@
 
 #include "forest_lanes.h"
 
-RCF_INLINE float exponential(float x) {
-  x = x < -87.0f ? -87.0f : x > 88.0f ? 88.0f : x;
+// Replaces sixteen numbers by their sigmoid, or by their hyperbolic tangent, 2 sigmoid(2x) - 1.
+RCF_INLINE void squash16(float *values, const float *from, int tangent) {
+  const float factor = tangent ? -2.0f : -1.0f;
+  v16 x = LOAD(v16, from) * factor;
+  x = __builtin_elementwise_min(__builtin_elementwise_max(x, (v16){0} - 87.0f), (v16){0} + 87.0f);
   // Adding and taking away this number rounds to an integer.
-  const float steps = (x * 1.44269504f + 0x1.8p23f) - 0x1.8p23f;
-  const float r = (x - steps * 0x1.62e4p-1f) - steps * 0x1.7f7d1cp-20f;
-  const float series =
+  const v16 steps = (x * 1.44269504f + 0x1.8p23f) - 0x1.8p23f;
+  const v16 r = (x - steps * 0x1.62e4p-1f) - steps * 0x1.7f7d1cp-20f;
+  const v16 series =
       1.0f / 2 + r * (1.0f / 6 + r * (1.0f / 24 + r * (1.0f / 120 + r * (1.0f / 720 + r * (1.0f / 5040)))));
-  const float mantissa = 1 + (r + r * r * series);
-  const int32_t bits = ((int32_t)steps + 127) * (1 << 23);
-  float power;
-  memcpy(&power, &bits, 4);
-  return mantissa * power;
+  const i16 power = (__builtin_convertvector(steps, i16) + 127) << 23;
+  const v16 exponential = (1 + (r + r * r * series)) * (v16)power;
+  STORE(v16, values, tangent ? 2 / (1 + exponential) - 1 : 1 / (1 + exponential));
 }
 
-RCF_INLINE float sigmoid(float x) { return 1 / (1 + exponential(-x)); }
-RCF_INLINE float hyperbolic_tangent(float x) { return 2 / (1 + exponential(-2 * x)) - 1; }
+RCF_INLINE void squash(float *values, const float *from, size_t count, int tangent) {
+  size_t j = 0;
+  for (; j + 16 <= count; j += 16) squash16(values + j, from + j, tangent);
+  if (j == count) return;
+  float rest[16] = {0};
+  memcpy(rest, from + j, (count - j) * sizeof(float));
+  squash16(rest, rest, tangent);
+  memcpy(values + j, rest, (count - j) * sizeof(float));
+}
 
 // Products of R rows and V vectors of columns, accumulated in registers.
 #define BLOCK(name, type, R, V)                                                                               \
@@ -76,17 +84,12 @@ RCF_DISPATCH void lstm_cells(
   for (size_t r = 0; r < rows; r++) {
     float *in = gates + 4 * cells * r, *forget = in + cells, *candidate = forget + cells, *out = candidate + cells;
     const size_t at = r * cells;
-    for (size_t j = 0; j < cells; j++) {
-      in[j] = sigmoid(in[j]);
-      forget[j] = sigmoid(forget[j]);
-      candidate[j] = hyperbolic_tangent(candidate[j]);
-      out[j] = sigmoid(out[j]);
-    }
-    for (size_t j = 0; j < cells; j++) {
-      const float cell = forget[j] * cell_in[at + j] + in[j] * candidate[j];
-      cell_out[at + j] = cell;
-      hidden[at + j] = hyperbolic_tangent(cell);
-    }
+    squash(in, in, 2 * cells, 0);
+    squash(candidate, candidate, cells, 1);
+    squash(out, out, cells, 0);
+    float *new = cell_out + at;
+    for (size_t j = 0; j < cells; j++) new[j] = forget[j] * cell_in[at + j] + in[j] * candidate[j];
+    squash(hidden + at, new, cells, 1);
     if (cell_tanh) memcpy(cell_tanh + at, hidden + at, cells * sizeof(float));
     for (size_t j = 0; j < cells; j++) hidden[at + j] *= out[j];
   }
