@@ -36,8 +36,10 @@ public final class FileRows: RowSource {
   /// Opens the first file and reads its first row.
   ///
   /// - Parameters:
+  ///   - paths: The files; they share one set of columns.
   ///   - labelCount: 1 when the first value of a row is its label, else 0.
   ///   - note: Told of a header that is skipped.
+  /// - Throws: When a file cannot be opened or its first row not be read.
   public init(
     _ paths: [String], labelCount: Int = 0, note: @escaping (String) -> Void = { _ in }
   ) throws(DataError) {

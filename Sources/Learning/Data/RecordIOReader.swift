@@ -39,8 +39,10 @@ final class RecordIOReader: RowReading {
     (0..<4).reduce(0) { $0 | UInt32(bytes[offset + $1]) << UInt32(8 * $1) }
   }
 
-  /// Record: field 1 is a map entry of key (1) and Value (2); its tensor is field 2, 3 or 7. A label, field 2, comes
-  /// first in the row.
+  /// The values of a record, its label first.
+  ///
+  /// Field 1 holds features and field 2 labels: map entries of key (1) and value (2), whose tensor is
+  /// field 2, 3 or 7.
   private func features(_ record: ArraySlice<UInt8>) throws(DataError) -> [Double] {
     var labels: [Double] = []
     var values: [Double]?
