@@ -10,7 +10,8 @@ struct RunCommand: AsyncParsableCommand {
     abstract: "Run pipelines until SIGTERM.",
     discussion: """
       SIGTERM or SIGINT delivers what was taken, commits and ends with 0; a second signal ends at \
-      once and loses nothing. A configuration that is refused ends with 78.
+      once and loses nothing. SIGHUP reads the files again and goes on with them, or as before when they \
+      are refused; it also lets pipelines go on that bad records have paused. A configuration that is refused ends with 78.
       """)
 
   @Argument(help: "Pipeline files.")
@@ -19,35 +20,27 @@ struct RunCommand: AsyncParsableCommand {
   @OptionGroup var options: PipelineOptions
 
   func run() async throws {
-    let settings = try options.daemon()
-    let (plans, warnings) = try PipelineFiles.plans(pipelines, daemon: settings)
-    let logger = Self.logger(level: settings.logLevel)
-    for warning in warnings { Output.note(warning.description) }
-    let daemon = Daemon(
-      plans: plans, configuration: settings, logger: logger,
-      seed: UInt64.random(in: 0...UInt64.max))
-    let manager = ServiceManager(environment: ProcessInfo.processInfo.environment)
+    let first = try load()
+    let logger = Self.logger(level: first.settings.logLevel)
+    let supervisor = Supervisor(
+      manager: ServiceManager(environment: ProcessInfo.processInfo.environment), logger: logger,
+      load: { try load() })
     let signals = Task {
       let number = await Signals.termination()
       guard !Task.isCancelled else { return }
       logger.notice("signal \(number): delivering what was taken; a second signal ends at once")
-      manager.stopping()
-      daemon.stop()
+      supervisor.stop()
       _ = await Signals.termination()
       guard !Task.isCancelled else { return }
       // Nothing is lost: the next start recovers from the last commit.
       _exit(128 + number)
     }
-    for plan in plans {
-      logger.notice("pipeline \(plan.configuration.name): \(plan.summary)")
+    let reloads = Task {
+      await Signals.hangups { supervisor.reload() }
     }
-    let watchdog = Task {
-      try await Watchdog(manager: manager, logger: logger).watch(daemon)
-    }
-    let summary = "running \(plans.map(\.configuration.name).joined(separator: ", "))"
-    let isFine = try await daemon.run { manager.ready(summary) }
+    let (daemon, isFine) = try await supervisor.run(first)
     signals.cancel()
-    watchdog.cancel()
+    reloads.cancel()
     guard isFine else {
       let problems = daemon.statuses.compactMap { status in
         status.problem.map { "pipeline \(status.name): \($0)" }
@@ -55,6 +48,13 @@ struct RunCommand: AsyncParsableCommand {
       throw Failure(message: problems.joined(separator: "\n"))
     }
     logger.notice("stopped")
+  }
+
+  private func load() throws -> Supervisor.Loaded {
+    let settings = try options.daemon()
+    let (plans, warnings) = try PipelineFiles.plans(pipelines, daemon: settings)
+    for warning in warnings { Output.note(warning.description) }
+    return Supervisor.Loaded(settings: settings, plans: plans)
   }
 
   static func logger(level: String) -> Logger {

@@ -103,6 +103,88 @@ extension SystemTests {
       #expect(await broker.exitCode() == 0)
     }
 
+    /// How many rows the stream has seen, for pipelines with state.
+    private static let counting = pipeline.replacing(
+      "(n BIGINT)", with: "(n BIGINT, seen BIGINT)"
+    ).replacing(
+      "SELECT STREAM n FROM \"SOURCE_SQL_STREAM_001\"",
+      with: "SELECT STREAM n, COUNT(*) OVER (ROWS UNBOUNDED PRECEDING) FROM "
+        + "\"SOURCE_SQL_STREAM_001\"")
+
+    private func write(_ text: String, to file: String) throws {
+      try Data(text.utf8).write(to: URL(fileURLWithPath: file))
+    }
+
+    @Test func historyTeachesAndReachesNoOutput() async throws {
+      let (broker, address) = try await broker()
+      try produce(["no json"] + (1..<110).map { "{\"n\":\($0)}" }, to: address)
+      let folder = try TemporaryFolder()
+      let file = folder.path + "/numbers.yaml"
+      try write(
+        Self.counting.replacing("start: trim_horizon", with: "start: {offsets: {0: 100}}")
+          + "\nhistory: {records: 1000}", to: file)
+      let daemon = try Program(nil, ["run", file, "--brokers", address], folder: folder.path)
+      try await waitForRows(10, in: folder, of: daemon)
+      daemon.signal(SIGTERM)
+      #expect(await daemon.exitCode() == 0, "\(daemon.text)")
+      let rows = try rows(in: folder)
+      #expect(rows == (100..<110).map { "{\"N\":\($0),\"SEEN\":\($0)}" })
+      #expect(!folder.files().contains { $0.contains("dead-letters/2") })
+      broker.signal(SIGTERM)
+      #expect(await broker.exitCode() == 0)
+    }
+
+    @Test func aReloadGoesOnWithNewFilesOrAsBefore() async throws {
+      let (broker, address) = try await broker()
+      let folder = try TemporaryFolder()
+      let file = folder.path + "/numbers.yaml"
+      try write(Self.counting, to: file)
+      try produce(["{\"n\":0}", "{\"n\":1}"], to: address)
+      let daemon = try Program(nil, ["run", file, "--brokers", address], folder: folder.path)
+      try await waitForRows(2, in: folder, of: daemon)
+
+      try write(Self.counting.replacing("format: json", with: "format: jsno"), to: file)
+      daemon.signal(SIGHUP)
+      let refused = try #require(await daemon.line(containing: "numbers.yaml:9:"))
+      #expect(refused.contains("jsno"), "\(refused)")
+
+      // Another buffer is another configuration; the count goes on.
+      try write(Self.counting.replacing("interval: 1s", with: "interval: 2s"), to: file)
+      daemon.signal(SIGHUP)
+      #expect(await daemon.line(containing: "going on with the new configuration") != nil)
+      try produce(["{\"n\":2}"], to: address)
+      try await waitForRows(3, in: folder, of: daemon)
+      daemon.signal(SIGTERM)
+      #expect(await daemon.exitCode() == 0, "\(daemon.text)")
+      let rows = try rows(in: folder).sorted()
+      #expect(rows == (0..<3).map { "{\"N\":\($0),\"SEEN\":\($0 + 1)}" })
+      broker.signal(SIGTERM)
+      #expect(await broker.exitCode() == 0)
+    }
+
+    @Test func tooManyBadRecordsPauseThePipelineUntilItIsLookedAt() async throws {
+      let (broker, address) = try await broker()
+      let folder = try TemporaryFolder()
+      let file = folder.path + "/numbers.yaml"
+      try write(Self.pipeline + "\ncircuit_breaker: {percent: 50, records: 20}", to: file)
+      let daemon = try Program(nil, ["run", file, "--brokers", address], folder: folder.path)
+      _ = try #require(await daemon.line(containing: "the group gives"))
+      // The first take opens the window, later ones are counted in it.
+      try produce(["{\"n\":0}"], to: address)
+      try await waitForRows(1, in: folder, of: daemon)
+      try produce(Array(repeating: "bad", count: 100), to: address)
+      let paused = try #require(await daemon.line(containing: "is paused"))
+      #expect(paused.contains("100 of the last 100 records"), "\(paused)")
+      try produce(["{\"n\":1}"], to: address)
+      daemon.signal(SIGHUP)
+      #expect(await daemon.line(containing: "goes on") != nil)
+      try await waitForRows(2, in: folder, of: daemon)
+      daemon.signal(SIGTERM)
+      #expect(await daemon.exitCode() == 0, "\(daemon.text)")
+      broker.signal(SIGTERM)
+      #expect(await broker.exitCode() == 0)
+    }
+
     @Test func theServiceManagerHearsOfStartAndStop() async throws {
       let (broker, address) = try await broker()
       let folder = try TemporaryFolder()

@@ -32,10 +32,22 @@ public struct PipelineConfiguration: Sendable {
   public var deadLetter: DeliverySettings?
   /// Options of the SQL dialect.
   public var sql: SQLSettings
+  /// When too many bad records pause the pipeline.
+  public var circuitBreaker = CircuitBreakerSettings()
+  /// What a task without state reads before its start to teach its detectors.
+  public var history: History?
 
   /// Whether rows of a stream go to a topic, whose readers wait for the next commit.
   var hasTopicOutput: Bool {
     outputs.contains { if case .kafka = $0.kind { true } else { false } }
+  }
+
+  /// How far back a task without state begins; what it reads there reaches no output.
+  public enum History: Hashable, Sendable {
+    /// So many records of each partition.
+    case records(Int64)
+    /// So many milliseconds.
+    case duration(Int64)
   }
 
   /// What is promised to outputs.
@@ -140,6 +152,17 @@ public struct PipelineConfiguration: Sendable {
   }
 }
 
+/// When bad records pause a task: over `percent` of at least `records` within a minute.
+public struct CircuitBreakerSettings: Hashable, Sendable {
+  /// The share that is still tolerated, 0 to 100; 100 never pauses.
+  public var percent: Int64 = 50
+  /// How many records must have been read.
+  public var records: Int64 = 100
+
+  /// Creates the defaults.
+  public init() {}
+}
+
 /// A delivery stream: format, buffering, destination.
 public struct DeliverySettings: Hashable, Sendable {
   /// How rows are encoded.
@@ -204,7 +227,7 @@ public struct WebhookSettings: Sendable {
 }
 
 /// How Kafka is reached; names are librdkafka's.
-public struct KafkaSettings: Sendable {
+public struct KafkaSettings: Hashable, Sendable {
   /// `bootstrap.servers`, empty when not set.
   public var brokers: String
   /// Any other property of librdkafka.

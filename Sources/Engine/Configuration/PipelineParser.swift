@@ -32,6 +32,15 @@ struct PipelineParser {
       configuration.sql.extensions = sql.boolean("extensions") ?? false
       sql.finish()
     }
+    configuration.history = parseHistory(root)
+    if let breaker = root.mapping("circuit_breaker") {
+      let defaults = CircuitBreakerSettings()
+      configuration.circuitBreaker.percent =
+        breaker.integer("percent", in: 0...100) ?? defaults.percent
+      configuration.circuitBreaker.records =
+        breaker.integer("records", in: 1...1_000_000_000) ?? defaults.records
+      breaker.finish()
+    }
     if let deadLetter = root.mapping("dead_letter") {
       configuration.deadLetter = parseDelivery(deadLetter)
       deadLetter.finish()
@@ -105,6 +114,22 @@ struct PipelineParser {
     timing.commitInterval =
       root.duration("commit_interval", in: 20...3_600_000) ?? timing.commitInterval
     return timing
+  }
+
+  private func parseHistory(_ root: MappingReader) -> PipelineConfiguration.History? {
+    guard let node = root.value("history") else { return nil }
+    if case .scalar(let scalar) = node, scalar.string == "none" { return nil }
+    guard let history = reader.mapping(node, path: "history") else { return nil }
+    defer { history.finish() }
+    let records = history.integer("records", in: 1...1_000_000_000)
+    let duration = history.duration("duration", in: 1_000...(366 * 86_400_000))
+    guard (records == nil) != (duration == nil) else {
+      reader.report(
+        "history needs either records or duration", at: node,
+        hint: "history: {records: 10000}, or history: {duration: 2h}")
+      return nil
+    }
+    return records.map { .records($0) } ?? duration.map { .duration($0) }
   }
 
   private func parseInputs(_ root: MappingReader) -> [PipelineConfiguration.Input] {

@@ -1,5 +1,6 @@
 import Kafka
 import Logging
+import Transport
 
 /// One membership of a pipeline's control thread in its consumer group.
 ///
@@ -64,11 +65,11 @@ final class ControlSession {
   /// Whether nothing is left to do.
   var isOver: Bool { (isDraining || failure != nil) && running.isEmpty }
 
-  /// Lets every task deliver what it has and end.
-  func drain() {
+  /// Lets every task end: after delivering what it has, or at a barrier.
+  func end(_ mode: StopMode) {
     isDraining = true
     unstarted = []
-    for task in running { worker(of: task).post(.stop(task, .drain)) }
+    for task in running { worker(of: task).post(.stop(task, mode)) }
   }
 
   /// Serves what has happened, waiting for it at most `timeout`.
@@ -243,7 +244,32 @@ final class ControlSession {
             isNew ? .earliest : plan.inputs[input].start, of: partition, member: consumer))
       }
     }
-    return .birth(offsets: offsets, life: makeLife())
+    return .birth(
+      offsets: offsets, history: try history(of: all.map(\.partition), before: offsets),
+      life: makeLife())
+  }
+
+  /// Where the records begin that teach the detectors of a task that begins at `offsets`.
+  private func history(
+    of partitions: [TopicPartition], before offsets: [Int64]
+  ) throws(KafkaError) -> [Int64] {
+    guard let history = plan.configuration.history else { return offsets }
+    let timeout = Duration.seconds(10)
+    var first: [Int64] = []
+    for (index, partition) in partitions.enumerated() {
+      let oldest = try consumer.watermarks(of: partition, timeout: timeout).low
+      let wanted: Int64
+      switch history {
+      case .records(let count): wanted = offsets[index] - count
+      case .duration(let milliseconds):
+        let time = services[0].time.now - milliseconds
+        let found = try consumer.offsets(atOrAfter: [partition: time], timeout: timeout)[partition]
+        // The embedded broker looks up no times: everything that it holds is recent.
+        wanted = found.flatMap { $0 >= 0 ? $0 : nil } ?? oldest
+      }
+      first.append(min(offsets[index], max(oldest, wanted)))
+    }
+    return first
   }
 
   private func handle(_ message: ControlMessage) {

@@ -17,7 +17,7 @@ package final class ControlTurns {
   private let makeLife: () -> String
   private let consumer: any GroupMember
   private var phase = Phase.waitingForTopics(lastProblem: nil)
-  private var isDraining = false
+  private var ending: StopMode?
 
   /// Makes the member of the group; task i runs on worker `i % services.count`.
   ///
@@ -40,10 +40,13 @@ package final class ControlTurns {
   }
 
   /// Lets every task deliver what it has and end.
-  package func drain() {
-    guard !isDraining else { return }
-    isDraining = true
-    if case .member(let session) = phase { session.drain() }
+  package func drain() { end(.drain) }
+
+  /// Lets every task end: after delivering what it has, or at a barrier.
+  func end(_ mode: StopMode) {
+    guard ending == nil || (ending == .barrier && mode == .drain) else { return }
+    ending = mode
+    if case .member(let session) = phase { session.end(mode) }
   }
 
   /// Serves what has happened, waiting for it at most `timeout`.
@@ -52,7 +55,7 @@ package final class ControlTurns {
   package func turn(timeout: Duration) throws {
     switch phase {
     case .waitingForTopics(let lastProblem):
-      guard !isDraining else {
+      guard ending == nil else {
         phase = .over
         return try consumer.close(timeout: .seconds(10))
       }

@@ -18,7 +18,7 @@ public final class Daemon: Sendable {
   private let deadline = ShutdownDeadline()
   private let threads = Mutex<[Worker]>([])
   private let writers = Mutex<[TopicWriter]>([])
-  private let controls = Mutex<(isStopped: Bool, running: [PipelineControl])>((false, []))
+  private let controls = Mutex<(ending: StopMode?, running: [PipelineControl])>((nil, []))
 
   /// Creates a daemon.
   ///
@@ -54,13 +54,24 @@ public final class Daemon: Sendable {
   public var statuses: [PipelineStatus] { board.snapshot() }
 
   /// Lets every pipeline deliver what it has taken, commit and end; `run` then returns.
-  public func stop() {
+  public func stop() { stop(.drain) }
+
+  /// Lets every pipeline commit, leave a snapshot and end, so that another daemon in this process goes
+  /// on with other plans; `run` then returns. What is closed and not delivered yet stays in the state.
+  public func stopAtBarrier() { stop(.barrier) }
+
+  private func stop(_ mode: StopMode) {
     deadline.set(time.now + configuration.shutdownTimeout)
     let running = controls.withLock { state in
-      state.isStopped = true
+      if state.ending != .drain { state.ending = mode }
       return state.running
     }
-    for control in running { control.stop() }
+    for control in running { control.stop(mode) }
+  }
+
+  /// Lets tasks go on that bad records have paused.
+  public func resume() {
+    for worker in threads.withLock({ $0 }) { worker.mailbox.post(.resume) }
   }
 
   /// How many turns each worker thread has made; one that stays the same is stuck.
@@ -85,12 +96,12 @@ public final class Daemon: Sendable {
       let rotated = Array(workers[first...] + workers[..<first])
       all.append(try makeControl(plan, rotated, uploaders, alerts))
     }
-    let isStopped = controls.withLock { state in
+    let ending = controls.withLock { state in
       state.running = all
-      return state.isStopped
+      return state.ending
     }
     for control in all {
-      if isStopped { control.stop() }
+      if let ending { control.stop(ending) }
       control.begin()
     }
     whenStarted()
@@ -116,7 +127,9 @@ public final class Daemon: Sendable {
         }
       }
       for control in all { await control.waitUntilEnded() }
-      try await alerts?.waitUntilSent(deadline: time.now + 5_000)
+      if controls.withLock({ $0.ending }) != .barrier {
+        try await alerts?.waitUntilSent(deadline: time.now + 5_000)
+      }
       group.cancelAll()
       try await group.waitForAll()
     }

@@ -26,6 +26,8 @@ enum WorkerMessage: Sendable {
   case delivered(TaskName, output: Int, firstRow: Int64)
   /// A closed object will never be accepted.
   case undeliverable(TaskName, output: Int, DeliveryError)
+  /// Go on although bad records have paused the task.
+  case resume
   /// Stop after the rows taken so far.
   case stop(TaskName, StopMode)
   /// End the thread.
@@ -36,6 +38,8 @@ enum WorkerMessage: Sendable {
 enum StopMode: Hashable, Sendable {
   /// Close and deliver everything, then leave a snapshot: the daemon ends.
   case drain
+  /// Commit what was taken and leave a snapshot: the pipeline goes on with another configuration.
+  case barrier
   /// Commit what was taken and give up: the partition goes elsewhere.
   case handOver
   /// Give up at once: the partition is somebody else's already.
@@ -83,5 +87,7 @@ enum TaskOrigin: Sendable {
   /// The group's commit names its state.
   case resume(CommitRecord)
   /// There is no commit: the task begins at these offsets.
-  case birth(offsets: [Int64], life: String)
+  ///
+  /// What lies before them from `history` on is read first and reaches no output.
+  case birth(offsets: [Int64], history: [Int64], life: String)
 }

@@ -9,7 +9,7 @@ final class PipelineControl: Sendable {
   private let logger: Logger
   private let broker: any Broker
   private let board: StatusBoard
-  private let stopping = Mutex(false)
+  private let stopping = Mutex<StopMode?>(nil)
   private let ended = Mutex<[CheckedContinuation<Void, Never>]?>([])
   private let makeLife: @Sendable () -> String
 
@@ -41,10 +41,10 @@ final class PipelineControl: Sendable {
     thread.start()
   }
 
-  /// Lets the pipeline drain and end.
-  func stop() { stopping.withLock { $0 = true } }
-
-  private var isStopping: Bool { stopping.withLock { $0 } }
+  /// Lets the pipeline end: after delivering what it has, or at a barrier.
+  func stop(_ mode: StopMode) {
+    stopping.withLock { $0 = $0 == .drain ? .drain : mode }
+  }
 
   /// Waits for the end of the thread.
   func waitUntilEnded() async {
@@ -63,7 +63,7 @@ final class PipelineControl: Sendable {
         plan: plan, broker: broker, services: services, board: board, logger: logger,
         makeLife: makeLife)
       while !turns.isOver {
-        if isStopping { turns.drain() }
+        if let mode = stopping.withLock({ $0 }) { turns.end(mode) }
         try turns.turn(timeout: .milliseconds(20))
       }
     } catch {

@@ -12,6 +12,8 @@ public struct TaskStatus: Hashable, Sendable {
   public var nextOffsets: [Int64]
   /// Bytes of closed objects that did not arrive yet.
   public var pendingBytes: Int
+  /// Why it takes no records, if it does not.
+  public var problem: String?
 }
 
 /// What a pipeline is doing.

@@ -57,6 +57,8 @@ package final class WorkerTurns {
     case .undeliverable(let name, let output, let error):
       runners[name]?.end(
         .output("output \(output) of task \(name) refuses an object for good: \(error)"))
+    case .resume:
+      for runner in runners.values { runner.resume() }
     case .stop(let name, let mode):
       guarded(runners[name]) { try $0.stop(mode) }
     case .quit: break

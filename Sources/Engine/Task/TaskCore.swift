@@ -29,6 +29,8 @@ final class TaskCore {
   private var origins: [BufferedRecord] = []
   private var firstCause: Int64 = 0
   private var pendingSource: Int?
+  /// Whether the rows at hand only teach the detectors.
+  private var mutes = false
 
   /// A record that was taken, and where it still can be read.
   private struct BufferedRecord {
@@ -68,9 +70,15 @@ final class TaskCore {
     let buffer = buffers[partition]
     if pendingSource != buffer.input { try flush() }
     pendingSource = buffer.input
+    let liveFrom = position.liveFrom[partition]
     for _ in 0..<count {
       let index = buffer.cursor
       let offset = buffer.records.offset(at: index)
+      if (offset < liveFrom) != mutes {
+        try flush()
+        pendingSource = buffer.input
+        mutes.toggle()
+      }
       if origins.isEmpty { firstCause = position.rowNumber }
       origins.append(BufferedRecord(partition: partition, index: index, offset: offset))
       try decode(buffer, index: index)
@@ -102,6 +110,7 @@ final class TaskCore {
     try flush()
     guard time > position.rowtime else { return }
     position.rowtime = time
+    mutes = !position.isLive
     dataflow.advance(to: time, pool: &pool, output: &output)
     try drain()
   }
@@ -206,7 +215,15 @@ final class TaskCore {
       topic: partition.topic, partition: partition.partition, offset: position.lastOffset)
   }
 
+  /// Begins to read at `history`: rows reach the outputs from `offsets` on.
+  func begin(at offsets: [Int64]) { position.liveFrom = offsets }
+
   private func drain() throws {
+    defer {
+      output.removeAll()
+      refusals.removeAll(keepingCapacity: true)
+    }
+    guard !mutes else { return }
     let context = context
     for (index, stream) in watched.enumerated() {
       guard let stream, !output.streams[stream].batch.isEmpty else { continue }
@@ -219,8 +236,6 @@ final class TaskCore {
         line: deadLetter(error).line, rowtime: error.time, context: context)
       counters.outputRows[plan.deadLetterOutput] += 1
     }
-    output.removeAll()
-    refusals.removeAll(keepingCapacity: true)
   }
 
   private func deadLetter(_ error: RowError) -> FailedRecord {
@@ -288,6 +303,7 @@ final class TaskCore {
     if operators { try dataflow.restore(from: reader, pool: &pool) }
     // Partitions that the topic got since are read from their beginning.
     position.nextOffsets += buffers.dropFirst(position.nextOffsets.count).map(\.nextOffset)
+    position.liveFrom += position.nextOffsets.dropFirst(position.liveFrom.count)
     for (index, buffer) in buffers.enumerated() { buffer.nextOffset = position.nextOffsets[index] }
   }
 

@@ -59,7 +59,7 @@ final class TaskLog {
   static func open(_ start: TaskStart) throws -> Opened {
     let store = try start.services.makeStore(start.name)
     switch start.origin {
-    case .birth(let offsets, let life):
+    case .birth(let offsets, let history, let life):
       guard try store.isEmpty() else {
         throw TaskFailure.state(
           StateProblem(
@@ -69,7 +69,8 @@ final class TaskLog {
             hint: "the broker lost the group's offsets, or it is another broker; to start afresh "
               + "remove \(start.services.stateFolder(start.name))"))
       }
-      let core = try makeCore(start, offsets: offsets, life: life)
+      let core = try makeCore(start, offsets: history, life: life)
+      core.begin(at: offsets)
       let record = CommitRecord(
         life: life, epoch: 1, commit: -1, snapshot: -1, previousSnapshot: -1, segment: 0,
         segmentEnd: 0)

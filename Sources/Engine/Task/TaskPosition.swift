@@ -13,13 +13,22 @@ struct TaskPosition: Hashable, Sendable {
   /// The partition and offset of the last record taken: the cause of rows that a tick brings forth.
   var lastPartition = 0
   var lastOffset: Int64 = -1
+  /// Per partition the offset from which on rows reach the outputs; what lies before teaches.
+  var liveFrom: [Int64]
 
-  init(nextOffsets: [Int64]) { self.nextOffsets = nextOffsets }
+  /// Whether everything before the live offsets was read.
+  var isLive: Bool { zip(nextOffsets, liveFrom).allSatisfy { $0 >= $1 } }
+
+  init(nextOffsets: [Int64]) {
+    self.nextOffsets = nextOffsets
+    liveFrom = nextOffsets
+  }
 
   func save(into writer: inout SectionWriter) {
     writer.write(rowNumber)
     writer.write(nextOffsets)
     for value in [rowtime, clock, Int64(lastPartition), lastOffset] { writer.write(value) }
+    writer.write(liveFrom)
   }
 
   init(restoring reader: inout SectionReader) throws(StateError) {
@@ -29,5 +38,6 @@ struct TaskPosition: Hashable, Sendable {
     clock = try reader.integer()
     lastPartition = Int(try reader.integer(Int64.self))
     lastOffset = try reader.integer()
+    liveFrom = try reader.integers()
   }
 }

@@ -30,6 +30,9 @@ final class TaskRunner {
   private var lastTick: Int64 = 0
   private var idleSince: Int64?
   private var finalSnapshotIsTaken = false
+  private var breaker: CircuitBreaker
+  /// A barrier that came while the task obeyed its journal.
+  private var barrierIsDue = false
 
   init(_ start: TaskStart) throws {
     self.start = start
@@ -38,6 +41,7 @@ final class TaskRunner {
     log = opened.log
     merge = Merge(partitions: core.buffers.count, wait: start.plan.configuration.timing.mergeWait)
     uploads = TaskUploads(start: start)
+    breaker = CircuitBreaker(start.plan.configuration.circuitBreaker)
     replay = opened.steps
     phase = .waiting
     if opened.steps.isEmpty, log.isBirth {
@@ -95,6 +99,7 @@ final class TaskRunner {
 
   func stop(_ mode: StopMode) throws {
     switch (phase, mode) {
+    case (.replaying, .barrier): barrierIsDue = true
     case (_, .drop), (.birth, _), (.waiting, _), (.replaying, _):
       end(nil)
     case (.stopping(.drain), .handOver), (.ended, _): break
@@ -126,6 +131,7 @@ final class TaskRunner {
       return progressed
     case .live:
       let taken = try takeRecords()
+      if taken > 0 { observe() }
       try closeDue()
       try boundIfIdle(taken: taken)
       if log.schedule.commitIsDue(now: now) { try commitIfNeeded() }
@@ -152,11 +158,12 @@ final class TaskRunner {
     // What is closed in the recovered state was committed with it.
     uploads.release(core.stages.map { Set($0.pending.map(\.identity.firstRow)) }, of: core)
     publishStatus()
+    if barrierIsDue { phase = .stopping(.barrier) }
   }
 
   private func takeRecords() throws -> Int {
     guard uploads.hasRoom(core), core.stagedBytes < Self.stagedByteLimit,
-      start.services.topics?.hasRoom ?? true
+      start.services.topics?.hasRoom ?? true, breaker.reason == nil
     else { return 0 }
     if log.needsSnapshot {
       guard log.hasRoom else { return 0 }
@@ -206,6 +213,25 @@ final class TaskRunner {
     try core.passGap(partition: index, to: target)
     log.needsSnapshot = true
     start.control.post(.restart(name, PartitionStart(partition, at: .offset(target))))
+  }
+
+  /// Pauses the task when too much of what it takes is bad.
+  private func observe() {
+    let counters = core.counters
+    guard breaker.observe(polled: counters.polled, bad: counters.deadLettered, now: now),
+      let reason = breaker.reason
+    else { return }
+    start.services.logger.error(
+      "task \(name) is paused: \(reason)",
+      metadata: ["hint": "see cutbank dlq; SIGHUP or a restart lets it go on"])
+    publishStatus()
+  }
+
+  /// Goes on although bad records have paused the task.
+  func resume() {
+    guard breaker.reason != nil else { return }
+    breaker.close()
+    start.services.logger.notice("task \(name) goes on")
   }
 
   private func hasUnread(_ buffer: PartitionBuffer) -> Bool {
@@ -270,6 +296,11 @@ final class TaskRunner {
       return end(nil)
     }
     guard log.hasRoom else { return }
+    if mode == .barrier {
+      if finalSnapshotIsTaken { return end(nil) }
+      finalSnapshotIsTaken = true
+      return try log.commit(core, now: now, snapshot: .take)
+    }
     if log.hasNews {
       let isLast = mode == .drain && core.stages.allSatisfy(\.pending.isEmpty)
       finalSnapshotIsTaken = isLast
@@ -289,6 +320,7 @@ final class TaskRunner {
       name,
       TaskStatus(
         phase: phaseName, counters: core.counters, rowtime: core.position.rowtime,
-        nextOffsets: core.position.nextOffsets, pendingBytes: uploads.pendingBytes(core)))
+        nextOffsets: core.position.nextOffsets, pendingBytes: uploads.pendingBytes(core),
+        problem: breaker.reason))
   }
 }
