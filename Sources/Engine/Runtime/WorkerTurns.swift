@@ -52,6 +52,8 @@ package final class WorkerTurns {
       guarded(runners[name]) { try $0.committed(commit) }
     case .refused(let name, let error):
       runners[name]?.end(.lost("\(error)"))
+    case .snapshotStored(let name, let number, let problem):
+      guarded(runners[name]) { try $0.log.snapshotStored(number, problem: problem) }
     case .delivered(let name, let output, let firstRow):
       guarded(runners[name]) { try $0.delivered(output: output, firstRow: firstRow) }
     case .undeliverable(let name, let output, let error):

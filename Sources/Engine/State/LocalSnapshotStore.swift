@@ -1,5 +1,16 @@
 import Columns
 
+/// Writes snapshots into a task's folder.
+private struct LocalSnapshotWriter: SnapshotWriter {
+  let folder: String
+  let disk: any Disk
+
+  func store(_ snapshot: Snapshot) throws {
+    try disk.replace(
+      "\(folder)/snapshot-\(snapshot.number)", with: StateFile.encode(snapshot))
+  }
+}
+
 /// Snapshots and journal of one task in a folder of the local disk.
 ///
 /// `snapshot-N` holds snapshot N; `journal-N` holds the steps after it, block by block.
@@ -27,13 +38,18 @@ package final class LocalSnapshotStore: SnapshotStore {
     return try disk.read(path("journal", 0))?.isEmpty ?? true
   }
 
-  package func store(_ snapshot: Snapshot) throws {
-    try disk.replace(path("snapshot", snapshot.number), with: StateFile.encode(snapshot))
-  }
+  package var writer: any SnapshotWriter { LocalSnapshotWriter(folder: folder, disk: disk) }
+
+  package func store(_ snapshot: Snapshot) throws { try writer.store(snapshot) }
 
   package func load(_ number: Int64) throws -> Snapshot? {
     let path = path("snapshot", number)
     guard let bytes = try disk.read(path) else { return nil }
+    guard !StateFile.isNewer(bytes, tag: StateFile.snapshotTag) else {
+      throw StateProblem(
+        message: "\(path) was written by a newer cutbank, and is left as it is",
+        hint: "run that version or a later one")
+    }
     do {
       return try StateFile.decodeSnapshot(bytes, name: path)
     } catch {

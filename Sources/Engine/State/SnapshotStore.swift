@@ -46,6 +46,12 @@ package struct Snapshot: Sendable {
   }
 }
 
+/// Stores snapshots on whatever thread calls it.
+package protocol SnapshotWriter: Sendable {
+  /// Stores a snapshot; returns when it is durable.
+  func store(_ snapshot: Snapshot) throws
+}
+
 /// Where the snapshots and the journal of one task live.
 ///
 /// Nothing is part of the task's past until the commit record in the consumer group names it.
@@ -54,6 +60,8 @@ package protocol SnapshotStore: AnyObject {
   func isEmpty() throws -> Bool
   /// Stores a snapshot; returns when it is durable.
   func store(_ snapshot: Snapshot) throws
+  /// What stores snapshots on another thread.
+  var writer: any SnapshotWriter { get }
   /// The snapshot, or nil when it is not there.
   ///
   /// - Throws: `StateError` when it is damaged; it has then been set aside.

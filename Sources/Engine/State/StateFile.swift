@@ -72,6 +72,13 @@ enum StateFile {
     return JournalBlock(epoch: epoch, commit: commit, steps: steps)
   }
 
+  /// Whether a file's format is one that only a later program can read.
+  static func isNewer(_ bytes: [UInt8], tag: [UInt8]) -> Bool {
+    guard bytes.count >= tag.count + 2, Array(bytes.prefix(tag.count)) == tag else { return false }
+    let found = UInt16(bytes[tag.count]) | UInt16(bytes[tag.count + 1]) << 8
+    return found > version
+  }
+
   private static func framed(_ tag: [UInt8], _ body: [UInt8]) -> [UInt8] {
     var writer = SectionWriter()
     writer.append(raw: tag)

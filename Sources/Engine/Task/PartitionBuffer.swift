@@ -111,12 +111,12 @@ extension TaskFailure {
 }
 
 /// State that does not fit the consumer group's commit.
-struct StateProblem: Error, Sendable, CustomStringConvertible {
+package struct StateProblem: Error, Sendable, CustomStringConvertible {
   /// What is wrong.
-  let message: String
+  package let message: String
   /// The way out.
-  let hint: String
+  package let hint: String
 
   /// The problem and the way out.
-  var description: String { "\(message)\n  hint: \(hint)" }
+  package var description: String { "\(message)\n  hint: \(hint)" }
 }

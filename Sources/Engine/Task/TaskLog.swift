@@ -13,6 +13,9 @@ final class TaskLog {
   /// Whether a commit comes with a snapshot.
   enum SnapshotChoice {
     case none
+    /// The worker goes on while the snapshot is stored; a later commit names it.
+    case begin
+    /// The commit waits for the snapshot and names it.
     case take
     /// The first of a life, before any step.
     case birth
@@ -27,6 +30,13 @@ final class TaskLog {
   private var outstanding: (record: CommitRecord, covered: [Set<Int64>])?
   private(set) var coveredObjects: [Set<Int64>] = []
   private(set) var schedule: CommitSchedule
+  private let snapshots = SnapshotThread()
+  /// The last number given to a snapshot and its journal segment.
+  private var lastNumber: Int64
+  /// The snapshot that is being stored.
+  private var underWay: Int64?
+  /// The stored snapshot that the next commit names.
+  private var stored: Int64?
   /// Whether there was never a commit before.
   let isBirth: Bool
   /// Whether no record may be taken before a snapshot, since replay could not cross this point.
@@ -46,6 +56,7 @@ final class TaskLog {
     self.store = store
     self.record = record
     self.isBirth = isBirth
+    lastNumber = isBirth ? -1 : max(record.snapshot, record.segment)
     alerts = try TaskAlerts(start: start)
     schedule = CommitSchedule(
       timing: start.plan.configuration.timing, now: start.services.time.now, rowNumber: rowNumber)
@@ -219,7 +230,16 @@ final class TaskLog {
       let block = JournalBlock(epoch: next.epoch, commit: next.commit, steps: steps)
       (next.segment, next.segmentEnd) = try store.append(block)
     }
-    if choice != .none { try takeSnapshot(core, &next, now: now) }
+    if let stored {
+      next.previousSnapshot = record.snapshot
+      next.snapshot = stored
+      self.stored = nil
+    }
+    switch choice {
+    case .none: break
+    case .begin: try beginSnapshot(core, next, now: now)
+    case .take, .birth: try takeSnapshot(core, &next, now: now)
+    }
     steps.removeAll(keepingCapacity: true)
     outstanding = (next, core.stages.map { Set($0.pending.map(\.identity.firstRow)) })
     schedule.committed(now: now)
@@ -257,21 +277,59 @@ final class TaskLog {
   }
 
   private func takeSnapshot(_ core: TaskCore, _ next: inout CommitRecord, now: Int64) throws {
-    let number = record.snapshot + 1
-    let configuration = start.plan.configuration
-    try store.store(
-      Snapshot(
-        number: number, commit: next.commit, fingerprint: start.plan.fingerprint,
-        pipelineText: configuration.sourceText,
-        applicationText: configuration.application, slices: try core.save()))
+    let number = lastNumber + 1
+    lastNumber = number
+    underWay = nil
+    try store.store(snapshot(core, number: number, commit: next.commit))
     try store.beginSegment(number)
-    next.previousSnapshot = record.snapshot < 0 ? number : record.snapshot
+    next.previousSnapshot = next.snapshot < 0 ? number : next.snapshot
     next.snapshot = number
     next.segment = number
     next.segmentEnd = 0
     needsSnapshot = false
     schedule.tookSnapshot(now: now, rowNumber: core.position.rowNumber)
   }
+
+  /// Copies the state after a commit and lets it be stored beside the worker.
+  ///
+  /// The journal goes on in the snapshot's segment; until a commit names the snapshot, recovery reads
+  /// the segment before it too.
+  private func beginSnapshot(_ core: TaskCore, _ next: CommitRecord, now: Int64) throws {
+    let number = lastNumber + 1
+    lastNumber = number
+    let copy = try snapshot(core, number: number, commit: next.commit)
+    try store.beginSegment(number)
+    underWay = number
+    schedule.tookSnapshot(now: now, rowNumber: core.position.rowNumber)
+    let (worker, name) = (start.services.worker, start.name)
+    snapshots.store(copy, with: store.writer) { problem in
+      worker.post(.snapshotStored(name, number: number, problem: problem))
+    }
+  }
+
+  private func snapshot(_ core: TaskCore, number: Int64, commit: Int64) throws -> Snapshot {
+    let configuration = start.plan.configuration
+    return Snapshot(
+      number: number, commit: commit, fingerprint: start.plan.fingerprint,
+      pipelineText: configuration.sourceText, applicationText: configuration.application,
+      slices: try core.save())
+  }
+
+  /// A snapshot is durable; the next commit names it.
+  ///
+  /// - Throws: `TaskFailure` when the disk has refused it.
+  func snapshotStored(_ number: Int64, problem: String?) throws {
+    guard number == underWay else { return }
+    underWay = nil
+    if let problem { throw TaskFailure.disk(problem) }
+    stored = number
+  }
+
+  /// Whether a snapshot is being stored.
+  var isSaving: Bool { underWay != nil }
+
+  /// Waits until no snapshot is being stored.
+  func waitForWriter() { snapshots.wait() }
 
   /// The group has accepted a commit: what it covers may leave the process.
   ///

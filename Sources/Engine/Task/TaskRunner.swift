@@ -112,6 +112,7 @@ final class TaskRunner {
 
   func end(_ failure: TaskFailure?) {
     phase = .ended
+    log.waitForWriter()
     uploads.cancel()
     start.services.topics?.drop(name)
     start.control.post(.stopped(name, failure))
@@ -284,8 +285,11 @@ final class TaskRunner {
 
   private func commitIfNeeded() throws {
     guard log.hasRoom, log.hasNews || log.schedule.isStale(now: now) else { return }
-    let isDue = log.schedule.snapshotIsDue(now: now, rowNumber: core.position.rowNumber)
-    try log.commit(core, now: now, snapshot: isDue ? .take : .none)
+    let isDue =
+      !log.isSaving && log.schedule.snapshotIsDue(now: now, rowNumber: core.position.rowNumber)
+    // Without threads of its own, as in simulations, the engine stores it at once.
+    let choice = start.services.executor == nil ? TaskLog.SnapshotChoice.begin : .take
+    try log.commit(core, now: now, snapshot: isDue ? choice : .none)
   }
 
   private func stopTurn(_ mode: StopMode) throws {
