@@ -246,7 +246,11 @@ final class PipelineStage: Sendable {
       file: "bench.yaml", text: text, environment: [:],
       daemon: KafkaSettings(
         brokers: brokers,
-        properties: ["session.timeout.ms": "6000", "heartbeat.interval.ms": "1000"]),
+        // The embedded broker answers a fetch that finds nothing only when its time is over.
+        properties: [
+          "session.timeout.ms": "6000", "heartbeat.interval.ms": "1000",
+          "fetch.wait.max.ms": embedded == nil ? "500" : "10",
+        ]),
       readFile: { _ in "" })
     var settings = DaemonConfiguration()
     settings.dataDirectory = folder + "/data"
