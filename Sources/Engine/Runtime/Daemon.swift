@@ -56,8 +56,10 @@ public final class Daemon: Sendable {
   /// Lets every pipeline deliver what it has taken, commit and end; `run` then returns.
   public func stop() { stop(.drain) }
 
-  /// Lets every pipeline commit, leave a snapshot and end, so that another daemon in this process goes
-  /// on with other plans; `run` then returns. What is closed and not delivered yet stays in the state.
+  /// Lets every pipeline commit, leave a snapshot and end; `run` then returns.
+  ///
+  /// Another daemon in this process can go on with other plans. What is closed and not delivered yet
+  /// stays in the state.
   public func stopAtBarrier() { stop(.barrier) }
 
   private func stop(_ mode: StopMode) {
