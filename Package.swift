@@ -126,9 +126,9 @@ let package = Package(
       name: "cutbank",
       dependencies: [
         "Alerting", "CAllocationCounter", "CBareLoop", "Codecs", "Columns", "Dataflow", "Delivery",
-        "Demo",
-        "Engine", "Kafka", "Migration", "RandomCutForest", "Registry", "SQLCases", "StreamSQL",
-        "Transport",
+        "Demo", "Engine", "Kafka", "LearnedModels", "Learning", "Migration", "RandomCutForest",
+        "Registry", "SQLCases", "StreamSQL", "Transport",
+        .product(name: "Crypto", package: "swift-crypto"),
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
         .product(name: "NIOCore", package: "swift-nio"),

@@ -54,9 +54,12 @@ public final class FileRows: RowSource {
       throw DataError(place: first, message: "it has no rows", hint: "give a file with data")
     }
     featureCount = row.count - labelCount
+    let place = reader.place
+    // The first row was only measured; reading begins with it.
+    reader = try Self.reader(first)
     guard featureCount > 0 else {
       throw DataError(
-        place: reader.place,
+        place: place,
         message: "the row has \(row.count) values, \(labelCount) of them labels",
         hint: "a row needs at least one feature")
     }
