@@ -41,7 +41,7 @@ final class MemoryDisk: Disk {
   static let steps = [
     NumberedStep(rowNumber: 0, step: .tick(time: 1_700_000_000_000)),
     NumberedStep(rowNumber: 0, step: .take(partition: 2, count: 900, nextOffset: 901)),
-    NumberedStep(rowNumber: 900, step: .close(output: 1)),
+    NumberedStep(rowNumber: 900, step: .close(output: 1, firstRow: 7)),
     NumberedStep(rowNumber: 900, step: .bound(time: -5)),
     NumberedStep(rowNumber: 900, step: .done(output: 1, firstRow: 33)),
   ]

@@ -147,12 +147,10 @@ public final class Daemon: Sendable {
         configuration.dataDirectory, "\(error)",
         hint: "set data_directory (CUTBANK_DATA_DIRECTORY) to a folder that can be written")
     }
-    let targets = plans.flatMap { plan in
-      plan.outputs.compactMap { AlertTarget(pipeline: plan.configuration.name, output: $0) }
-    }
+    let targets = plans.flatMap(\.alertTargets)
     guard !targets.isEmpty else { return nil }
     return try AlertServices(
-      path: "\(configuration.dataDirectory)/outbox.sqlite", targets: targets, time: time,
+      path: configuration.outboxPath, targets: targets, time: time,
       seed: seed, threads: threads, logger: logger)
   }
 
@@ -171,10 +169,10 @@ public final class Daemon: Sendable {
         continue
       }
       do {
-        let destination = try await destinations.make(
-          delivery, owner: "\(plan.configuration.name)/\(output.name)")
         uploaders.append(
-          Uploader(destination: destination, time: time, seed: seed &+ UInt64(index)))
+          try await destinations.makeUploader(
+            delivery, owner: "\(plan.configuration.name)/\(output.name)",
+            seed: seed &+ UInt64(index)))
       } catch let error as DeliveryError {
         throw Self.refused(
           plan.configuration.file, "the folder of output \(output.name): \(error.message)",

@@ -14,6 +14,8 @@ public struct TaskStatus: Hashable, Sendable {
   public var pendingBytes: Int
   /// Why it takes no records, if it does not.
   public var problem: String?
+  /// The least ROWTIME that no destination has yet, milliseconds since 1970; nil when there is none.
+  public var oldestUndelivered: Int64?
 }
 
 /// What a pipeline is doing.

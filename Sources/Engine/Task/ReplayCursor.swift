@@ -31,7 +31,10 @@ struct ReplayCursor {
         }
       case .tick(let time): try core.tick(time)
       case .bound(let time): try core.bound(time)
-      case .close(let output): try core.close(output: output)
+      case .close(let output, let firstRow):
+        guard try core.close(output: output, firstRow: firstRow) else {
+          throw mismatch(name, "no open object of output \(output) begins with row \(firstRow)")
+        }
       case .done(let output, let firstRow):
         // The object may hold rows of the take before, which are not processed yet.
         try core.flush()

@@ -116,12 +116,14 @@ final class TaskCore {
   }
 
   /// The bound at which the application would bring something forth, or nil.
-  var nextBound: Int64? { dataflow.nextBound }
+  var nextBound: Int64? {
+    (stages.map(\.nextDeadline) + [dataflow.nextBound]).compactMap { $0 }.min()
+  }
 
-  /// Closes the open object of an output.
-  func close(output index: Int) throws {
+  /// Closes the open object of an output that begins with `firstRow`; false when there is none.
+  func close(output index: Int, firstRow: Int64) throws -> Bool {
     try flush()
-    try stages[index].close(context)
+    return try stages[index].close(firstRow: firstRow, context)
   }
 
   /// The closed object that begins with `firstRow` has arrived.
@@ -236,6 +238,15 @@ final class TaskCore {
         line: deadLetter(error).line, rowtime: error.time, context: context)
       counters.outputRows[plan.deadLetterOutput] += 1
     }
+    for index in stages.indices {
+      stages[index].advance(to: position.rowtime)
+      for failure in stages[index].takeFailures() {
+        try stages[plan.deadLetterOutput].append(
+          line: deadLetter(failure, of: stages[index].output.name).line, rowtime: failure.rowtime,
+          context: context)
+        counters.outputRows[plan.deadLetterOutput] += 1
+      }
+    }
   }
 
   private func deadLetter(_ error: RowError) -> FailedRecord {
@@ -257,6 +268,17 @@ final class TaskCore {
       errorMessage: error.error.message, rawData: raw, key: key, topic: origin.topic,
       partition: origin.partition, offset: origin.offset, pipeline: plan.configuration.name,
       stage: error.pump ?? "decode")
+  }
+
+  /// A row that belongs into no object.
+  private func deadLetter(_ failure: OutputStage.Failure, of output: String) -> FailedRecord {
+    let origin = origin(of: failure.cause)
+    return FailedRecord(
+      arrivalTimestamp: failure.rowtime, attemptEndingTimestamp: position.clock,
+      errorCode: failure.error.code, errorMessage: failure.error.message,
+      rawData: failure.bytes, subsequenceNumber: failure.number, topic: origin.topic,
+      partition: origin.partition, offset: origin.offset, pipeline: plan.configuration.name,
+      stage: "deliver/\(output)")
   }
 
   private func compact() {

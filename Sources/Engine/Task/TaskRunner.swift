@@ -252,18 +252,24 @@ final class TaskRunner {
 
   private func closeDue() throws {
     let time = now
-    for (index, stage) in core.stages.enumerated() {
-      guard let due = stage.dueAt, time >= due else { continue }
-      log.note(.close(output: index), at: core.position.rowNumber)
-      try core.close(output: index)
+    for index in core.stages.indices {
+      while let firstRow = core.stages[index].dueObject(now: time) {
+        try close(output: index, firstRow: firstRow)
+      }
     }
   }
 
   private func closeAll() throws {
-    for (index, stage) in core.stages.enumerated() where !stage.open.isEmpty {
-      log.note(.close(output: index), at: core.position.rowNumber)
-      try core.close(output: index)
+    for index in core.stages.indices {
+      for firstRow in core.stages[index].openObjects {
+        try close(output: index, firstRow: firstRow)
+      }
     }
+  }
+
+  private func close(output: Int, firstRow: Int64) throws {
+    log.note(.close(output: output, firstRow: firstRow), at: core.position.rowNumber)
+    _ = try core.close(output: output, firstRow: firstRow)
   }
 
   /// Lets time go on without records once everything was read for the idle time-out.
@@ -325,6 +331,8 @@ final class TaskRunner {
       TaskStatus(
         phase: phaseName, counters: core.counters, rowtime: core.position.rowtime,
         nextOffsets: core.position.nextOffsets, pendingBytes: uploads.pendingBytes(core),
-        problem: breaker.reason))
+        problem: breaker.reason,
+
+        oldestUndelivered: core.stages.compactMap(\.oldestRowTime).min()))
   }
 }
