@@ -106,7 +106,7 @@ struct AlertsListCommand: ParsableCommand {
     }
   }
 
-  private static func line(_ letter: DeadLetter) -> String {
+  private static func line(_ letter: Alerting.DeadLetter) -> String {
     var text = JSONText(capacity: 512 + letter.body.count * 2)
     text.object { text in
       text.member("sequence", Int(letter.sequence))
