@@ -331,8 +331,7 @@ final class TaskRunner {
       TaskStatus(
         phase: phaseName, counters: core.counters, rowtime: core.position.rowtime,
         nextOffsets: core.position.nextOffsets, pendingBytes: uploads.pendingBytes(core),
-        problem: breaker.reason,
-
-        oldestUndelivered: core.stages.compactMap(\.oldestRowTime).min()))
+        oldestUndelivered: core.stages.compactMap(\.oldestRowTime).min(),
+        problem: breaker.reason))
   }
 }
