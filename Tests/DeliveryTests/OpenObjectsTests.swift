@@ -22,7 +22,7 @@ struct OpenObjectsTests {
     #expect(full.partitionValues == ["a"] && full.firstRow == 1 && full.lastRow == 3)
     #expect(objects.count == 1 && objects.byteCount == 10 && objects.oldestRowTime == 2)
     #expect(try add(&objects, "b", row: 4)?.recordCount == 2)
-    #expect(objects.count == 0 && objects.dueAt == nil)
+    #expect(objects.count == 0 && objects.due(now: .max) == nil)
   }
 
   @Test func intervalsEndInTheOrderOfOpening() throws {
@@ -30,7 +30,7 @@ struct OpenObjectsTests {
     for (row, partition) in ["c", "a", "b"].enumerated() {
       #expect(try add(&objects, partition, row: Int64(row), now: Int64(row * 10)) == nil)
     }
-    #expect(objects.dueAt == 100)
+    #expect(objects.due(now: 99) == nil && objects.due(now: 100) == 0)
     #expect(objects.takeDue(99) == nil)
     #expect(objects.takeDue(110)?.partitionValues == ["c"])
     #expect(objects.takeDue(110)?.partitionValues == ["a"])
