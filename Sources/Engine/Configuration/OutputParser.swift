@@ -253,7 +253,7 @@ struct OutputParser {
     if settings.encoding == .parquet {
       refuse("format", "an endpoint takes records, not files", "use format: jsonl")
     }
-    if !["none", "gzip"].contains(settings.compression) {
+    if mapping.value("compression") != nil, !["none", "gzip"].contains(settings.compression) {
       refuse("compression", "Firehose's protocol knows none and gzip", "use gzip")
     }
     if settings.prefix != nil {

@@ -145,6 +145,14 @@ struct WebhookParser {
       }
     }
     if window.value("days") == nil { days = Set(0...6) }
+    if window.value("length") == nil { _ = window.required("length") }
+    let length = window.duration("length", in: 60_000...86_400_000) ?? 3_600_000
+    let matchers = window.strings("matchers")
+    for text in matchers where Matcher(parsing: text) == nil {
+      reader.report(
+        "'\(text)' is no condition on a label", at: window.value("matchers"),
+        hint: #"write severity="warning", host=~"web.*", host!=a or host!~b"#)
+    }
     let from = window.requiredString("from") ?? "00:00"
     let parts = from.split(separator: ":").map { Int($0) }
     guard parts.count == 2, let hour = parts[0], let minute = parts[1], (0...23).contains(hour),
@@ -153,14 +161,6 @@ struct WebhookParser {
       reader.report(
         "'\(from)' is no time of day", at: window.value("from"), hint: #"write "22:30", in UTC"#)
       return nil
-    }
-    if window.value("length") == nil { _ = window.required("length") }
-    let length = window.duration("length", in: 60_000...86_400_000) ?? 3_600_000
-    let matchers = window.strings("matchers")
-    for text in matchers where Matcher(parsing: text) == nil {
-      reader.report(
-        "'\(text)' is no condition on a label", at: window.value("matchers"),
-        hint: #"write severity="warning", host=~"web.*", host!=a or host!~b"#)
     }
     return WebhookSettings.Maintenance(
       weekdays: days, startMinute: hour * 60 + minute, lengthMinutes: Int(length / 60_000),
