@@ -33,9 +33,7 @@ struct ReplayCursor {
       case .bound(let time): try core.bound(time)
       case .close(let output): try core.close(output: output)
       case .done(let output, let firstRow):
-        // The object may hold rows of the take before, which are not processed yet.
-        try core.flush()
-        guard core.done(output: output, firstRow: firstRow) else {
+        guard try core.done(output: output, firstRow: firstRow) else {
           throw mismatch(name, "no object of output \(output) begins with row \(firstRow)")
         }
       }

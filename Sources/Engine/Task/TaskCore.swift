@@ -125,7 +125,11 @@ final class TaskCore {
   }
 
   /// The closed object that begins with `firstRow` has arrived.
-  func done(output index: Int, firstRow: Int64) -> Bool { stages[index].done(firstRow: firstRow) }
+  func done(output index: Int, firstRow: Int64) throws -> Bool {
+    // In a replay the rows of the take before may still wait, and the object with them.
+    try flush()
+    return stages[index].done(firstRow: firstRow)
+  }
 
   /// Processes the rows of the records taken.
   func flush() throws {

@@ -30,9 +30,7 @@ final class TaskLog {
   private var outstanding: (record: CommitRecord, covered: [Set<Int64>])?
   private(set) var coveredObjects: [Set<Int64>] = []
   private(set) var schedule: CommitSchedule
-  private let snapshots = SnapshotThread()
-  /// The last number given to a snapshot and its journal segment.
-  private var lastNumber: Int64
+  private let snapshots: SnapshotThread
   /// The snapshot that is being stored.
   private var underWay: Int64?
   /// The stored snapshot that the next commit names.
@@ -56,7 +54,8 @@ final class TaskLog {
     self.store = store
     self.record = record
     self.isBirth = isBirth
-    lastNumber = isBirth ? -1 : max(record.snapshot, record.segment)
+    // Turns without threads store their snapshots themselves.
+    snapshots = SnapshotThread(isOwn: start.services.executor == nil)
     alerts = try TaskAlerts(start: start)
     schedule = CommitSchedule(
       timing: start.plan.configuration.timing, now: start.services.time.now, rowNumber: rowNumber)
@@ -277,8 +276,7 @@ final class TaskLog {
   }
 
   private func takeSnapshot(_ core: TaskCore, _ next: inout CommitRecord, now: Int64) throws {
-    let number = lastNumber + 1
-    lastNumber = number
+    let number = try nextNumber()
     underWay = nil
     try store.store(snapshot(core, number: number, commit: next.commit))
     try store.beginSegment(number)
@@ -290,13 +288,17 @@ final class TaskLog {
     schedule.tookSnapshot(now: now, rowNumber: core.position.rowNumber)
   }
 
+  /// The number of the next snapshot and its segment: no other owner's has it.
+  private func nextNumber() throws -> Int64 {
+    record.snapshot < 0 ? 0 : try store.nextNumber()
+  }
+
   /// Copies the state after a commit and lets it be stored beside the worker.
   ///
   /// The journal goes on in the snapshot's segment; until a commit names the snapshot, recovery reads
   /// the segment before it too.
   private func beginSnapshot(_ core: TaskCore, _ next: CommitRecord, now: Int64) throws {
-    let number = lastNumber + 1
-    lastNumber = number
+    let number = try nextNumber()
     let copy = try snapshot(core, number: number, commit: next.commit)
     try store.beginSegment(number)
     underWay = number

@@ -9,7 +9,7 @@ import Transport
 final class TaskRunner {
   /// Where a task is in its life.
   enum Phase {
-    /// The birth commit is on its way.
+    /// The birth commit is on its way; until it has arrived nothing is read.
     case birth
     /// Waits for its partitions.
     case waiting
@@ -33,6 +33,7 @@ final class TaskRunner {
   private var breaker: CircuitBreaker
   /// A barrier that came while the task obeyed its journal.
   private var barrierIsDue = false
+  private var isAssigned = false
 
   init(_ start: TaskStart) throws {
     self.start = start
@@ -49,8 +50,9 @@ final class TaskRunner {
       try log.commit(core, now: now, snapshot: .birth)
     } else {
       try log.recoverOutbox()
-      requestPartitions()
     }
+    // A birth does not keep the group waiting for its commit, which a rebalance may hold up.
+    requestPartitions()
   }
 
   /// How many bytes of rows for topics may wait for the next commit.
@@ -76,7 +78,12 @@ final class TaskRunner {
         queue.attach(wakeup)
       }
     }
-    guard case .waiting = phase else { return }
+    isAssigned = true
+    if case .waiting = phase { begin() }
+  }
+
+  /// Goes on from the state that was opened.
+  private func begin() {
     if replay.isEmpty { becomeLive() } else { phase = .replaying(ReplayCursor(steps: replay)) }
     replay = []
   }
@@ -87,13 +94,13 @@ final class TaskRunner {
     if isSuperseded { try log.discardOld() }
     if case .birth = phase {
       phase = .waiting
-      requestPartitions()
+      if isAssigned { begin() }
     }
   }
 
   func delivered(output: Int, firstRow: Int64) throws {
     uploads.finished(output: output, firstRow: firstRow)
-    guard core.done(output: output, firstRow: firstRow) else { return }
+    guard try core.done(output: output, firstRow: firstRow) else { return }
     log.note(.done(output: output, firstRow: firstRow), at: core.position.rowNumber)
   }
 
@@ -287,9 +294,7 @@ final class TaskRunner {
     guard log.hasRoom, log.hasNews || log.schedule.isStale(now: now) else { return }
     let isDue =
       !log.isSaving && log.schedule.snapshotIsDue(now: now, rowNumber: core.position.rowNumber)
-    // Without threads of its own, as in simulations, the engine stores it at once.
-    let choice = start.services.executor == nil ? TaskLog.SnapshotChoice.begin : .take
-    try log.commit(core, now: now, snapshot: isDue ? choice : .none)
+    try log.commit(core, now: now, snapshot: isDue ? .begin : .none)
   }
 
   private func stopTurn(_ mode: StopMode) throws {
