@@ -176,6 +176,22 @@ let package = Package(
       name: "MigrationTests", dependencies: ["Engine", "Migration", "SQLCases"],
       exclude: ["Fixtures"], swiftSettings: strict),
     .testTarget(name: "RegistryTests", dependencies: ["Registry"], swiftSettings: strict),
+    // The whole engine over a simulated outside, on one thread: `make simulate`.
+    .target(
+      name: "Simulation",
+      dependencies: [
+        "Delivery", "Engine", "Kafka", "Transport",
+        .product(name: "Logging", package: "swift-log"),
+      ],
+      path: "Tests/Simulation", swiftSettings: strict),
+    .executableTarget(
+      name: "simulate",
+      dependencies: [
+        "Simulation", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ],
+      path: "Tests/simulate", swiftSettings: strict),
+    .testTarget(
+      name: "SimulationTests", dependencies: ["Simulation", "simulate"], swiftSettings: strict),
     .testTarget(name: "TidyTests", swiftSettings: strict),
     .testTarget(
       name: "KafkaTests",
