@@ -42,7 +42,8 @@ let package = Package(
       name: "LearnedModels", dependencies: ["CKernels", "Columns", "RandomCutForest"],
       swiftSettings: strict),
     .target(
-      name: "Dataflow", dependencies: ["Columns", "Hotspots", "RandomCutForest", "StreamSQL"],
+      name: "Dataflow",
+      dependencies: ["Columns", "Hotspots", "LearnedModels", "RandomCutForest", "StreamSQL"],
       swiftSettings: strict),
 
     // Training of models: pure computation, which may use BLAS.
@@ -127,7 +128,8 @@ let package = Package(
       dependencies: [
         "Alerting", "CAllocationCounter", "CBareLoop", "Codecs", "Columns", "Dataflow", "Delivery",
         "Demo",
-        "Engine", "Kafka", "Migration", "RandomCutForest", "Registry", "SQLCases", "StreamSQL",
+        "Engine", "Kafka", "LearnedModels", "Migration", "RandomCutForest", "Registry", "SQLCases",
+        "StreamSQL",
         "Transport",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
@@ -143,7 +145,8 @@ let package = Package(
 
     .testTarget(name: "ColumnsTests", dependencies: ["Columns"], swiftSettings: strict),
     .testTarget(
-      name: "DataflowTests", dependencies: ["Columns", "Dataflow", "SQLCases", "StreamSQL"],
+      name: "DataflowTests",
+      dependencies: ["Columns", "Dataflow", "LearnedModels", "SQLCases", "StreamSQL"],
       swiftSettings: strict),
     .testTarget(
       name: "LearnedModelsTests", dependencies: ["Columns", "LearnedModels", "RandomCutForest"],
@@ -161,7 +164,7 @@ let package = Package(
     .testTarget(
       name: "EngineTests",
       dependencies: [
-        "Columns", "Engine", "Kafka", "Transport",
+        "Columns", "Engine", "Kafka", "LearnedModels", "Registry", "Transport",
         .product(name: "Logging", package: "swift-log"),
       ],
       swiftSettings: strict),

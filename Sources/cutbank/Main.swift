@@ -27,7 +27,8 @@ struct Cutbank: AsyncParsableCommand {
     subcommands: [
       RunCommand.self, DemoCommand.self, ValidateCommand.self, ExplainCommand.self,
       BrokerCommand.self, GenerateCommand.self, SQLCommand.self, TestCommand.self,
-      ImportCommand.self, DeadLetterCommand.self, BenchCommand.self, StateCommand.self,
+      ImportCommand.self, DeadLetterCommand.self, ModelsCommand.self, BenchCommand.self,
+      StateCommand.self,
       VersionCommand.self,
     ])
 }

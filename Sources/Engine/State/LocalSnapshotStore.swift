@@ -1,4 +1,6 @@
 import Columns
+import Crypto
+import Transport
 
 /// Writes snapshots into a task's folder.
 private struct LocalSnapshotWriter: SnapshotWriter {
@@ -13,7 +15,8 @@ private struct LocalSnapshotWriter: SnapshotWriter {
 
 /// Snapshots and journal of one task in a folder of the local disk.
 ///
-/// `snapshot-N` holds snapshot N; `journal-N` holds the steps after it, block by block.
+/// `snapshot-N` holds snapshot N; `journal-N` holds the steps after it, block by block; `blob-X` holds
+/// what steps name by its SHA-256.
 package final class LocalSnapshotStore: SnapshotStore {
   private let disk: any Disk
   private let folder: String
@@ -100,6 +103,26 @@ package final class LocalSnapshotStore: SnapshotStore {
     for name in try disk.list(folder) {
       let number = Self.number(name, after: "snapshot-") ?? Self.number(name, after: "journal-")
       if let number, number < snapshot { try disk.remove("\(folder)/\(name)") }
+    }
+  }
+
+  package func storeBlob(_ bytes: [UInt8], name: String) throws {
+    let file = "\(folder)/blob-\(name)"
+    if try disk.read(file) != bytes { try disk.replace(file, with: bytes) }
+  }
+
+  package func blob(_ name: String) throws -> [UInt8]? {
+    let file = "\(folder)/blob-\(name)"
+    guard let bytes = try disk.read(file) else { return nil }
+    guard Hexadecimal.encode(SHA256.hash(data: bytes)) == name else {
+      throw StateError(section: file, offset: 0, message: "the checksum is wrong")
+    }
+    return bytes
+  }
+
+  package func discardBlobs(except names: Set<String>) throws {
+    for file in try disk.list(folder) where file.hasPrefix("blob-") {
+      if !names.contains(String(file.dropFirst(5))) { try disk.remove("\(folder)/\(file)") }
     }
   }
 

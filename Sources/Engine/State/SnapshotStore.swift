@@ -72,6 +72,14 @@ package protocol SnapshotStore: AnyObject {
   func append(_ block: JournalBlock) throws -> (segment: Int64, end: Int64)
   /// The blocks from the start of `from` up to byte `end` of `segment`; what lies beyond is dropped.
   func blocks(from: Int64, to segment: Int64, end: Int64) throws -> [JournalBlock]
+  /// Stores what a step names; returns when it is durable.
+  func storeBlob(_ bytes: [UInt8], name: String) throws
+  /// What a step names, or nil when it is not there.
+  ///
+  /// - Throws: `StateError` when it is damaged.
+  func blob(_ name: String) throws -> [UInt8]?
+  /// Removes all blobs but these.
+  func discardBlobs(except names: Set<String>) throws
   /// Removes snapshots and segments before `snapshot`.
   func discard(before snapshot: Int64) throws
 }

@@ -16,6 +16,9 @@ package enum Step: Hashable, Sendable {
   case close(output: Int)
   /// The oldest closed object of a delivery output has arrived at its destination.
   case done(output: Int, firstRow: Int64)
+  /// From the next record on a slot of the application holds the blob of this name, which lies in the
+  /// state store before the step is written.
+  case activate(slot: String, blob: String)
 }
 
 /// A step at the row number, counted in records taken, before which it happens.
@@ -54,6 +57,10 @@ extension SectionWriter {
       write(UInt8(5))
       write(Int32(output))
       write(firstRow)
+    case .activate(let slot, let blob):
+      write(UInt8(6))
+      write(slot)
+      write(blob)
     }
   }
 }
@@ -74,6 +81,9 @@ extension SectionReader {
     case 5:
       let output: Int32 = try integer()
       step = .done(output: Int(output), firstRow: try integer())
+    case 6:
+      let slot = try text()
+      step = .activate(slot: slot, blob: try text())
     default: throw failure("\(kind) is no kind of step: written by a newer version")
     }
     return NumberedStep(rowNumber: rowNumber, step: step)

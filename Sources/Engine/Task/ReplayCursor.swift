@@ -38,6 +38,7 @@ struct ReplayCursor {
         guard core.done(output: output, firstRow: firstRow) else {
           throw mismatch(name, "no object of output \(output) begins with row \(firstRow)")
         }
+      case .activate(let slot, let blob): try core.activate(slot, blob: blob)
       }
       next += 1
       taken = 0

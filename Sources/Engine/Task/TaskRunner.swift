@@ -33,6 +33,8 @@ final class TaskRunner {
   private var breaker: CircuitBreaker
   /// A barrier that came while the task obeyed its journal.
   private var barrierIsDue = false
+  /// How often something had been published when the slots were last looked at.
+  var slotChanges = 0
 
   init(_ start: TaskStart) throws {
     self.start = start
@@ -58,7 +60,7 @@ final class TaskRunner {
 
   private var replay: [NumberedStep]
   private var now: Int64 { start.services.time.now }
-  private var name: TaskName { start.name }
+  var name: TaskName { start.name }
 
   private func requestPartitions() {
     start.control.post(
@@ -131,6 +133,7 @@ final class TaskRunner {
       publishStatus()
       return progressed
     case .live:
+      try activatePublished()
       let taken = try takeRecords()
       if taken > 0 { observe() }
       try closeDue()
