@@ -42,7 +42,8 @@ let package = Package(
       name: "LearnedModels", dependencies: ["CKernels", "Columns", "RandomCutForest"],
       swiftSettings: strict),
     .target(
-      name: "Dataflow", dependencies: ["Columns", "Hotspots", "RandomCutForest", "StreamSQL"],
+      name: "Dataflow",
+      dependencies: ["Columns", "Hotspots", "LearnedModels", "RandomCutForest", "StreamSQL"],
       swiftSettings: strict),
 
     // Training of models: pure computation, which may use BLAS.
@@ -143,7 +144,8 @@ let package = Package(
 
     .testTarget(name: "ColumnsTests", dependencies: ["Columns"], swiftSettings: strict),
     .testTarget(
-      name: "DataflowTests", dependencies: ["Columns", "Dataflow", "SQLCases", "StreamSQL"],
+      name: "DataflowTests",
+      dependencies: ["Columns", "Dataflow", "LearnedModels", "SQLCases", "StreamSQL"],
       swiftSettings: strict),
     .testTarget(
       name: "LearnedModelsTests", dependencies: ["Columns", "LearnedModels", "RandomCutForest"],
@@ -161,7 +163,7 @@ let package = Package(
     .testTarget(
       name: "EngineTests",
       dependencies: [
-        "Columns", "Engine", "Kafka", "Transport",
+        "Columns", "Engine", "Kafka", "LearnedModels", "Registry", "Transport",
         .product(name: "Logging", package: "swift-log"),
       ],
       swiftSettings: strict),
@@ -176,6 +178,22 @@ let package = Package(
       name: "MigrationTests", dependencies: ["Engine", "Migration", "SQLCases"],
       exclude: ["Fixtures"], swiftSettings: strict),
     .testTarget(name: "RegistryTests", dependencies: ["Registry"], swiftSettings: strict),
+    // The whole engine over a simulated outside, on one thread: `make simulate`.
+    .target(
+      name: "Simulation",
+      dependencies: [
+        "Delivery", "Engine", "Kafka", "Transport",
+        .product(name: "Logging", package: "swift-log"),
+      ],
+      path: "Tests/Simulation", swiftSettings: strict),
+    .executableTarget(
+      name: "simulate",
+      dependencies: [
+        "Simulation", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ],
+      path: "Tests/simulate", swiftSettings: strict),
+    .testTarget(
+      name: "SimulationTests", dependencies: ["Simulation", "simulate"], swiftSettings: strict),
     .testTarget(name: "TidyTests", swiftSettings: strict),
     .testTarget(
       name: "KafkaTests",

@@ -24,7 +24,8 @@ struct SendingLane {
   /// When messages are looked through for their age again, in milliseconds since 1970.
   private var nextExpiry: Int64 = 0
   private static let expiryMilliseconds: Int64 = 60_000
-  private static let disabledLookMilliseconds: Int64 = 3_600_000
+  /// Commands change the outbox from another process, whose signals do not come here.
+  private static let longestWaitMilliseconds: Int64 = 10_000
 
   init(
     outbox: Outbox, receiver: Receiver, connections: HTTPConnections, policy: RetryPolicy,
@@ -51,7 +52,9 @@ struct SendingLane {
         let nextLook = try await start(in: &group)
         if !isWaiting {
           isWaiting = true
-          let delay = nextLook.map { max(1, $0 - time.now) }
+          let delay =
+            nextLook.map { min(max(1, $0 - time.now), Self.longestWaitMilliseconds) }
+            ?? Self.longestWaitMilliseconds
           group.addTask { [signal, time] in
             await signal.wait(atMost: delay, on: time)
             return .woken
@@ -76,7 +79,7 @@ struct SendingLane {
     let now = time.now
     try await expire(now: now)
     guard try await outbox.disabledReason(receiver: receiver.name) == nil else {
-      return now + Self.disabledLookMilliseconds
+      return now + Self.longestWaitMilliseconds
     }
     let nextFlush = try await outbox.flushGroups(of: receiver, now: now)
     guard now >= pausedUntil else { return pausedUntil }

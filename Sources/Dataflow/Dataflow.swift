@@ -17,6 +17,7 @@ public final class Dataflow {
   private var pumps: [PumpExecutor] = []
   private var streams: [StreamState]
   private let tables: [TableState]
+  let endpoints: [EndpointSlot]
   /// Streams whose rows leave, with their place in the output.
   private let watched: [(stream: Int, output: Int)]
   private let errorOutput: Int?
@@ -47,6 +48,7 @@ public final class Dataflow {
       return state
     }
     tables = plan.tables.map { TableState($0) }
+    endpoints = plan.endpoints.map(EndpointSlot.init)
     let names = configuration.watched ?? plan.streams.map(\.name) + [ErrorStream.name]
     var watched: [(stream: Int, output: Int)] = []
     for (output, name) in names.enumerated() where name != ErrorStream.name {
@@ -62,7 +64,8 @@ public final class Dataflow {
   }
 
   private func makePumps() throws {
-    var builder = OperatorBuilder(plan: plan, configuration: configuration, tables: tables)
+    var builder = OperatorBuilder(
+      plan: plan, configuration: configuration, tables: tables, endpoints: endpoints)
     for (index, pump) in plan.pumps.enumerated() where pump.isStarted {
       let executor = try builder.makePump(pump, index: index)
       for scan in executor.scans { streams[scan.stream].readers.append(scan) }

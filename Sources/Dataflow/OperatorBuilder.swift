@@ -19,6 +19,7 @@ struct OperatorBuilder {
   private let plan: Plan
   private let configuration: DataflowConfiguration
   private let tables: [TableState]
+  private let endpoints: [EndpointSlot]
   private let programOrder: [Int]
   private var isBounded: [Bool]
   private var tableFunctions: UInt64 = 0
@@ -26,7 +27,11 @@ struct OperatorBuilder {
   private var nodes: [Operator] = []
   private var scans: [ScanOperator] = []
 
-  init(plan: Plan, configuration: DataflowConfiguration, tables: [TableState]) {
+  init(
+    plan: Plan, configuration: DataflowConfiguration, tables: [TableState],
+    endpoints: [EndpointSlot]
+  ) {
+    self.endpoints = endpoints
     self.plan = plan
     self.configuration = configuration
     self.tables = tables
@@ -151,6 +156,17 @@ struct OperatorBuilder {
       return try DetectAnomaliesOperator(
         input: input, parameters: parameters, partitionBy: partitionBy, seed: seed,
         modelLimit: limits.models, schema: schema, section: section)
+    case .predict(let parameters):
+      return PredictOperator(
+        input: input, parameters: parameters, partitionBy: partitionBy,
+        slot: try endpoint(parameters.endpoint), schema: schema, section: section)
     }
+  }
+
+  private func endpoint(_ name: String) throws -> EndpointSlot {
+    guard let found = endpoints.first(where: { $0.name == name }) else {
+      throw DataflowError("there is no endpoint \(name) in the plan")
+    }
+    return found
   }
 }

@@ -37,6 +37,7 @@ public struct Backup: Sendable {
         stage: "deliver/\(object.identity.output)")
       bytes += record.line
     }
+    let type = error.code.hasPrefix("Transform.") ? ErrorOutputType.processingFailed : type
     var identity = object.identity
     identity.output += "#\(type.rawValue)"
     let name = try naming.name(

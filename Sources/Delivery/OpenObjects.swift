@@ -13,6 +13,8 @@ public struct OpenObjects: Sendable {
   /// In the order in which they were opened.
   private var objects: [OpenObject] = []
   private var places: [[String]: Int] = [:]
+  /// Where the last record went.
+  private var lastPlace = 0
 
   /// Creates an empty set.
   ///
@@ -33,13 +35,30 @@ public struct OpenObjects: Sendable {
   public var count: Int { objects.count }
 
   /// The bytes of all open objects.
-  public var byteCount: Int { objects.reduce(0) { $0 + $1.bytes.count } }
+  public private(set) var byteCount = 0
+
+  /// The most bytes of all open objects, 256 MiB; beyond it the one opened first is closed.
+  public static let byteLimit = 268_435_456
+
+  /// The numbers of the first rows of all open objects, in the order in which they were opened.
+  public var firstRows: [Int64] { objects.map(\.firstRow) }
+
+  /// Whether there is an open object of a partition.
+  public func contains(_ partitionValues: [String]) -> Bool { places[partitionValues] != nil }
 
   /// The least ROWTIME of all open objects in milliseconds since 1970; nil while empty.
   public var oldestRowTime: Int64? { objects.map(\.oldestRowTime).min() }
 
-  /// The task's clock at which the first interval ends, in milliseconds since 1970; nil while empty.
-  public var dueAt: Int64? { objects.first?.dueAt(hints) }
+  /// The first row of the object that was opened first, when its interval is over.
+  ///
+  /// - Parameter now: The clock in milliseconds since 1970.
+  /// - Returns: The row's number, or nil when nothing is due.
+  public func due(now: Int64) -> Int64? {
+    guard let first = objects.first, let dueAt = first.dueAt(hints), dueAt <= now else {
+      return nil
+    }
+    return first.firstRow
+  }
 
   /// Adds one record.
   ///
@@ -57,7 +76,9 @@ public struct OpenObjects: Sendable {
     encode: (inout [UInt8]) -> Void
   ) throws(DeliveryError) -> OpenObject? {
     let place: Int
-    if let found = places[partitionValues] {
+    if lastPlace < objects.count, objects[lastPlace].partitionValues == partitionValues {
+      place = lastPlace
+    } else if let found = places[partitionValues] {
       place = found
     } else {
       guard objects.count < partitionLimit else {
@@ -72,14 +93,17 @@ public struct OpenObjects: Sendable {
         OpenObject(partitionValues: partitionValues, keepsRecordEnds: keepsRecordEnds))
       places[partitionValues] = place
     }
+    lastPlace = place
+    let before = objects[place].bytes.count
     objects[place].append(row: row, rowTime: rowTime, now: now, encode: encode)
-    return objects[place].isFull(hints) ? take(place) : nil
+    byteCount += objects[place].bytes.count - before
+    if objects[place].isFull(hints) { return take(place) }
+    return byteCount > Self.byteLimit ? take(0) : nil
   }
 
-  /// Takes out the object that was opened first among those whose interval is over; nil if none is.
-  public mutating func takeDue(now: Int64) -> OpenObject? {
-    guard let dueAt, dueAt <= now else { return nil }
-    return take(0)
+  /// Takes out the object that begins with `firstRow`; nil if there is none.
+  public mutating func take(firstRow: Int64) -> OpenObject? {
+    objects.firstIndex { $0.firstRow == firstRow }.map { take($0) }
   }
 
   /// Takes out all objects in the order in which they were opened.
@@ -87,12 +111,14 @@ public struct OpenObjects: Sendable {
     defer {
       objects = []
       places = [:]
+      byteCount = 0
     }
     return objects
   }
 
   private mutating func take(_ place: Int) -> OpenObject {
     let object = objects.remove(at: place)
+    byteCount -= object.bytes.count
     places[object.partitionValues] = nil
     for index in place..<objects.count { places[objects[index].partitionValues] = index }
     return object
@@ -116,6 +142,7 @@ public struct OpenObjects: Sendable {
       }
       places[object.partitionValues] = objects.count
       objects.append(object)
+      byteCount += object.bytes.count
     }
   }
 }

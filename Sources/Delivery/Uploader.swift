@@ -39,7 +39,7 @@ public final class Uploader: Sendable {
 
   private let destination: any Destination
   private let backup: Backup?
-  private let retryMilliseconds: Int64
+  private let retryMilliseconds: Int64?
   private let backoff: Backoff
   private let time: any TimeSource
   private let state: Mutex<State>
@@ -50,12 +50,12 @@ public final class Uploader: Sendable {
   ///   - destination: Where objects go.
   ///   - backup: Where records go that it does not take; nil keeps trying.
   ///   - retryMilliseconds: How long to wait between attempts in all before the backup gets the
-  ///     object: 0 to 7,200 s, 300 s by default.
+  ///     object: 0 to 7,200 s, 300 s by default; nil keeps trying.
   ///   - backoff: The delays between attempts.
   ///   - time: The clock.
   ///   - seed: The seed of the jitter.
   public init(
-    destination: any Destination, backup: Backup? = nil, retryMilliseconds: Int64 = 300_000,
+    destination: any Destination, backup: Backup? = nil, retryMilliseconds: Int64? = 300_000,
     backoff: Backoff = Backoff(), time: any TimeSource = SystemTime(), seed: UInt64
   ) {
     self.destination = destination

@@ -27,6 +27,13 @@ public struct CommitResult: Sendable {
   public let error: KafkaError?
   /// The partitions that were not committed, with the reason, when others were.
   public let failures: [TopicPartition: KafkaError]
+
+  /// Creates a result.
+  package init(tag: UInt64, error: KafkaError?, failures: [TopicPartition: KafkaError]) {
+    self.tag = tag
+    self.error = error
+    self.failures = failures
+  }
 }
 
 /// A member of a consumer group.

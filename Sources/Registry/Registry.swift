@@ -70,6 +70,15 @@ public final class Registry: Sendable {
       arguments: [now, actor, action, subject, detail])
   }
 
+  /// Writes a line of the audit trail.
+  public func note(
+    _ action: String, _ subject: String, _ detail: String, by actor: String, at now: Int64
+  ) throws {
+    try database.write { database in
+      try Self.note(action, subject, detail, by: actor, at: now, in: database)
+    }
+  }
+
   /// The newest lines of the audit trail, the oldest of them first.
   public func audit(limit: Int = 100) throws -> [AuditEntry] {
     try database.read { database in

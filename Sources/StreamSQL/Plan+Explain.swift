@@ -228,6 +228,8 @@ extension TableFunction {
     case .groupRank(let parameters):
       return " by \(names([parameters.rankBy]))\(parameters.ranksDescending ? " DESC" : "")"
     case .detectAnomalies(let parameters): return " on \(names(parameters.features))"
+    case .predict(let parameters):
+      return " on \(names(parameters.features)), endpoint \(parameters.endpoint)"
     }
   }
 }

@@ -112,6 +112,8 @@ private struct KeyTrace {
     case .referenceJoin(let input, _): return trace(input)
     case .tableFunction(let input, let function, let partition):
       let columns = trace(input)
+      // A prediction depends on its row alone.
+      if case .predict = function { return columns }
       let isKeyed = partition.contains { columns.contains($0) }
       let names = partition.map { "\"\(input.output.columns[$0].name)\"" }
       let by = names.isEmpty ? "" : " by \(names.joined(separator: ", "))"
@@ -182,6 +184,7 @@ extension TableFunction {
     case .countDistinctItems: "COUNT_DISTINCT_ITEMS_TUMBLING"
     case .groupRank: "GROUP_RANK"
     case .detectAnomalies: "ML_DETECT_ANOMALIES"
+    case .predict: "ML_PREDICT"
     }
   }
 

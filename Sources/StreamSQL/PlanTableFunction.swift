@@ -16,6 +16,22 @@ public enum TableFunction: Hashable, Sendable {
   case groupRank(GroupRankParameters)
   /// Adds SCORE, GRADE, CONFIDENCE, THRESHOLD, EXPECTED, LOWER, UPPER, ATTRIBUTION, STATUS.
   case detectAnomalies(DetectAnomaliesParameters)
+  /// Adds CLOSEST_CLUSTER, DISTANCE_TO_CLUSTER, SCORE, PROJECTION, MODEL_VERSION, VARIANT, STATUS.
+  case predict(PredictParameters)
+}
+
+/// The parameters of `ML_PREDICT`.
+public struct PredictParameters: Hashable, Sendable {
+  /// Indexes of the numeric columns, in the order in which the model has its features.
+  public let features: [Int]
+  /// The endpoint's name.
+  public let endpoint: String
+
+  /// Creates parameters.
+  public init(features: [Int], endpoint: String) {
+    self.features = features
+    self.endpoint = endpoint
+  }
 }
 
 /// The parameters of `RANDOM_CUT_FOREST` and `RANDOM_CUT_FOREST_WITH_EXPLANATION`.

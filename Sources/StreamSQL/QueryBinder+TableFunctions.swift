@@ -35,6 +35,7 @@ extension QueryBinder {
     case .topKItems, .countDistinctItems: return try items(call, keys)
     case .groupRank: return try groupRank(call, keys)
     case .detectAnomalies: return try detectAnomalies(call, keys)
+    case .predict: return try predict(call, keys)
     case .tumble, .hop, .session: preconditionFailure("windows are bound above")
     }
   }

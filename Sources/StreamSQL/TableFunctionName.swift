@@ -7,6 +7,7 @@ enum TableFunctionName: String, CaseIterable {
   case countDistinctItems = "COUNT_DISTINCT_ITEMS_TUMBLING"
   case groupRank = "GROUP_RANK"
   case detectAnomalies = "ML_DETECT_ANOMALIES"
+  case predict = "ML_PREDICT"
   case tumble = "TUMBLE"
   case hop = "HOP"
   case session = "SESSION"

@@ -3,5 +3,7 @@ import ArgumentParser
 struct BenchCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "bench", abstract: "Measure one part of Cutbank on this machine.",
-    subcommands: [BenchForest.self, BenchJSON.self, BenchPipeline.self, BenchSQL.self])
+    subcommands: [
+      BenchDelivery.self, BenchForest.self, BenchJSON.self, BenchPipeline.self, BenchSQL.self,
+    ])
 }

@@ -138,7 +138,7 @@ struct BenchJSON: ParsableCommand {
 }
 
 /// Readings of simulated sensors as JSON lines.
-private struct SensorRecords {
+struct SensorRecords {
   static let names = [
     "ts", "device", "site", "temperature", "pressure", "vibration", "rpm", "ok", "seq",
   ]

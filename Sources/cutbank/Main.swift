@@ -27,8 +27,9 @@ struct Cutbank: AsyncParsableCommand {
     subcommands: [
       RunCommand.self, DemoCommand.self, ValidateCommand.self, ExplainCommand.self,
       BrokerCommand.self, GenerateCommand.self, SQLCommand.self, TestCommand.self,
-      ImportCommand.self, TrainCommand.self, ScoreCommand.self, DeadLetterCommand.self,
-      BenchCommand.self, StateCommand.self, VersionCommand.self,
+      ImportCommand.self, TrainCommand.self, ScoreCommand.self, ModelsCommand.self,
+      DeadLetterCommand.self, AlertsCommand.self, BenchCommand.self, StateCommand.self,
+      VersionCommand.self,
     ])
 }
 

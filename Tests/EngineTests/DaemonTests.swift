@@ -102,7 +102,7 @@ import Testing
 
   /// The disk refuses its n-th write: the pipeline stops, and the next start makes what one
   /// undisturbed run makes.
-  @Test(arguments: 1...7) func aFailedWriteLosesAndRepeatsNothing(failAt: Int)
+  @Test(arguments: 1...6) func aFailedWriteLosesAndRepeatsNothing(failAt: Int)
     async throws
   {
     let bench = try PipelineBench()

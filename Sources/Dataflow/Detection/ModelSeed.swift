@@ -20,6 +20,9 @@ func modelSeed(
   return mixed
 }
 
+/// Spreads a number over all 64 bits.
+func spread(_ number: UInt64) -> UInt64 { mix(0, number) }
+
 private func mix(_ state: UInt64, _ value: UInt64) -> UInt64 {
   var mixed = (state ^ value) &+ 0x9E37_79B9_7F4A_7C15
   mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9

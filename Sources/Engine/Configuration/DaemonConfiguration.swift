@@ -11,6 +11,9 @@ public struct DaemonConfiguration: Sendable {
   /// The least severe level that is logged.
   public var logLevel = "info"
 
+  /// Where the model registry lives.
+  public var registryFolder: String { dataDirectory + "/models" }
+
   /// Creates the defaults.
   public init() {}
 

@@ -142,6 +142,8 @@ public struct PipelineConfiguration: Sendable {
     public var stream: String
     /// What happens to its rows.
     public var kind: Kind
+    /// Where the output stands in its file, for messages.
+    public var place = Place()
 
     /// What happens to the rows of a stream.
     public enum Kind: Sendable {
@@ -163,67 +165,15 @@ public struct CircuitBreakerSettings: Hashable, Sendable {
   public init() {}
 }
 
-/// A delivery stream: format, buffering, destination.
-public struct DeliverySettings: Hashable, Sendable {
-  /// How rows are encoded.
-  public enum Encoding: String, Sendable {
-    case jsonLines = "jsonl"
-    case csv
-  }
+/// A place in a file, from 1; 0 when it is not known.
+public struct Place: Hashable, Sendable {
+  /// The line.
+  public var line = 0
+  /// The column.
+  public var column = 0
 
-  /// Where objects go: `file://…` or `s3://…`.
-  public var destination: String
-  /// How rows are encoded.
-  public var encoding: Encoding = .jsonLines
-  /// How objects are compressed.
-  public var compression: String = "none"
-  /// Size of an object before compression, bytes.
-  public var bufferBytes: Int64 = 5 * 1_048_576
-  /// Age of an object when it is closed, milliseconds.
-  public var bufferMilliseconds: Int64 = 60_000
-  /// Records of an object, or nil for no limit.
-  public var bufferRecords: Int64?
-  /// The Firehose prefix, or nil for the default.
-  public var prefix: String?
-  /// Adds the deterministic `_id` to every row.
-  public var includesID = false
-  /// How an `s3://` destination is reached.
-  public var objectStore = ObjectStoreSettings()
-
-  /// Creates settings with the defaults.
-  public init(destination: String) { self.destination = destination }
-}
-
-/// How an S3-compatible object store is reached; keys come from the environment, never from here.
-public struct ObjectStoreSettings: Hashable, Sendable {
-  /// The region that requests are signed for.
-  public var region = "us-east-1"
-  /// The endpoint's URL, or nil for Amazon's of the region.
-  public var endpoint: String?
-  /// Whether the bucket stands in the path; nil for the usual of the endpoint.
-  public var usesPathStyle: Bool?
-  /// Address ranges that are allowed although they are private or loopback.
-  public var allow: [String] = []
-
-  /// Creates the defaults.
+  /// Creates a place that is not known.
   public init() {}
-}
-
-/// An alert webhook.
-public struct WebhookSettings: Sendable {
-  /// The receiver's URL.
-  public var url: String
-  /// The body's form.
-  public var format: String = "alertmanager"
-  /// Signing secrets, the newest first.
-  public var secrets: [String] = []
-  /// Address ranges that are allowed although they are private or loopback.
-  public var allow: [String] = []
-  /// Labels added to every alert.
-  public var labels: [(String, String)] = []
-
-  /// Creates settings with the defaults.
-  public init(url: String) { self.url = url }
 }
 
 /// How Kafka is reached; names are librdkafka's.

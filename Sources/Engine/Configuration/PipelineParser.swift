@@ -18,7 +18,8 @@ struct PipelineParser {
     let (applicationFile, application) = parseApplication(root)
     var configuration = PipelineConfiguration(
       file: reader.file, sourceText: sourceText, name: name, applicationFile: applicationFile,
-      application: application, inputs: parseInputs(root), outputs: parseOutputs(root),
+      application: application, inputs: parseInputs(root),
+      outputs: OutputParser(reader: reader).outputs(root),
       kafka: daemonKafka, group: root.string("group") ?? "cutbank.\(name)",
       seed: UInt64(root.integer("seed", in: 0...Int64.max) ?? 0),
       guarantee: root.choice(
@@ -42,7 +43,7 @@ struct PipelineParser {
       breaker.finish()
     }
     if let deadLetter = root.mapping("dead_letter") {
-      configuration.deadLetter = parseDelivery(deadLetter)
+      configuration.deadLetter = OutputParser(reader: reader).deadLetters(deadLetter)
       deadLetter.finish()
     }
     if !root.mappings("models").isEmpty {
@@ -242,70 +243,6 @@ struct PipelineParser {
       let definition = ColumnDefinition(name: name, type: type, isNullable: isNullable)
       return PipelineConfiguration.InputColumn(definition: definition, path: path)
     }
-  }
-
-  private func parseOutputs(_ root: MappingReader) -> [PipelineConfiguration.Output] {
-    root.mappings("outputs").compactMap { output in
-      defer { output.finish() }
-      let stream = output.requiredString("stream") ?? ""
-      let delivery = output.mapping("delivery")
-      let webhook = output.mapping("webhook")
-      let kafka = output.mapping("kafka")
-      let given = [delivery, webhook, kafka].compactMap { $0 }
-      guard given.count == 1 else {
-        reader.report(
-          "\(output.path) needs exactly one of delivery, webhook and kafka", at: output.node)
-        return nil
-      }
-      defer { given[0].finish() }
-      if let delivery {
-        return .init(stream: stream, kind: .delivery(parseDelivery(delivery)))
-      }
-      if let webhook {
-        return .init(stream: stream, kind: .webhook(parseWebhook(webhook)))
-      }
-      let topic = given[0].requiredString("topic") ?? ""
-      return .init(
-        stream: stream, kind: .kafka(topic: topic, includesID: given[0].boolean("id") ?? false))
-    }
-  }
-
-  private func parseDelivery(_ mapping: MappingReader) -> DeliverySettings {
-    var settings = DeliverySettings(destination: mapping.requiredString("to") ?? "")
-    settings.encoding =
-      mapping.choice("format", [("jsonl", .jsonLines), ("json", .jsonLines), ("csv", .csv)])
-      ?? .jsonLines
-    settings.compression =
-      mapping.choice(
-        "compression",
-        ["none", "gzip", "zstd", "snappy"].map { ($0, $0) }) ?? "none"
-    if let buffer = mapping.mapping("buffer") {
-      settings.bufferBytes =
-        buffer.size("size", in: 1_048_576...(128 * 1_048_576)) ?? settings.bufferBytes
-      settings.bufferMilliseconds =
-        buffer.duration("interval", in: 0...900_000) ?? settings.bufferMilliseconds
-      settings.bufferRecords = buffer.integer("records", in: 1...100_000_000)
-      buffer.finish()
-    }
-    settings.prefix = mapping.string("prefix")
-    settings.includesID = mapping.boolean("id") ?? false
-    if let store = mapping.mapping("s3") {
-      settings.objectStore.region = store.string("region") ?? settings.objectStore.region
-      settings.objectStore.endpoint = store.string("endpoint")
-      settings.objectStore.usesPathStyle = store.boolean("path_style")
-      settings.objectStore.allow = store.strings("allow")
-      store.finish()
-    }
-    return settings
-  }
-
-  private func parseWebhook(_ mapping: MappingReader) -> WebhookSettings {
-    var settings = WebhookSettings(url: mapping.requiredString("url") ?? "")
-    settings.format = mapping.choice("format", [("alertmanager", "alertmanager")]) ?? "alertmanager"
-    settings.secrets = mapping.strings("secret").filter { !$0.isEmpty }
-    settings.allow = mapping.strings("allow")
-    settings.labels = mapping.stringTable("labels")
-    return settings
   }
 
   private func checkOutputs(_ configuration: PipelineConfiguration, _ root: MappingReader) {

@@ -51,7 +51,9 @@ extension OutputPlan.Kind {
     case .delivery(let delivery):
       "\(delivery.settings.destination) as \(delivery.settings.encoding.rawValue), "
         + "compression \(delivery.compression.rawValue)"
-    case .webhook(let settings): "a webhook (\(settings.format))"
+    case .webhook(let webhook):
+      "a webhook (\(webhook.settings.format.name))"
+        + (webhook.settings.rule == nil ? "" : " by episodes")
     case .kafka(let topic, _): "topic \(topic)"
     }
   }

@@ -58,7 +58,7 @@ struct OutputPlan: Sendable {
   /// What happens to rows.
   enum Kind: Sendable {
     case delivery(DeliveryPlan)
-    case webhook(WebhookSettings)
+    case webhook(WebhookPlan)
     case kafka(topic: String, includesID: Bool)
   }
 
@@ -78,5 +78,54 @@ struct DeliveryPlan: Sendable {
   let hints: BufferingHints
   let naming: ObjectNaming
   let compression: Compression
+  /// The columns of the partition keys in the order of the prefix.
+  var partitionColumns: [Int] = []
+  /// The format of the files, when they are Parquet.
+  var parquet: ParquetFormat?
+  /// Where records go that are not taken; nil for destinations that take everything.
+  var backup: BackupPlan?
+
+  init(
+    settings: DeliverySettings, destination: DestinationURL, hints: BufferingHints,
+    naming: ObjectNaming, compression: Compression
+  ) {
+    self.settings = settings
+    self.destination = destination
+    self.hints = hints
+    self.naming = naming
+    self.compression = compression
+  }
+
   var includesID: Bool { settings.includesID }
+
+  var isEndpoint: Bool { if case .httpEndpoint = destination { true } else { false } }
+
+  /// Whether records are sent one by one.
+  var keepsRecordEnds: Bool { isEndpoint || settings.transform != nil }
+}
+
+/// Where records go that a delivery's destination does not take.
+struct BackupPlan: Sendable {
+  let settings: BackupSettings
+  let destination: DestinationURL
+  let naming: ObjectNaming
+}
+
+/// An alert webhook whose columns were found.
+struct WebhookPlan: Sendable {
+  /// A value of an alert.
+  struct Field: Sendable {
+    let name: String
+    let column: Int
+  }
+
+  let settings: WebhookSettings
+  var entityColumns: [Int] = []
+  /// Every column once, the named ones first.
+  var fields: [Field] = []
+  var valueColumn: Int?
+  var actualColumn: Int?
+  var expectedColumn: Int?
+
+  init(settings: WebhookSettings) { self.settings = settings }
 }

@@ -57,7 +57,10 @@ private struct Planner {
         outputs.append(plan)
       }
     }
-    guard let deadLetters = deadLetters(), inputs.count == configuration.inputs.count,
+    var planner = OutputPlanner(configuration: configuration, dataDirectory: dataDirectory)
+    let deadLetters = planner.deadLetters()
+    problems += planner.problems
+    guard let deadLetters, inputs.count == configuration.inputs.count,
       outputs.count == configuration.outputs.count
     else { return nil }
     return PipelinePlan(
@@ -140,124 +143,11 @@ private struct Planner {
     }
     let repeats = before.count { $0.stream == output.stream }
     let name = repeats == 0 ? output.stream : "\(output.stream)-\(repeats + 1)"
-    guard let kind = kind(output, name: name) else { return nil }
+    var planner = OutputPlanner(configuration: configuration, dataDirectory: dataDirectory)
+    let kind = planner.kind(output, name: name, schema: schema)
+    problems += planner.problems
+    guard let kind else { return nil }
     return OutputPlan(name: name, stream: output.stream, schema: schema, kind: kind)
-  }
-
-  private mutating func kind(
-    _ output: PipelineConfiguration.Output, name: String
-  ) -> OutputPlan.Kind? {
-    switch output.kind {
-    case .delivery(let settings):
-      if let topic = Self.topic(settings) {
-        return .kafka(topic: topic, includesID: settings.includesID)
-      }
-      return delivery(settings, stream: name).map(OutputPlan.Kind.delivery)
-    case .kafka(let topic, let includesID):
-      return .kafka(topic: topic, includesID: includesID)
-    case .webhook(let settings):
-      guard WebURL(settings.url) != nil else {
-        problem("'\(settings.url)' is no URL of a webhook", hint: "write https://host/path")
-        return nil
-      }
-      if settings.secrets.contains(where: { WebhookSecret($0) == nil }) {
-        problem(
-          "a secret of the webhook of \(output.stream) is not in the form whsec_<base64>",
-          hint: "make one with: echo whsec_$(openssl rand -base64 32)")
-        return nil
-      }
-      if let block = settings.allow.first(where: { AddressBlock($0) == nil }) {
-        problem("'\(block)' is no address range", hint: "write 127.0.0.0/8 or 10.1.2.3")
-        return nil
-      }
-      return .webhook(settings)
-    }
-  }
-
-  private mutating func delivery(_ settings: DeliverySettings, stream: String) -> DeliveryPlan? {
-    do {
-      let destination = try DestinationURL(parsing: settings.destination)
-      guard isSupported(destination, settings) else { return nil }
-      guard let compression = Compression(rawValue: settings.compression) else {
-        let known = Compression.allCases.map(\.rawValue).joined(separator: ", ")
-        problem("compression '\(settings.compression)' is not supported", hint: "use \(known)")
-        return nil
-      }
-      let hints = try BufferingHints(
-        sizeBytes: Int(settings.bufferBytes), intervalMilliseconds: settings.bufferMilliseconds,
-        records: settings.bufferRecords.map(Int.init))
-      let suffix = settings.encoding == .csv ? ".csv" : ".jsonl"
-      return DeliveryPlan(
-        settings: settings, destination: destination, hints: hints,
-        naming: ObjectNaming(
-          stream: stream, version: 1, prefix: try Prefix(parsing: settings.prefix),
-          fileExtension: suffix + compression.fileExtension),
-        compression: compression)
-    } catch let errors as SettingErrors {
-      for error in errors.errors {
-        problem("delivery of \(stream): \(error.message)", hint: error.hint)
-      }
-    } catch {
-      problem("delivery of \(stream): \(error)")
-    }
-    return nil
-  }
-
-  private mutating func isSupported(
-    _ destination: DestinationURL, _ settings: DeliverySettings
-  ) -> Bool {
-    switch destination {
-    case .directory: return true
-    case .objectStore(let bucket, _):
-      let store = settings.objectStore
-      if let block = store.allow.first(where: { AddressBlock($0) == nil }) {
-        problem("'\(block)' is no address range", hint: "write 127.0.0.0/8 or 10.1.2.3")
-        return false
-      }
-      do {
-        _ = try ObjectStore(
-          bucket: bucket, region: store.region, endpoint: store.endpoint,
-          usesPathStyle: store.usesPathStyle)
-        return true
-      } catch {
-        problem("\(error.setting): \(error.message)", hint: error.hint)
-        return false
-      }
-    case .httpEndpoint, .topic:
-      problem(
-        "deliveries to '\(settings.destination)' are not supported",
-        hint: "use file:///absolute/path, file://./relative/path or s3://bucket/prefix; for a "
-          + "topic write kafka: {topic: NAME} instead of delivery")
-      return false
-    }
-  }
-
-  private mutating func deadLetters() -> OutputPlan? {
-    var settings =
-      configuration.deadLetter
-      ?? DeliverySettings(
-        destination: Self.fileURL("\(dataDirectory)/\(configuration.name)/dead-letters"))
-    if configuration.deadLetter == nil { settings.bufferMilliseconds = 10_000 }
-    if let topic = Self.topic(settings) {
-      return OutputPlan(
-        name: "dead-letters", stream: "", schema: Schema([]),
-        kind: .kafka(topic: topic, includesID: false))
-    }
-    guard let plan = delivery(settings, stream: "dead-letters") else { return nil }
-    return OutputPlan(
-      name: "dead-letters", stream: "", schema: Schema([]), kind: .delivery(plan))
-  }
-
-  /// The topic of `to: kafka://topic`.
-  private static func topic(_ settings: DeliverySettings) -> String? {
-    guard case .topic(let name)? = try? DestinationURL(parsing: settings.destination) else {
-      return nil
-    }
-    return name
-  }
-
-  private static func fileURL(_ path: String) -> String {
-    path.hasPrefix("/") || path.hasPrefix("./") ? "file://\(path)" : "file://./\(path)"
   }
 
   // MARK: Parallelism
@@ -301,8 +191,11 @@ extension PipelinePlan {
     parts += configuration.inputs.map { "\($0.stream) \($0.topic) \($0.format) \($0.columns)" }
     for output in outputs {
       switch output.kind {
-      case .delivery(let delivery): parts.append("\(output.name) \(delivery.settings)")
-      case .webhook: parts.append("\(output.name) webhook")
+      case .delivery(let delivery):
+        parts.append("\(output.name) \(delivery.settings.contentIdentity)")
+      case .webhook(let webhook):
+        let rule = webhook.settings.rule.map { "\($0)" } ?? ""
+        parts.append("\(output.name) webhook \(webhook.settings.entity) \(rule)")
       case .kafka(let topic, let includesID): parts.append("\(output.name) \(topic) \(includesID)")
       }
     }

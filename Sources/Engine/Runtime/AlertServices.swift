@@ -1,6 +1,6 @@
-import Alerting
+public import Alerting
 import Logging
-import Transport
+public import Transport
 
 /// The outbox of a daemon and the senders of its receivers.
 final class AlertServices: Sendable {
@@ -52,19 +52,71 @@ final class AlertServices: Sendable {
   }
 }
 
+extension PipelinePlan {
+  /// The receivers of the pipeline's webhooks, in the order of the outputs.
+  public var alertTargets: [AlertTarget] {
+    outputs.compactMap { AlertTarget(pipeline: configuration.name, output: $0) }
+  }
+}
+
+extension DaemonConfiguration {
+  /// The file in which alerts wait.
+  public var outboxPath: String { "\(dataDirectory)/outbox.sqlite" }
+}
+
 /// Whom an alert output tells, and which addresses that may lead to.
-struct AlertTarget: Sendable {
-  let receiver: Receiver
-  let policy: AddressPolicy
+public struct AlertTarget: Sendable {
+  /// The receiver, named PIPELINE/OUTPUT.
+  public let receiver: Receiver
+  /// Which addresses it may have.
+  public let policy: AddressPolicy
 
   /// The receiver of one output of a pipeline; nil when the output is no webhook.
   init?(pipeline: String, output: OutputPlan) {
-    guard case .webhook(let settings) = output.kind, let url = WebURL(settings.url) else {
-      return nil
-    }
+    guard case .webhook(let plan) = output.kind, let url = WebURL(plan.settings.url),
+      let format = AlertFormat(plan.settings.format)
+    else { return nil }
+    let settings = plan.settings
     receiver = Receiver(
-      name: "\(pipeline)/\(output.name)", url: url,
-      secrets: settings.secrets.compactMap { WebhookSecret($0) })
+      name: "\(pipeline)/\(output.name)", url: url, format: format,
+      secrets: settings.secrets.compactMap { WebhookSecret($0) },
+      headers: settings.headers.map { (name: $0.0, value: $0.1) },
+      sendsResolved: settings.sendsResolved, grouping: settings.group.map { Grouping($0) },
+      maintenance: settings.maintenance.compactMap { MaintenanceWindow($0) },
+      timeoutMilliseconds: settings.timeoutMilliseconds)
     policy = AddressPolicy(allowed: settings.allow.compactMap { AddressBlock($0) })
+  }
+}
+
+extension AlertFormat {
+  /// The format that a file names; nil for a template that the parser refuses.
+  fileprivate init?(_ format: WebhookSettings.Format) {
+    switch format {
+    case .alertmanager(let externalURL): self = .alertmanager(externalURL: externalURL)
+    case .alertmanagerAPI: self = .alertmanagerAPI
+    case .pagerDuty(let routingKey): self = .pagerDuty(routingKey: routingKey)
+    case .slack: self = .slack
+    case .cloudEvents: self = .cloudEvents
+    case .template(let text):
+      do { self = .template(try AlertTemplate(text)) } catch { return nil }
+    }
+  }
+}
+
+extension Grouping {
+  fileprivate init(_ group: WebhookSettings.Group) {
+    self.init(
+      by: group.labels, waitMilliseconds: group.waitMilliseconds,
+      intervalMilliseconds: group.intervalMilliseconds,
+      repeatMilliseconds: group.repeatMilliseconds, maximumAlerts: group.maximumAlerts)
+  }
+}
+
+extension MaintenanceWindow {
+  fileprivate init?(_ window: WebhookSettings.Maintenance) {
+    self.init(
+      weekdays: window.weekdays, startMinute: window.startMinute,
+      lengthMinutes: window.lengthMinutes,
+      matchers: window.matchers.compactMap { Matcher(parsing: $0) })
   }
 }

@@ -14,6 +14,9 @@ struct CommitLedger {
   private var sent: [UInt64: Entry] = [:]
   private var lastTag: UInt64 = 0
 
+  /// How many commits were not sent yet.
+  var waitingCount: Int { waiting.count }
+
   mutating func add(_ task: TaskName, _ offsets: [PartitionOffset], commit: Int64) {
     lastTag += 1
     waiting.append(Entry(tag: lastTag, task: task, offsets: offsets, commit: commit))
@@ -35,16 +38,20 @@ struct CommitLedger {
     sent = sent.filter { $0.value.task != task }
   }
 
-  /// Whether the member has lost its place in the group, and will be given another.
+  /// Whether the member has lost its place in the group, or the group moves on.
   static func tellsOfLoss(_ error: KafkaError) -> Bool {
     error.code == .illegalGeneration || error.code == .unknownMember
       || error.code == .rebalanceInProgress
   }
 
   /// Whether the group may accept the same commit later.
+  ///
+  /// A cooperative member keeps its partitions from one generation to the next, so that a commit
+  /// under way may bear the generation before; and who has lost its place is told so by an event,
+  /// which ends the task and its commits.
   static func isWorthRetrying(_ error: KafkaError) -> Bool {
     switch error.code {
-    case .illegalGeneration, .unknownMember, .fencedInstance, .offsetMetadataTooLarge,
+    case .fencedInstance, .offsetMetadataTooLarge,
       .groupAuthorization, .topicAuthorization, .unknownTopicOrPartition:
       false
     default: !error.isFatal

@@ -332,7 +332,9 @@ final class ControlSession {
   // MARK: Commits
 
   private func sendCommits() {
-    while let next = commits.next() {
+    // One that cannot be sent waits for the next turn.
+    for _ in 0..<commits.waitingCount {
+      guard let next = commits.next() else { return }
       do {
         try consumer.commit(next.offsets, tag: next.tag)
       } catch {
@@ -352,15 +354,14 @@ final class ControlSession {
       return worker(of: entry.task).post(.committed(entry.task, commit: entry.commit))
     }
     let isLeaving = revocation?.awaited.contains(entry.task) ?? false
-    if CommitLedger.isWorthRetrying(error), !isLeaving {
+    if isLeaving {
+      worker(of: entry.task).post(.refused(entry.task, error))
+    } else if CommitLedger.isWorthRetrying(error) {
       note(error)
       commits.add(entry.task, entry.offsets, commit: entry.commit)
     } else {
       worker(of: entry.task).post(.refused(entry.task, error))
-      // Only a member that lost its place is given the task anew.
-      if !isLeaving, !CommitLedger.tellsOfLoss(error) {
-        fail("the group refuses the commit of task \(entry.task): \(error)")
-      }
+      fail("the group refuses the commit of task \(entry.task): \(error)")
     }
   }
 

@@ -2,6 +2,8 @@ import Alerting
 import Delivery
 import Foundation
 public import Logging
+import Registry
+import StreamSQL
 import Synchronization
 public import Transport
 
@@ -16,6 +18,8 @@ public final class Daemon: Sendable {
   private let seed: UInt64
   private let board = StatusBoard()
   private let deadline = ShutdownDeadline()
+  private let slots = SlotBoard()
+  private let publisher = Mutex<EndpointPublisher?>(nil)
   private let threads = Mutex<[Worker]>([])
   private let writers = Mutex<[TopicWriter]>([])
   private let controls = Mutex<(ending: StopMode?, running: [PipelineControl])>((nil, []))
@@ -52,6 +56,11 @@ public final class Daemon: Sendable {
 
   /// What every pipeline is doing, in the order of the names.
   public var statuses: [PipelineStatus] { board.snapshot() }
+
+  /// Where tasks have taken up what endpoints serve, since `run`.
+  public var activations: [EndpointActivation] {
+    publisher.withLock { $0 }?.activations ?? []
+  }
 
   /// Lets every pipeline deliver what it has taken, commit and end; `run` then returns.
   public func stop() { stop(.drain) }
@@ -98,6 +107,10 @@ public final class Daemon: Sendable {
       let rotated = Array(workers[first...] + workers[..<first])
       all.append(try makeControl(plan, rotated, uploaders, alerts))
     }
+    let publisher = try openRegistry()
+    self.publisher.withLock { $0 = publisher }
+    // The first record meets what was in service when the daemon last ended.
+    publisher?.publish()
     let ending = controls.withLock { state in
       state.running = all
       return state.ending
@@ -107,7 +120,7 @@ public final class Daemon: Sendable {
       control.begin()
     }
     whenStarted()
-    try await wait(for: all, alerts: alerts)
+    try await wait(for: all, alerts: alerts, publisher: publisher)
     for worker in workers { worker.mailbox.post(.quit) }
     for writer in writers.withLock({ $0 }) { writer.close() }
     try await alerts?.shutdown()
@@ -117,8 +130,19 @@ public final class Daemon: Sendable {
   }
 
   /// Sends alerts as long as pipelines run, then what is left for a moment.
-  private func wait(for all: [PipelineControl], alerts: AlertServices?) async throws {
+  private func wait(
+    for all: [PipelineControl], alerts: AlertServices?, publisher: EndpointPublisher?
+  ) async throws {
     try await withThrowingTaskGroup(of: Void.self) { group in
+      if let publisher {
+        group.addTask {
+          do {
+            try await publisher.run()
+          } catch is CancellationError {
+            return
+          }
+        }
+      }
       if let alerts {
         group.addTask {
           do {
@@ -134,10 +158,22 @@ public final class Daemon: Sendable {
       }
       group.cancelAll()
       try await group.waitForAll()
+      publisher?.note()
     }
   }
 
   // MARK: Parts
+
+  /// The registry, when an application asks an endpoint.
+  private func openRegistry() throws -> EndpointPublisher? {
+    let endpoints = Set(plans.flatMap(\.application.endpoints)).sorted()
+    guard !endpoints.isEmpty else { return nil }
+    let registry = try Registry(folder: configuration.registryFolder)
+    let failed = try registry.failAbandonedJobs(at: time.now)
+    for job in failed { logger.warning("training job \(job.id) of \(job.model) is failed") }
+    return EndpointPublisher(
+      registry: registry, slots: slots, endpoints: endpoints, time: time, logger: logger)
+  }
 
   private func openAlerts(_ threads: BlockingThreads) throws -> AlertServices? {
     do {
@@ -147,12 +183,10 @@ public final class Daemon: Sendable {
         configuration.dataDirectory, "\(error)",
         hint: "set data_directory (CUTBANK_DATA_DIRECTORY) to a folder that can be written")
     }
-    let targets = plans.flatMap { plan in
-      plan.outputs.compactMap { AlertTarget(pipeline: plan.configuration.name, output: $0) }
-    }
+    let targets = plans.flatMap(\.alertTargets)
     guard !targets.isEmpty else { return nil }
     return try AlertServices(
-      path: "\(configuration.dataDirectory)/outbox.sqlite", targets: targets, time: time,
+      path: configuration.outboxPath, targets: targets, time: time,
       seed: seed, threads: threads, logger: logger)
   }
 
@@ -171,10 +205,10 @@ public final class Daemon: Sendable {
         continue
       }
       do {
-        let destination = try await destinations.make(
-          delivery, owner: "\(plan.configuration.name)/\(output.name)")
         uploaders.append(
-          Uploader(destination: destination, time: time, seed: seed &+ UInt64(index)))
+          try await destinations.makeUploader(
+            delivery, owner: "\(plan.configuration.name)/\(output.name)",
+            seed: seed &+ UInt64(index)))
       } catch let error as DeliveryError {
         throw Self.refused(
           plan.configuration.file, "the folder of output \(output.name): \(error.message)",
@@ -201,7 +235,7 @@ public final class Daemon: Sendable {
         outbox: alerts?.outbox,
         receivers: receivers,
         topics: writers.isEmpty ? nil : writers[index],
-        deadline: deadline)
+        deadline: deadline, slots: slots)
     }
     let lives = Lives(seed: seed)
     return PipelineControl(

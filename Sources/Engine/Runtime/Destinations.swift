@@ -14,37 +14,76 @@ final class Destinations: Sendable {
     self.time = time
   }
 
-  /// The destination of one delivery.
+  /// What delivers the objects of one output.
   ///
   /// - Throws: `DeliveryError` when a folder cannot be written, `SettingError` when there are no keys.
-  func make(_ delivery: DeliveryPlan, owner: String) async throws -> any Destination {
-    switch delivery.destination {
+  func makeUploader(_ delivery: DeliveryPlan, owner: String, seed: UInt64) async throws -> Uploader
+  {
+    var backup: Backup?
+    if let plan = delivery.backup {
+      backup = Backup(
+        destination: try await make(
+          plan.destination, plan.settings.objectStore, .none, nil, owner: "\(owner)#backup"),
+        naming: plan.naming)
+    }
+    var destination = try await main(delivery, owner: owner)
+    if let transform = delivery.settings.transform {
+      guard let url = WebURL(transform.url) else { preconditionFailure("the parser refuses it") }
+      let step = TransformStep(
+        url: url, sourceARN: owner, connections: open(transform.allow), threads: threads,
+        time: time)
+      destination = TransformedDestination(step: step, destination: destination)
+    }
+    return Uploader(
+      destination: destination, backup: backup,
+      retryMilliseconds: delivery.isEndpoint ? delivery.settings.retryMilliseconds : nil,
+      time: time, seed: seed)
+  }
+
+  private func main(_ delivery: DeliveryPlan, owner: String) async throws -> any Destination {
+    guard case .httpEndpoint(let url) = delivery.destination else {
+      return try await make(
+        delivery.destination, delivery.settings.objectStore, delivery.compression,
+        delivery.parquet, owner: owner)
+    }
+    let endpoint = delivery.settings.endpoint
+    let settings = try EndpointSettings(
+      url: url, accessKey: endpoint.accessKey, sourceARN: owner,
+      commonAttributes: endpoint.attributes, usesGzip: delivery.compression == .gzip,
+      allowsInsecure: endpoint.allowsInsecure)
+    return EndpointDestination(
+      settings: settings, connections: open(endpoint.allow), threads: threads, time: time)
+  }
+
+  private func make(
+    _ destination: DestinationURL, _ store: ObjectStoreSettings, _ compression: Compression,
+    _ parquet: ParquetFormat?, owner: String
+  ) async throws -> any Destination {
+    switch destination {
     case .directory(let path):
       return try await DirectoryDestination(
-        path: path, owner: owner, compression: delivery.compression, threads: threads)
+        path: path, owner: owner, compression: compression, parquet: parquet, threads: threads)
     case .objectStore(let bucket, let prefix):
-      return try objectStore(delivery, bucket: bucket, prefix: prefix)
+      let connections = open(store.allow)
+      let keys = try AccessKeySource(
+        environment: ProcessInfo.processInfo.environment, region: store.region,
+        connections: connections, threads: threads, time: time)
+      return ObjectStoreDestination(
+        store: try ObjectStore(
+          bucket: bucket, region: store.region, endpoint: store.endpoint,
+          usesPathStyle: store.usesPathStyle),
+        prefix: prefix, compression: compression, parquet: parquet, keys: keys,
+        connections: connections, threads: threads, time: time)
     case .httpEndpoint, .topic:
       preconditionFailure("the planner refuses these")
     }
   }
 
-  private func objectStore(
-    _ delivery: DeliveryPlan, bucket: String, prefix: String
-  ) throws -> any Destination {
-    let settings = delivery.settings.objectStore
-    let policy = AddressPolicy(allowed: settings.allow.compactMap { AddressBlock($0) })
+  private func open(_ allow: [String]) -> HTTPConnections {
+    let policy = AddressPolicy(allowed: allow.compactMap { AddressBlock($0) })
     let opened = HTTPConnections(policy: policy, threads: threads)
     connections.withLock { $0.append(opened) }
-    let keys = try AccessKeySource(
-      environment: ProcessInfo.processInfo.environment, region: settings.region,
-      connections: opened, threads: threads, time: time)
-    return ObjectStoreDestination(
-      store: try ObjectStore(
-        bucket: bucket, region: settings.region, endpoint: settings.endpoint,
-        usesPathStyle: settings.usesPathStyle),
-      prefix: prefix, compression: delivery.compression, keys: keys, connections: opened,
-      threads: threads, time: time)
+    return opened
   }
 
   func shutdown() async throws {

@@ -12,6 +12,8 @@ public struct TaskStatus: Hashable, Sendable {
   public var nextOffsets: [Int64]
   /// Bytes of closed objects that did not arrive yet.
   public var pendingBytes: Int
+  /// The least ROWTIME that no destination has yet, milliseconds since 1970; nil when there is none.
+  public var oldestUndelivered: Int64?
   /// Why it takes no records, if it does not.
   public var problem: String?
 }

@@ -23,6 +23,8 @@ package struct TaskServices: Sendable {
   /// Where rows of Kafka outputs go; nil when there are none.
   let topics: TopicWriter?
   let deadline: ShutdownDeadline
+  /// What models and tables shall be in use.
+  var slots = SlotBoard()
 
   /// Where the state of a task lives.
   func stateFolder(_ task: TaskName) -> String {

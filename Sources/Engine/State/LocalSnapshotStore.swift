@@ -1,4 +1,6 @@
 import Columns
+import Crypto
+import Transport
 
 /// Writes snapshots into a task's folder.
 private struct LocalSnapshotWriter: SnapshotWriter {
@@ -13,12 +15,18 @@ private struct LocalSnapshotWriter: SnapshotWriter {
 
 /// Snapshots and journal of one task in a folder of the local disk.
 ///
-/// `snapshot-N` holds snapshot N; `journal-N` holds the steps after it, block by block.
+/// `snapshot-N` holds snapshot N; `journal-N` the steps after it, block by block, and further
+/// segments those of later owners. Every owner writes files of its own, numbered after those that are
+/// there, so that one that stood still and comes back changes nothing of its successor's; each
+/// segment names the one before it. `blob-X` holds what steps name by its
+/// SHA-256.
 package final class LocalSnapshotStore: SnapshotStore {
   private let disk: any Disk
   private let folder: String
-  private var segment: Int64 = 0
-  private var end = 0
+  /// The segment that holds the last block, and where it ends there, the header not counted.
+  private var last = JournalPlace(segment: -1, end: 0)
+  /// Whether that segment is this owner's.
+  private var isOwned = false
 
   /// Opens a task's folder, creating it when it is new.
   package init(folder: String, disk: any Disk) throws {
@@ -31,11 +39,21 @@ package final class LocalSnapshotStore: SnapshotStore {
   }
 
   package func isEmpty() throws -> Bool {
-    let names = try disk.list(folder)
-    let numbers = names.compactMap { Self.number($0, after: "snapshot-") }
-    guard numbers.allSatisfy({ $0 == 0 }) else { return false }
-    // Without a block the birth was never committed, and nothing has left the process.
-    return try disk.read(path("journal", 0))?.isEmpty ?? true
+    for name in try disk.list(folder) {
+      if let number = Self.number(name, after: "snapshot-"), number != 0 { return false }
+      // Without a block the birth was never committed, and nothing has left the process.
+      guard Self.number(name, after: "journal-") != nil else { continue }
+      let bytes = try disk.read("\(folder)/\(name)") ?? []
+      if bytes.count > StateFile.segmentHeaderLength { return false }
+    }
+    return true
+  }
+
+  package func nextNumber() throws -> Int64 {
+    let numbers = try disk.list(folder).compactMap { name in
+      Self.number(name, after: "snapshot-") ?? Self.number(name, after: "journal-")
+    }
+    return (numbers.max() ?? -1) + 1
   }
 
   package var writer: any SnapshotWriter { LocalSnapshotWriter(folder: folder, disk: disk) }
@@ -60,46 +78,80 @@ package final class LocalSnapshotStore: SnapshotStore {
   }
 
   package func beginSegment(_ segment: Int64) throws {
-    self.segment = segment
-    end = 0
-    try disk.replace(path("journal", segment), with: [])
+    try disk.replace(path("journal", segment), with: StateFile.encode(last))
+    last = JournalPlace(segment: segment, end: 0)
+    isOwned = true
   }
 
   package func append(_ block: JournalBlock) throws -> (segment: Int64, end: Int64) {
+    if !isOwned { try beginSegment(try nextNumber()) }
     let bytes = StateFile.encode(block)
-    try disk.append(bytes, to: path("journal", segment), at: end)
-    end += bytes.count
-    return (segment, Int64(end))
+    try disk.append(
+      bytes, to: path("journal", last.segment),
+      at: StateFile.segmentHeaderLength + Int(last.end))
+    last.end += Int64(bytes.count)
+    return (last.segment, last.end)
   }
 
-  package func blocks(from first: Int64, to last: Int64, end: Int64) throws -> [JournalBlock] {
-    var blocks: [JournalBlock] = []
-    for number in first...max(first, last) {
-      let path = path("journal", number)
-      guard var bytes = try disk.read(path) else {
-        throw StateError(section: path, offset: 0, message: "the journal segment is missing")
-      }
-      if number == last {
-        guard bytes.count >= Int(end) else {
-          throw StateError(
-            section: path, offset: bytes.count, message: "the journal ends before byte \(end)")
-        }
-        bytes.removeLast(bytes.count - Int(end))
-      }
-      var offset = 0
-      while offset < bytes.count {
-        blocks.append(try StateFile.decodeBlock(bytes, at: &offset, name: path))
-      }
+  package func blocks(from first: Int64, to segment: Int64, end: Int64) throws -> [JournalBlock] {
+    var place = JournalPlace(segment: segment, end: end)
+    var segments: [[JournalBlock]] = []
+    while true {
+      let (header, blocks) = try read(place)
+      segments.append(blocks)
+      guard place.segment != first else { break }
+      place = header
     }
-    segment = last
-    self.end = Int(end)
-    return blocks
+    last = JournalPlace(segment: segment, end: end)
+    isOwned = false
+    return segments.reversed().flatMap { $0 }
+  }
+
+  /// The blocks of a segment up to an end, and which segment comes before it.
+  private func read(_ place: JournalPlace) throws -> (JournalPlace, [JournalBlock]) {
+    let path = path("journal", place.segment)
+    guard var bytes = try disk.read(path) else {
+      throw StateError(section: path, offset: 0, message: "the journal segment is missing")
+    }
+    var offset = 0
+    let header = try StateFile.decodeSegmentHeader(bytes, at: &offset, name: path)
+    guard bytes.count - offset >= Int(place.end) else {
+      throw StateError(
+        section: path, offset: bytes.count - offset,
+        message: "the journal ends before byte \(place.end)")
+    }
+    bytes.removeLast(bytes.count - offset - Int(place.end))
+    var blocks: [JournalBlock] = []
+    while offset < bytes.count {
+      blocks.append(try StateFile.decodeBlock(bytes, at: &offset, name: path))
+    }
+    return (header, blocks)
   }
 
   package func discard(before snapshot: Int64) throws {
     for name in try disk.list(folder) {
       let number = Self.number(name, after: "snapshot-") ?? Self.number(name, after: "journal-")
       if let number, number < snapshot { try disk.remove("\(folder)/\(name)") }
+    }
+  }
+
+  package func storeBlob(_ bytes: [UInt8], name: String) throws {
+    let file = "\(folder)/blob-\(name)"
+    if try disk.read(file) != bytes { try disk.replace(file, with: bytes) }
+  }
+
+  package func blob(_ name: String) throws -> [UInt8]? {
+    let file = "\(folder)/blob-\(name)"
+    guard let bytes = try disk.read(file) else { return nil }
+    guard Hexadecimal.encode(SHA256.hash(data: bytes)) == name else {
+      throw StateError(section: file, offset: 0, message: "the checksum is wrong")
+    }
+    return bytes
+  }
+
+  package func discardBlobs(except names: Set<String>) throws {
+    for file in try disk.list(folder) where file.hasPrefix("blob-") {
+      if !names.contains(String(file.dropFirst(5))) { try disk.remove("\(folder)/\(file)") }
     }
   }
 

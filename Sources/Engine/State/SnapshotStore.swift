@@ -17,6 +17,14 @@ package struct JournalBlock: Hashable, Sendable {
   }
 }
 
+/// The end of some block in a journal; a segment begins with the place of the block before its own.
+struct JournalPlace: Hashable {
+  /// The segment; -1 before the first block of a life.
+  var segment: Int64
+  /// The end of the block in the segment, whose header is not counted.
+  var end: Int64
+}
+
 /// A whole snapshot of a task.
 package struct Snapshot: Sendable {
   /// Rises by one with each snapshot of a life.
@@ -58,6 +66,8 @@ package protocol SnapshotWriter: Sendable {
 package protocol SnapshotStore: AnyObject {
   /// Whether there is no state that a task has ever gone on from: nothing, or an uncommitted birth.
   func isEmpty() throws -> Bool
+  /// A number that no snapshot and no segment has.
+  func nextNumber() throws -> Int64
   /// Stores a snapshot; returns when it is durable.
   func store(_ snapshot: Snapshot) throws
   /// What stores snapshots on another thread.
@@ -72,6 +82,14 @@ package protocol SnapshotStore: AnyObject {
   func append(_ block: JournalBlock) throws -> (segment: Int64, end: Int64)
   /// The blocks from the start of `from` up to byte `end` of `segment`; what lies beyond is dropped.
   func blocks(from: Int64, to segment: Int64, end: Int64) throws -> [JournalBlock]
+  /// Stores what a step names; returns when it is durable.
+  func storeBlob(_ bytes: [UInt8], name: String) throws
+  /// What a step names, or nil when it is not there.
+  ///
+  /// - Throws: `StateError` when it is damaged.
+  func blob(_ name: String) throws -> [UInt8]?
+  /// Removes all blobs but these.
+  func discardBlobs(except names: Set<String>) throws
   /// Removes snapshots and segments before `snapshot`.
   func discard(before snapshot: Int64) throws
 }

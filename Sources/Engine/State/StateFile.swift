@@ -5,7 +5,10 @@ import Crypto
 enum StateFile {
   static let snapshotTag: [UInt8] = Array("CUTBANKS".utf8)
   static let blockTag: [UInt8] = Array("CBJB".utf8)
+  static let segmentTag: [UInt8] = Array("CBJH".utf8)
   static let version: UInt16 = 1
+  /// The bytes before the first block of a journal segment.
+  static let segmentHeaderLength = segmentTag.count + 2 + 8 + 32 + 16
 
   static func encode(_ snapshot: Snapshot) -> [UInt8] {
     var body = SectionWriter()
@@ -77,6 +80,23 @@ enum StateFile {
     guard bytes.count >= tag.count + 2, Array(bytes.prefix(tag.count)) == tag else { return false }
     let found = UInt16(bytes[tag.count]) | UInt16(bytes[tag.count + 1]) << 8
     return found > version
+  }
+
+  static func encode(_ header: JournalPlace) -> [UInt8] {
+    var body = SectionWriter()
+    body.write(header.segment)
+    body.write(header.end)
+    return framed(segmentTag, body.bytes)
+  }
+
+  static func decodeSegmentHeader(
+    _ bytes: [UInt8], at offset: inout Int, name: String
+  ) throws(StateError) -> JournalPlace {
+    let body = try unframed(segmentTag, bytes, at: &offset, name: name)
+    var reader = SectionReader(section: name, bytes: body)
+    let header = JournalPlace(segment: try reader.integer(), end: try reader.integer())
+    try reader.finish()
+    return header
   }
 
   private static func framed(_ tag: [UInt8], _ body: [UInt8]) -> [UInt8] {

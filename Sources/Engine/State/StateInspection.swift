@@ -45,6 +45,7 @@ public struct StateInspection: Sendable {
 
   private mutating func addJournal(_ name: String, _ bytes: [UInt8]) throws(StateError) {
     var offset = 0
+    _ = try StateFile.decodeSegmentHeader(bytes, at: &offset, name: name)
     var blocks: [JournalBlock] = []
     defer {
       let steps = blocks.reduce(0) { $0 + $1.steps.count }

@@ -12,10 +12,13 @@ package enum Step: Hashable, Sendable {
   case tick(time: Int64)
   /// Nothing is unread and has been for the idle time-out: no row will be earlier than `time`.
   case bound(time: Int64)
-  /// The open object of a delivery output is closed before the next record.
-  case close(output: Int)
-  /// The oldest closed object of a delivery output has arrived at its destination.
+  /// The open object of a delivery output that begins with `firstRow` is closed before the next record.
+  case close(output: Int, firstRow: Int64)
+  /// The closed object of a delivery output that begins with `firstRow` has arrived.
   case done(output: Int, firstRow: Int64)
+  /// From the next record on a slot of the application holds the blob of this name, which lies in the
+  /// state store before the step is written.
+  case activate(slot: String, blob: String)
 }
 
 /// A step at the row number, counted in records taken, before which it happens.
@@ -47,13 +50,18 @@ extension SectionWriter {
     case .bound(let time):
       write(UInt8(3))
       write(time)
-    case .close(let output):
-      write(UInt8(4))
+    case .close(let output, let firstRow):
+      write(UInt8(16))
       write(Int32(output))
+      write(firstRow)
     case .done(let output, let firstRow):
       write(UInt8(5))
       write(Int32(output))
       write(firstRow)
+    case .activate(let slot, let blob):
+      write(UInt8(6))
+      write(slot)
+      write(blob)
     }
   }
 }
@@ -70,11 +78,16 @@ extension SectionReader {
       step = .take(partition: Int(partition), count: Int(count), nextOffset: try integer())
     case 2: step = .tick(time: try integer())
     case 3: step = .bound(time: try integer())
-    case 4: step = .close(output: Int(try integer(Int32.self)))
+    case 16:
+      let output: Int32 = try integer()
+      step = .close(output: Int(output), firstRow: try integer())
     case 5:
       let output: Int32 = try integer()
       step = .done(output: Int(output), firstRow: try integer())
-    default: throw failure("\(kind) is no kind of step: written by a newer version")
+    case 6:
+      let slot = try text()
+      step = .activate(slot: slot, blob: try text())
+    default: throw failure("\(kind) is no kind of step: written by another version")
     }
     return NumberedStep(rowNumber: rowNumber, step: step)
   }

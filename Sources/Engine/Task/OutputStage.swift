@@ -15,6 +15,16 @@ struct OutputStage {
     var messages = RowBlock()
   }
 
+  /// A row that belongs into no object.
+  struct Failure {
+    let cause: Int64
+    /// Which row of its cause it is.
+    let number: Int
+    let rowtime: Int64
+    let bytes: [UInt8]
+    let error: DeliveryError
+  }
+
   let output: OutputPlan
   private let encoder: RowEncoder
   /// The number of the next row.
@@ -22,16 +32,27 @@ struct OutputStage {
   /// The record that caused the last row, and how many rows it caused.
   private var lastCause: Int64 = -1
   private var lastCauseRows: Int64 = 0
-  /// The object that takes rows, for deliveries.
-  private(set) var open: OpenObject
+  /// The objects that take rows, for deliveries.
+  private var open: OpenObjects
   /// Closed objects that did not arrive yet, oldest first.
   private(set) var pending: [ClosedObject] = []
   private(set) var staged = Staged()
+  private var failures: [Failure] = []
+  /// The alerts of a webhook.
+  private var alerts: AlertStage?
 
   init(_ output: OutputPlan) {
     self.output = output
     encoder = RowEncoder(output)
-    open = OpenObject()
+    open = OpenObjects(hints: .standard)
+    switch output.kind {
+    case .delivery(let delivery):
+      open = OpenObjects(
+        hints: delivery.hints, keepsRecordEnds: delivery.keepsRecordEnds,
+        partitionLimit: delivery.settings.partitionLimit)
+    case .webhook(let webhook): alerts = AlertStage(webhook)
+    case .kafka: break
+    }
   }
 
   /// Bytes of closed objects that did not arrive yet.
@@ -40,11 +61,19 @@ struct OutputStage {
   /// Bytes of rows for a topic that no commit has taken up.
   var stagedBytes: Int { staged.messages.bytes.count }
 
-  /// The tick at which the open object is due, or nil.
-  var dueAt: Int64? {
-    guard case .delivery(let delivery) = output.kind else { return nil }
-    return open.dueAt(delivery.hints)
+  /// The first rows of the open objects in the order in which they were opened.
+  var openObjects: [Int64] { open.firstRows }
+
+  /// The least ROWTIME that is in no destination yet, or nil.
+  var oldestRowTime: Int64? {
+    [open.oldestRowTime, pending.map(\.oldestRowTime).min()].compactMap { $0 }.min()
   }
+
+  /// ROWTIME at which episodes change if no row comes, or nil.
+  var nextDeadline: Int64? { alerts?.nextDeadline }
+
+  /// The first row of the open object whose interval is over, or nil.
+  func dueObject(now: Int64) -> Int64? { open.due(now: now) }
 
   mutating func takeStaged() -> Staged {
     defer { staged = Staged() }
@@ -55,6 +84,13 @@ struct OutputStage {
   mutating func takeMessages() -> RowBlock {
     defer { staged.messages = RowBlock() }
     return staged.messages
+  }
+
+  /// The rows since the last look that belong into no object.
+  mutating func takeFailures() -> [Failure] {
+    guard !failures.isEmpty else { return [] }
+    defer { failures = [] }
+    return failures
   }
 
   /// Takes the rows of a batch.
@@ -75,43 +111,86 @@ struct OutputStage {
       switch output.kind {
       case .delivery(let delivery):
         let id = delivery.includesID ? context.id(cause: cause, number: lastCauseRows) : nil
-        open.append(row: nextRow, rowTime: batch.rowtimes[row], now: context.clock) { bytes in
-          encoder.append(row: row, id: id, pool: pool, to: &bytes)
-        }
-        if open.isFull(delivery.hints) { try close(context) }
+        try append(batch, row: row, delivery, id: id, pool: pool, context: context)
       case .webhook:
-        staged.alerts.append(
-          AlertRow(
-            id: context.id(cause: cause, number: lastCauseRows), rowtime: batch.rowtimes[row],
-            fields: RowText.fields(of: batch, row: row, pool: pool)))
+        alerts?.append(
+          batch, row: row, id: context.id(cause: cause, number: lastCauseRows), pool: pool,
+          to: &staged.alerts)
       case .kafka(_, let includesID):
         let id = includesID ? context.id(cause: cause, number: lastCauseRows) : nil
         staged.messages.append { bytes in
-          encoder.append(row: row, id: id, pool: pool, to: &bytes)
+          encoder.append(batch, row: row, id: id, pool: pool, to: &bytes)
         }
       }
     }
+  }
+
+  private mutating func append(
+    _ batch: borrowing Batch, row: Int, _ delivery: DeliveryPlan, id: String?,
+    pool: borrowing StringPool, context: RowContext
+  ) throws(DeliveryError) {
+    var values: [String] = []
+    for column in delivery.partitionColumns {
+      values.append(RowText.text(batch.columns[column], row: row, pool: pool) ?? "")
+    }
+    do {
+      if !values.isEmpty, !open.contains(values) {
+        try checkName(values, batch.rowtimes[row], delivery, context)
+      }
+      let full = try open.append(
+        partitionValues: values, row: nextRow, rowTime: batch.rowtimes[row], now: context.clock
+      ) { bytes in
+        encoder.append(batch, row: row, id: id, pool: pool, to: &bytes)
+      }
+      if let full { try close(full, delivery, context) }
+    } catch  where error.code.hasPrefix("Partitioning.") {
+      var bytes: [UInt8] = []
+      encoder.append(batch, row: row, id: id, pool: pool, to: &bytes)
+      failures.append(
+        Failure(
+          cause: lastCause, number: Int(lastCauseRows), rowtime: batch.rowtimes[row],
+          bytes: bytes, error: error))
+    }
+  }
+
+  /// Throws when the values of a new partition make no name.
+  private func checkName(
+    _ values: [String], _ rowtime: Int64, _ delivery: DeliveryPlan, _ context: RowContext
+  ) throws(DeliveryError) {
+    let identity = ObjectIdentity(
+      pipeline: context.pipeline, life: context.life, task: context.task, output: output.name,
+      partitionValues: values, firstRow: nextRow, lastRow: nextRow)
+    _ = try delivery.naming.name(of: identity, rowTime: rowtime)
   }
 
   /// Adds a line that is already encoded: a dead letter.
   mutating func append(line: [UInt8], rowtime: Int64, context: RowContext) throws(DeliveryError) {
     defer { nextRow += 1 }
     switch output.kind {
-    case .delivery(let delivery):
-      open.append(row: nextRow, rowTime: rowtime, now: context.clock) { $0 += line }
-      if open.isFull(delivery.hints) { try close(context) }
-    case .kafka: staged.messages.append { $0 += line }
     case .webhook: preconditionFailure("the planner sends no dead letters to webhooks")
+    case .kafka: staged.messages.append { $0 += line }
+    case .delivery(let delivery):
+      let full = try open.append(row: nextRow, rowTime: rowtime, now: context.clock) { $0 += line }
+      if let full { try close(full, delivery, context) }
     }
   }
 
-  /// Closes the open object, unless it is empty.
-  mutating func close(_ context: RowContext) throws(DeliveryError) {
-    guard case .delivery(let delivery) = output.kind, !open.isEmpty else { return }
-    let full = open
-    open = OpenObject()
+  /// Lets episodes end that end by time.
+  mutating func advance(to rowtime: Int64) { alerts?.advance(to: rowtime, into: &staged.alerts) }
+
+  /// Closes the open object that begins with `firstRow`; false when there is none.
+  mutating func close(firstRow: Int64, _ context: RowContext) throws(DeliveryError) -> Bool {
+    guard case .delivery(let delivery) = output.kind, let object = open.take(firstRow: firstRow)
+    else { return false }
+    try close(object, delivery, context)
+    return true
+  }
+
+  private mutating func close(
+    _ object: consuming OpenObject, _ delivery: DeliveryPlan, _ context: RowContext
+  ) throws(DeliveryError) {
     pending.append(
-      try full.closed(
+      try object.closed(
         pipeline: context.pipeline, life: context.life, task: context.task, output: output.name,
         naming: delivery.naming))
   }
@@ -128,21 +207,33 @@ struct OutputStage {
   }
 
   func save(into writer: inout SectionWriter) {
-    writer.write([nextRow, lastCause, lastCauseRows])
+    writer.write([nextRow, lastCause, lastCauseRows, Self.format])
     open.save(into: &writer)
     writer.write(Int64(pending.count))
     for object in pending { object.save(into: &writer) }
+    writer.write(alerts != nil)
+    alerts?.save(into: &writer)
   }
+
+  /// The version of what `save` writes.
+  private static let format: Int64 = 2
 
   mutating func restore(from reader: inout SectionReader) throws(StateError) {
     let numbers = try reader.integers()
-    guard numbers.count == 3 else { throw reader.failure("three row numbers are needed") }
+    guard numbers.count == 4, numbers[3] == Self.format else {
+      throw reader.failure("the outputs were written by another version")
+    }
     nextRow = numbers[0]
     lastCause = numbers[1]
     lastCauseRows = numbers[2]
-    open = try OpenObject(restoring: &reader)
+    try open.restore(from: &reader)
     pending = []
     for _ in 0..<(try reader.count()) { pending.append(try ClosedObject(restoring: &reader)) }
+    let hadAlerts = try reader.boolean()
+    guard hadAlerts == (alerts != nil) else {
+      throw reader.failure("the output was of another kind: give the stream's output its old kind")
+    }
+    try alerts?.restore(from: &reader)
     try reader.finish()
   }
 }
@@ -169,14 +260,4 @@ struct RecordOrigin: Hashable, Sendable {
   let topic: String
   let partition: Int32
   let offset: Int64
-}
-
-/// One row of an alert output.
-struct AlertRow: Sendable {
-  /// The row's id: topic, partition, offset and number of the record that caused it.
-  let id: String
-  /// ROWTIME, milliseconds since 1970.
-  let rowtime: Int64
-  /// Column names and values as text, in order; NULL is nil.
-  let fields: [(name: String, value: String?)]
 }

@@ -31,13 +31,15 @@ struct ReplayCursor {
         }
       case .tick(let time): try core.tick(time)
       case .bound(let time): try core.bound(time)
-      case .close(let output): try core.close(output: output)
+      case .close(let output, let firstRow):
+        guard try core.close(output: output, firstRow: firstRow) else {
+          throw mismatch(name, "no open object of output \(output) begins with row \(firstRow)")
+        }
       case .done(let output, let firstRow):
-        // The object may hold rows of the take before, which are not processed yet.
-        try core.flush()
-        guard core.done(output: output, firstRow: firstRow) else {
+        guard try core.done(output: output, firstRow: firstRow) else {
           throw mismatch(name, "no object of output \(output) begins with row \(firstRow)")
         }
+      case .activate(let slot, let blob): try core.activate(slot, blob: blob)
       }
       next += 1
       taken = 0

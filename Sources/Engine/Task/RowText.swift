@@ -1,19 +1,42 @@
+import Alerting
 import Columns
 
 /// Values of a batch as text, for alerts.
 enum RowText {
-  /// The names and values of a row, in order; NULL is nil.
-  static func fields(
-    of batch: borrowing Batch, row: Int, pool: borrowing StringPool
-  ) -> [(name: String, value: String?)] {
-    var fields: [(name: String, value: String?)] = []
-    for (index, definition) in batch.schema.columns.enumerated() {
-      fields.append((definition.name, text(batch.columns[index], row: row, pool: pool)))
+  /// The value of a column, as an alert carries it.
+  static func value(
+    _ column: borrowing Column, row: Int, pool: borrowing StringPool
+  ) -> Alert.Value {
+    guard !column.nulls[row] else { return .null }
+    switch column.type {
+    case .boolean: return .boolean(column.integers[row] != 0)
+    case .tinyint, .smallint, .integer, .bigint: return .integer(column.integers[row])
+    case .real, .double: return .number(column.doubles[row])
+    case .decimal(_, let scale):
+      return .number(Double(column.integers[row]) / powerOfTen(scale))
+    default: return .text(text(column, row: row, pool: pool) ?? "")
     }
-    return fields
   }
 
-  private static func text(
+  /// The value of a column that holds numbers; nil when it is NULL.
+  static func number(_ column: borrowing Column, row: Int) -> Double? {
+    guard !column.nulls[row] else { return nil }
+    switch column.type.storage {
+    case .floating: return column.doubles[row]
+    case .integer:
+      guard case .decimal(_, let scale) = column.type else { return Double(column.integers[row]) }
+      return Double(column.integers[row]) / powerOfTen(scale)
+    case .text: return nil
+    }
+  }
+
+  private static func powerOfTen(_ exponent: Int) -> Double {
+    // At most 10^18, which a Double holds exactly.
+    (0..<exponent).reduce(1.0) { power, _ in power * 10 }
+  }
+
+  /// The value of a column as text; nil when it is NULL.
+  static func text(
     _ column: borrowing Column, row: Int, pool: borrowing StringPool
   ) -> String? {
     guard !column.nulls[row] else { return nil }

@@ -1,5 +1,4 @@
 import Alerting
-import Columns
 import Kafka
 
 /// The alerts and topic rows of one task on their way into outbox and topics.
@@ -30,7 +29,8 @@ struct TaskAlerts {
       if !staged.alerts.isEmpty, let outbox = start.services.outbox,
         let receiver = start.services.receivers[index]
       {
-        let alerts = staged.alerts.map { alert(of: $0, output: index, life: core.life) }
+        let writer = AlertWriter(start.plan, output: index, life: core.life)
+        let alerts = staged.alerts.compactMap { writer?.alert(of: $0) }
         try outbox.append(
           alerts, to: receiver, pipeline: pipeline, task: start.name.number, commit: commit)
       }
@@ -45,24 +45,5 @@ struct TaskAlerts {
   func release(commit: Int64) throws {
     try start.services.outbox?.release(
       pipeline: pipeline, task: start.name.number, upTo: commit)
-  }
-
-  private func alert(of row: AlertRow, output: Int, life: String) -> Alert {
-    let plan = start.plan.outputs[output]
-    var labels: [Alert.Label] = []
-    if case .webhook(let settings) = plan.kind {
-      labels = settings.labels.map { Alert.Label($0.0, $0.1) }
-    }
-    let values = row.fields.map { Alert.Label($0.name, $0.value ?? "") }
-    let time = CivilTime(milliseconds: row.rowtime).description
-    let summary = row.fields.map { "\($0.name)=\($0.value ?? "NULL")" }.joined(separator: ", ")
-    return Alert(
-      id: "\(life)/\(plan.name)/\(row.id)", pipeline: pipeline, rule: plan.stream,
-      labels: labels,
-      annotations: values + [
-        Alert.Label("summary", "\(plan.stream) at \(time): \(summary)"),
-        Alert.Label("ROWTIME", time), Alert.Label("row_id", row.id),
-      ],
-      startsAt: row.rowtime)
   }
 }

@@ -31,6 +31,10 @@ final class TaskCore {
   private var pendingSource: Int?
   /// Whether the rows at hand only teach the detectors.
   private var mutes = false
+  /// Reads what a step or a snapshot names.
+  private let readBlob: (String) throws -> [UInt8]
+  /// Which blob each slot of the application holds.
+  private(set) var activeBlobs: [String: String] = [:]
 
   /// A record that was taken, and where it still can be read.
   private struct BufferedRecord {
@@ -43,8 +47,10 @@ final class TaskCore {
   private static let poolLimit = 1 << 20
 
   init(
-    plan: PipelinePlan, task: Int, life: String, buffers: [PartitionBuffer], seed: UInt64
+    plan: PipelinePlan, task: Int, life: String, buffers: [PartitionBuffer], seed: UInt64,
+    readBlob: @escaping (String) throws -> [UInt8]
   ) throws {
+    self.readBlob = readBlob
     self.plan = plan
     self.task = task
     self.life = life
@@ -116,16 +122,42 @@ final class TaskCore {
   }
 
   /// The bound at which the application would bring something forth, or nil.
-  var nextBound: Int64? { dataflow.nextBound }
+  var nextBound: Int64? {
+    (stages.map(\.nextDeadline) + [dataflow.nextBound]).compactMap { $0 }.min()
+  }
 
-  /// Closes the open object of an output.
-  func close(output index: Int) throws {
+  /// Closes the open object of an output that begins with `firstRow`; false when there is none.
+  func close(output index: Int, firstRow: Int64) throws -> Bool {
     try flush()
-    try stages[index].close(context)
+    return try stages[index].close(firstRow: firstRow, context)
   }
 
   /// The closed object that begins with `firstRow` has arrived.
-  func done(output index: Int, firstRow: Int64) -> Bool { stages[index].done(firstRow: firstRow) }
+  func done(output index: Int, firstRow: Int64) throws -> Bool {
+    // In a replay the rows of the take before may still wait, and the object with them.
+    try flush()
+    return stages[index].done(firstRow: firstRow)
+  }
+
+  /// The places of the application whose contents are exchanged while it runs.
+  var slots: [String] { dataflow.slots }
+
+  /// Reads bytes for a slot and finds out whether the application can work with them.
+  func value(of slot: String, bytes: [UInt8]) throws -> SlotValue {
+    try dataflow.value(of: slot, bytes: bytes)
+  }
+
+  /// From the next record on a slot holds the blob with this name.
+  func activate(_ slot: String, blob: String) throws {
+    try activate(slot, blob: blob, value: value(of: slot, bytes: readBlob(blob)))
+  }
+
+  /// The same with the blob's value at hand.
+  func activate(_ slot: String, blob: String, value: SlotValue) throws {
+    try flush()
+    dataflow.activate(slot, value)
+    activeBlobs[slot] = blob
+  }
 
   /// Processes the rows of the records taken.
   func flush() throws {
@@ -236,6 +268,15 @@ final class TaskCore {
         line: deadLetter(error).line, rowtime: error.time, context: context)
       counters.outputRows[plan.deadLetterOutput] += 1
     }
+    for index in stages.indices {
+      stages[index].advance(to: position.rowtime)
+      for failure in stages[index].takeFailures() {
+        try stages[plan.deadLetterOutput].append(
+          line: deadLetter(failure, of: stages[index].output.name).line, rowtime: failure.rowtime,
+          context: context)
+        counters.outputRows[plan.deadLetterOutput] += 1
+      }
+    }
   }
 
   private func deadLetter(_ error: RowError) -> FailedRecord {
@@ -259,6 +300,17 @@ final class TaskCore {
       stage: error.pump ?? "decode")
   }
 
+  /// A row that belongs into no object.
+  private func deadLetter(_ failure: OutputStage.Failure, of output: String) -> FailedRecord {
+    let origin = origin(of: failure.cause)
+    return FailedRecord(
+      arrivalTimestamp: failure.rowtime, attemptEndingTimestamp: position.clock,
+      errorCode: failure.error.code, errorMessage: failure.error.message,
+      rawData: failure.bytes, subsequenceNumber: failure.number, topic: origin.topic,
+      partition: origin.partition, offset: origin.offset, pipeline: plan.configuration.name,
+      stage: "deliver/\(output)")
+  }
+
   private func compact() {
     var old = StringPool()
     swap(&old, &pool)
@@ -280,6 +332,14 @@ final class TaskCore {
     for stage in stages {
       writer.section("output/\(stage.output.name)") { stage.save(into: &$0) }
     }
+    let active = activeBlobs.sorted { $0.key < $1.key }
+    writer.section("slots") { section in
+      section.write(Int64(active.count))
+      for (slot, blob) in active {
+        section.write(slot)
+        section.write(blob)
+      }
+    }
     dataflow.save(into: &writer, pool: pool)
     return writer.slices
   }
@@ -300,11 +360,32 @@ final class TaskCore {
       try stages[index].restore(from: &section)
       counters.outputRows[index] = stages[index].nextRow
     }
+    try restoreSlots(reader, isSameProgram: operators)
     if operators { try dataflow.restore(from: reader, pool: &pool) }
     // Partitions that the topic got since are read from their beginning.
     position.nextOffsets += buffers.dropFirst(position.nextOffsets.count).map(\.nextOffset)
     position.liveFrom += position.nextOffsets.dropFirst(position.liveFrom.count)
     for (index, buffer) in buffers.enumerated() { buffer.nextOffset = position.nextOffsets[index] }
+  }
+
+  /// Fills the slots that the application still has; a snapshot from before slots has none.
+  ///
+  /// What does not fit a changed application is left out: rows have no model until another comes.
+  private func restoreSlots(_ reader: StateReader, isSameProgram: Bool) throws {
+    guard reader.has("slots") else { return }
+    var section = try reader.section("slots")
+    for _ in 0..<(try section.count(width: 16)) {
+      let slot = try section.text()
+      let blob = try section.text()
+      guard slots.contains(slot) else { continue }
+      let bytes = try readBlob(blob)
+      do {
+        try activate(slot, blob: blob, value: value(of: slot, bytes: bytes))
+      } catch  where !isSameProgram {
+        continue
+      }
+    }
+    try section.finish()
   }
 
   /// The life and the offsets that a snapshot was made with.

@@ -29,10 +29,11 @@ final class TaskLog {
   /// The commit that the group was asked for, with what it covers.
   private var outstanding: (record: CommitRecord, covered: [Set<Int64>])?
   private(set) var coveredObjects: [Set<Int64>] = []
+  /// The blobs that steps and snapshots name which a recovery may need, by the snapshot after which.
+  private var namedBlobs: [(snapshot: Int64, blob: String)] = []
+  private var snapshotsTaken = 0
   private(set) var schedule: CommitSchedule
-  private let snapshots = SnapshotThread()
-  /// The last number given to a snapshot and its journal segment.
-  private var lastNumber: Int64
+  private let snapshots: SnapshotThread
   /// The snapshot that is being stored.
   private var underWay: Int64?
   /// The stored snapshot that the next commit names.
@@ -56,7 +57,8 @@ final class TaskLog {
     self.store = store
     self.record = record
     self.isBirth = isBirth
-    lastNumber = isBirth ? -1 : max(record.snapshot, record.segment)
+    // Turns without threads store their snapshots themselves.
+    snapshots = SnapshotThread(isOwn: start.services.executor == nil)
     alerts = try TaskAlerts(start: start)
     schedule = CommitSchedule(
       timing: start.plan.configuration.timing, now: start.services.time.now, rowNumber: rowNumber)
@@ -80,7 +82,7 @@ final class TaskLog {
             hint: "the broker lost the group's offsets, or it is another broker; to start afresh "
               + "remove \(start.services.stateFolder(start.name))"))
       }
-      let core = try makeCore(start, offsets: history, life: life)
+      let core = try makeCore(start, store: store, offsets: history, life: life)
       core.begin(at: offsets)
       let record = CommitRecord(
         life: life, epoch: 1, commit: -1, snapshot: -1, previousSnapshot: -1, segment: 0,
@@ -105,7 +107,7 @@ final class TaskLog {
     }
     let header = try TaskCore.header(of: snapshot.slices)
     let core = try makeCore(
-      start, offsets: withNewPartitions(header.offsets, start), life: header.life)
+      start, store: store, offsets: withNewPartitions(header.offsets, start), life: header.life)
     let steps = blocks.filter { $0.commit > snapshot.commit && $0.commit <= record.commit }
       .flatMap(\.steps)
     try restore(core, from: snapshot, start: start, replays: !steps.isEmpty)
@@ -173,7 +175,7 @@ final class TaskLog {
   }
 
   private static func makeCore(
-    _ start: TaskStart, offsets: [Int64], life: String
+    _ start: TaskStart, store: any SnapshotStore, offsets: [Int64], life: String
   ) throws -> TaskCore {
     guard offsets.count == start.partitions.count else {
       throw TaskFailure.state(
@@ -187,7 +189,26 @@ final class TaskLog {
     }
     return try TaskCore(
       plan: start.plan, task: start.name.number, life: life, buffers: buffers,
-      seed: start.plan.configuration.seed)
+      seed: start.plan.configuration.seed,
+      readBlob: { try readBlob($0, store: store, start: start) })
+  }
+
+  private static func readBlob(
+    _ name: String, store: any SnapshotStore, start: TaskStart
+  ) throws -> [UInt8] {
+    var problem = "is not there"
+    do {
+      if let bytes = try store.blob(name) { return bytes }
+    } catch let error as StateError {
+      problem = "is damaged: \(error)"
+    }
+    if let published = start.services.slots.bytes(of: name) { return published }
+    throw TaskFailure.state(
+      StateProblem(
+        message: "task \(start.name): the model or table \(name) that its state names \(problem)",
+        hint: "bring the file blob-\(name) back into \(start.services.stateFolder(start.name)); "
+          + "to forget the state remove that folder and the offsets of group "
+          + "'\(start.plan.configuration.group)'"))
   }
 
   /// Makes the outbox hold what was committed and nothing else.
@@ -216,6 +237,18 @@ final class TaskLog {
         .take(partition: partition, count: count, nextOffset: nextOffset),
         at: rowNumber - Int64(count))
     }
+  }
+
+  /// Makes a blob durable and notes that a slot holds it from here on.
+  func noteActivation(of slot: String, blob: String, bytes: [UInt8], at rowNumber: Int64) throws {
+    try store.storeBlob(bytes, name: blob)
+    namedBlobs.append((newestSnapshot, blob))
+    note(.activate(slot: slot, blob: blob), at: rowNumber)
+  }
+
+  /// The snapshot that was begun last: the next steps go into its segment of the journal.
+  private var newestSnapshot: Int64 {
+    max(underWay ?? -1, stored ?? -1, outstanding?.record.snapshot ?? -1, record.snapshot)
   }
 
   // MARK: Commits
@@ -277,8 +310,7 @@ final class TaskLog {
   }
 
   private func takeSnapshot(_ core: TaskCore, _ next: inout CommitRecord, now: Int64) throws {
-    let number = lastNumber + 1
-    lastNumber = number
+    let number = try nextNumber()
     underWay = nil
     try store.store(snapshot(core, number: number, commit: next.commit))
     try store.beginSegment(number)
@@ -290,13 +322,17 @@ final class TaskLog {
     schedule.tookSnapshot(now: now, rowNumber: core.position.rowNumber)
   }
 
+  /// The number of the next snapshot and its segment: no other owner's has it.
+  private func nextNumber() throws -> Int64 {
+    record.snapshot < 0 ? 0 : try store.nextNumber()
+  }
+
   /// Copies the state after a commit and lets it be stored beside the worker.
   ///
   /// The journal goes on in the snapshot's segment; until a commit names the snapshot, recovery reads
   /// the segment before it too.
   private func beginSnapshot(_ core: TaskCore, _ next: CommitRecord, now: Int64) throws {
-    let number = lastNumber + 1
-    lastNumber = number
+    let number = try nextNumber()
     let copy = try snapshot(core, number: number, commit: next.commit)
     try store.beginSegment(number)
     underWay = number
@@ -308,6 +344,7 @@ final class TaskLog {
   }
 
   private func snapshot(_ core: TaskCore, number: Int64, commit: Int64) throws -> Snapshot {
+    for blob in core.activeBlobs.values { namedBlobs.append((number, blob)) }
     let configuration = start.plan.configuration
     return Snapshot(
       number: number, commit: commit, fingerprint: start.plan.fingerprint,
@@ -346,5 +383,12 @@ final class TaskLog {
   }
 
   /// Removes the snapshots and segments that no recovery needs any more.
-  func discardOld() throws { try store.discard(before: record.previousSnapshot) }
+  func discardOld() throws {
+    try store.discard(before: record.previousSnapshot)
+    // Blobs of an earlier run are known again once both snapshots are of this one.
+    snapshotsTaken += 1
+    guard snapshotsTaken > 2 else { return }
+    namedBlobs.removeAll { $0.snapshot < record.previousSnapshot }
+    try store.discardBlobs(except: Set(namedBlobs.map(\.blob)))
+  }
 }

@@ -9,7 +9,7 @@ import Transport
 final class TaskRunner {
   /// Where a task is in its life.
   enum Phase {
-    /// The birth commit is on its way.
+    /// The birth commit is on its way; until it has arrived nothing is read.
     case birth
     /// Waits for its partitions.
     case waiting
@@ -33,6 +33,9 @@ final class TaskRunner {
   private var breaker: CircuitBreaker
   /// A barrier that came while the task obeyed its journal.
   private var barrierIsDue = false
+  private var isAssigned = false
+  /// How often something had been published when the slots were last looked at.
+  var slotChanges = 0
 
   init(_ start: TaskStart) throws {
     self.start = start
@@ -49,8 +52,9 @@ final class TaskRunner {
       try log.commit(core, now: now, snapshot: .birth)
     } else {
       try log.recoverOutbox()
-      requestPartitions()
     }
+    // A birth does not keep the group waiting for its commit, which a rebalance may hold up.
+    requestPartitions()
   }
 
   /// How many bytes of rows for topics may wait for the next commit.
@@ -58,7 +62,7 @@ final class TaskRunner {
 
   private var replay: [NumberedStep]
   private var now: Int64 { start.services.time.now }
-  private var name: TaskName { start.name }
+  var name: TaskName { start.name }
 
   private func requestPartitions() {
     start.control.post(
@@ -76,7 +80,12 @@ final class TaskRunner {
         queue.attach(wakeup)
       }
     }
-    guard case .waiting = phase else { return }
+    isAssigned = true
+    if case .waiting = phase { begin() }
+  }
+
+  /// Goes on from the state that was opened.
+  private func begin() {
     if replay.isEmpty { becomeLive() } else { phase = .replaying(ReplayCursor(steps: replay)) }
     replay = []
   }
@@ -87,13 +96,13 @@ final class TaskRunner {
     if isSuperseded { try log.discardOld() }
     if case .birth = phase {
       phase = .waiting
-      requestPartitions()
+      if isAssigned { begin() }
     }
   }
 
   func delivered(output: Int, firstRow: Int64) throws {
     uploads.finished(output: output, firstRow: firstRow)
-    guard core.done(output: output, firstRow: firstRow) else { return }
+    guard try core.done(output: output, firstRow: firstRow) else { return }
     log.note(.done(output: output, firstRow: firstRow), at: core.position.rowNumber)
   }
 
@@ -131,6 +140,7 @@ final class TaskRunner {
       publishStatus()
       return progressed
     case .live:
+      try activatePublished()
       let taken = try takeRecords()
       if taken > 0 { observe() }
       try closeDue()
@@ -252,18 +262,24 @@ final class TaskRunner {
 
   private func closeDue() throws {
     let time = now
-    for (index, stage) in core.stages.enumerated() {
-      guard let due = stage.dueAt, time >= due else { continue }
-      log.note(.close(output: index), at: core.position.rowNumber)
-      try core.close(output: index)
+    for index in core.stages.indices {
+      while let firstRow = core.stages[index].dueObject(now: time) {
+        try close(output: index, firstRow: firstRow)
+      }
     }
   }
 
   private func closeAll() throws {
-    for (index, stage) in core.stages.enumerated() where !stage.open.isEmpty {
-      log.note(.close(output: index), at: core.position.rowNumber)
-      try core.close(output: index)
+    for index in core.stages.indices {
+      for firstRow in core.stages[index].openObjects {
+        try close(output: index, firstRow: firstRow)
+      }
     }
+  }
+
+  private func close(output: Int, firstRow: Int64) throws {
+    log.note(.close(output: output, firstRow: firstRow), at: core.position.rowNumber)
+    _ = try core.close(output: output, firstRow: firstRow)
   }
 
   /// Lets time go on without records once everything was read for the idle time-out.
@@ -325,6 +341,7 @@ final class TaskRunner {
       TaskStatus(
         phase: phaseName, counters: core.counters, rowtime: core.position.rowtime,
         nextOffsets: core.position.nextOffsets, pendingBytes: uploads.pendingBytes(core),
+        oldestUndelivered: core.stages.compactMap(\.oldestRowTime).min(),
         problem: breaker.reason))
   }
 }

@@ -1,0 +1,96 @@
+/// Something that a program uses under a name and that is exchanged while it runs.
+public enum SlotValue: Sendable {
+  /// The models of an endpoint.
+  case deployment(Deployment)
+}
+
+extension Dataflow {
+  /// The names of what is exchanged while the plan runs: `endpoint/NAME`.
+  public var slots: [String] { endpoints.map { Self.slot(ofEndpoint: $0.name) } }
+
+  /// The name of an endpoint's slot.
+  public static func slot(ofEndpoint name: String) -> String { "endpoint/" + name }
+
+  /// Reads the bytes of a slot's value and finds out whether the plan's operators can work with it.
+  ///
+  /// - Throws: when the bytes are damaged, or the model does not fit the rows.
+  public func value(of slot: String, bytes: [UInt8]) throws -> SlotValue {
+    let deployment = try Deployment(decoding: bytes)
+    for endpoint in endpoints where Self.slot(ofEndpoint: endpoint.name) == slot {
+      for user in endpoint.users { try user.check(deployment) }
+    }
+    return .deployment(deployment)
+  }
+
+  /// From the next row on a slot holds a value that `value(of:bytes:)` has checked.
+  public func activate(_ slot: String, _ value: SlotValue) {
+    switch value {
+    case .deployment(let deployment):
+      for endpoint in endpoints where Self.slot(ofEndpoint: endpoint.name) == slot {
+        endpoint.activate(deployment)
+      }
+    }
+  }
+
+  /// What the variants of every endpoint have done since they were activated.
+  public var variantCounters: [(endpoint: String, counters: [VariantCounters])] {
+    endpoints.map { ($0.name, $0.counters) }
+  }
+}
+
+/// An operator that asks an endpoint.
+protocol EndpointUser: AnyObject {
+  /// Finds out whether it can work with the models.
+  func check(_ deployment: Deployment) throws
+}
+
+/// An endpoint's place in a dataflow: what its operators look at before each batch.
+final class EndpointSlot {
+  let name: String
+  private(set) var deployment: Deployment?
+  /// Rises with every activation.
+  private(set) var generation: Int64 = 0
+  /// By variant.
+  var counters: [VariantCounters] = []
+  private(set) var users: [any EndpointUser] = []
+  /// The bounds of the variants' shares: a key at u in 0..<1 belongs to the first whose bound is above.
+  private var bounds: [Double] = []
+  private var servers: [Int] = []
+
+  init(name: String) { self.name = name }
+
+  func add(_ user: any EndpointUser) { users.append(user) }
+
+  func activate(_ deployment: Deployment) {
+    self.deployment = deployment
+    generation += 1
+    counters = deployment.variants.map {
+      VariantCounters(name: $0.name, version: $0.version, isShadow: $0.isShadow)
+    }
+    servers = deployment.variants.indices.filter {
+      !deployment.variants[$0].isShadow && deployment.variants[$0].weight > 0
+    }
+    var total = 0.0
+    for index in servers { total += deployment.variants[index].weight }
+    var sum = 0.0
+    bounds = servers.map { index in
+      sum += deployment.variants[index].weight / total
+      return sum
+    }
+  }
+
+  /// The variant that serves a key; only while there is a deployment.
+  func variant(of hash: UInt64) -> Int {
+    let place = Self.place(hash)
+    for (index, bound) in bounds.enumerated() where place < bound { return servers[index] }
+    return servers[servers.count - 1]
+  }
+
+  /// Whether a shadow scores a key along.
+  func shadows(_ variant: Int, _ hash: UInt64) -> Bool {
+    guard let deployment else { return false }
+    return Self.place(hash &* 0xD6E8_FEB8_6659_FD93) < deployment.variants[variant].weight
+  }
+
+  private static func place(_ hash: UInt64) -> Double { Double(hash >> 11) * 0x1p-53 }
+}

@@ -1,0 +1,77 @@
+package import Kafka
+import Synchronization
+
+/// The models and tables that shall be in use, published by the rim and taken up by every task between
+/// two batches of its own.
+package final class SlotBoard: Sendable {
+  /// A blob for a slot.
+  struct Published: Sendable {
+    /// Its SHA-256.
+    let blob: String
+    let bytes: [UInt8]
+  }
+
+  /// Where a task took a blob up: before its record `rowNumber`.
+  package struct Position: Sendable {
+    package let task: String
+    /// How many records the task had taken before.
+    package let rowNumber: Int64
+    /// The next offset of each partition.
+    package let offsets: [(TopicPartition, Int64)]
+  }
+
+  /// What became of a blob.
+  package enum Outcome: Sendable {
+    case activated(Position)
+    case refused(task: String, reason: String)
+  }
+
+  private struct State {
+    var published: [String: Published] = [:]
+    var outcomes: [(slot: String, blob: String, outcome: Outcome)] = []
+  }
+
+  private let state = Mutex(State())
+  private let counter = Atomic<Int>(0)
+
+  /// Creates a board without anything.
+  package init() {}
+
+  /// How often something was published.
+  var changes: Int { counter.load(ordering: .acquiring) }
+
+  /// Makes tasks take up a blob; does nothing when it is published already.
+  package func publish(_ slot: String, blob: String, bytes: [UInt8]) {
+    let isNew = state.withLock { state in
+      guard state.published[slot]?.blob != blob else { return false }
+      state.published[slot] = Published(blob: blob, bytes: bytes)
+      return true
+    }
+    if isNew { counter.add(1, ordering: .releasing) }
+  }
+
+  func published(_ slot: String) -> Published? { state.withLock { $0.published[slot] } }
+
+  /// The bytes of a blob that is published.
+  func bytes(of blob: String) -> [UInt8]? {
+    state.withLock { $0.published.values.first { $0.blob == blob }?.bytes }
+  }
+
+  func activated(_ slot: String, _ blob: String, _ position: Position) {
+    state.withLock { $0.outcomes.append((slot, blob, .activated(position))) }
+  }
+
+  func refused(_ slot: String, _ blob: String, by task: TaskName, reason: String) {
+    state.withLock {
+      $0.outcomes.append((slot, blob, .refused(task: "\(task)", reason: reason)))
+    }
+  }
+
+  /// What has become of blobs since the last call.
+  package func takeOutcomes() -> [(slot: String, blob: String, outcome: Outcome)] {
+    state.withLock { state in
+      defer { state.outcomes.removeAll() }
+      return state.outcomes
+    }
+  }
+}

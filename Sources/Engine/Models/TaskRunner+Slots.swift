@@ -1,0 +1,35 @@
+import Dataflow
+import Logging
+
+extension TaskRunner {
+  /// Takes up the models and tables that were published, between two batches.
+  ///
+  /// One that the application cannot work with is refused: what was active stays.
+  func activatePublished() throws {
+    let board = start.services.slots
+    guard board.changes != slotChanges else { return }
+    slotChanges = board.changes
+    for slot in core.slots {
+      guard let published = board.published(slot), published.blob != core.activeBlobs[slot] else {
+        continue
+      }
+      let value: SlotValue
+      do {
+        value = try core.value(of: slot, bytes: published.bytes)
+      } catch {
+        start.services.logger.error("task \(name) refuses a new \(slot): \(error)")
+        board.refused(slot, published.blob, by: name, reason: "\(error)")
+        continue
+      }
+      try core.flush()
+      let row = core.position.rowNumber
+      try log.noteActivation(of: slot, blob: published.blob, bytes: published.bytes, at: row)
+      try core.activate(slot, blob: published.blob, value: value)
+      board.activated(
+        slot, published.blob,
+        SlotBoard.Position(
+          task: "\(name)", rowNumber: row,
+          offsets: core.buffers.map { ($0.topicPartition, $0.nextOffset) }))
+    }
+  }
+}

@@ -1,0 +1,85 @@
+import Delivery
+
+/// What arrived: per output, task and partition value the objects in row-number order.
+public struct Contents: Hashable, Sendable {
+  /// Whose rows they are.
+  public struct Place: Hashable, Comparable, Sendable {
+    let output: Int
+    let task: Int
+    let values: [String]
+
+    /// By output, task and partition values.
+    public static func < (left: Place, right: Place) -> Bool {
+      (left.output, left.task, left.values.joined(separator: "\u{0}"))
+        < (right.output, right.task, right.values.joined(separator: "\u{0}"))
+    }
+  }
+
+  /// One object.
+  struct Part: Hashable, Sendable {
+    let firstRow: Int64
+    let lastRow: Int64
+    let bytes: [UInt8]
+  }
+
+  private(set) var parts: [Place: [Part]] = [:]
+
+  /// Whether nothing has arrived.
+  public var isEmpty: Bool { parts.isEmpty }
+
+  init(_ store: ObjectStoreImage, violate: (String) -> Void) {
+    var lives: [Int: Set<String>] = [:]
+    for stored in store.objects {
+      let identity = stored.object.identity
+      lives[identity.task, default: []].insert(identity.life)
+      let place = Place(
+        output: stored.output, task: identity.task, values: identity.partitionValues)
+      parts[place, default: []].append(
+        Part(firstRow: identity.firstRow, lastRow: identity.lastRow, bytes: stored.object.bytes))
+    }
+    for place in parts.keys { parts[place]?.sort { $0.firstRow < $1.firstRow } }
+    for (task, names) in lives where names.count > 1 {
+      violate("task \(task) has delivered in \(names.count) lives")
+    }
+  }
+
+  /// The bytes put together, without the moments at which records were refused.
+  private func text(_ place: Place) -> String {
+    Self.withoutMoments(
+      String(decoding: (parts[place] ?? []).flatMap(\.bytes), as: UTF8.self))
+  }
+
+  private static func withoutMoments(_ text: String) -> String {
+    let field = "\"attemptEndingTimestamp\":"
+    var result = ""
+    var rest = text[...]
+    while let found = rest.firstRange(of: field) {
+      result += rest[..<found.upperBound]
+      rest = rest[found.upperBound...].drop { $0.isNumber }
+    }
+    return result + rest
+  }
+
+  private func cuts(_ place: Place) -> [Int64] { (parts[place] ?? []).map(\.firstRow) }
+
+  /// How these contents differ from those of an undisturbed run.
+  ///
+  /// - Parameters:
+  ///   - reference: The undisturbed run.
+  ///   - oneToOne: Whether the objects must be the same too.
+  /// - Returns: The differences in words.
+  func differences(from reference: Contents, oneToOne: Bool) -> [String] {
+    let places = Set(parts.keys).union(reference.parts.keys).sorted()
+    return places.compactMap { place in
+      if text(place) != reference.text(place) {
+        return "output \(place.output) of task \(place.task) has\n\(text(place))\nand not\n"
+          + reference.text(place) + "\nin rows "
+          + "\((parts[place] ?? []).map { "\($0.firstRow)-\($0.lastRow)" })"
+      }
+      if oneToOne, cuts(place) != reference.cuts(place) {
+        return "output \(place.output) of task \(place.task) is cut otherwise"
+      }
+      return nil
+    }
+  }
+}

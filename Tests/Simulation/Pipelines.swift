@@ -1,0 +1,140 @@
+import Engine
+import Kafka
+import Synchronization
+import Transport
+
+/// A pipeline with its input: what every simulation of it must bring forth alike.
+public struct SimulatedPipeline: Sendable {
+  let name: String
+  let plan: PipelinePlan
+  let partitions: Int
+  /// The records of each partition.
+  let records: [[StoredRecord]]
+  /// How many outputs there are, the dead letters included.
+  let outputs: Int
+
+  var isPartitionParallel: Bool {
+    if case .partitionParallel = plan.parallelism { true } else { false }
+  }
+
+  /// How many tasks it has.
+  var tasks: Int { isPartitionParallel ? partitions : 1 }
+
+  /// The moment at which simulations begin, after every record's time.
+  static let beginning: Int64 = 1_700_000_000_000
+
+  enum Application: String, CaseIterable {
+    case evens, counts, windows, forest
+
+    var sql: String {
+      switch self {
+      case .evens:
+        """
+        CREATE OR REPLACE STREAM "OUT" ("n" BIGINT, "twice" BIGINT);
+        CREATE OR REPLACE PUMP "P" AS INSERT INTO "OUT"
+          SELECT STREAM "n", "n" * 2 FROM "NUMBERS" WHERE MOD("n", 2) = 0;
+        """
+      case .counts:
+        """
+        CREATE OR REPLACE STREAM "OUT" ("n" BIGINT, "seen" BIGINT);
+        CREATE OR REPLACE PUMP "P" AS INSERT INTO "OUT"
+          SELECT STREAM "n", COUNT(*) OVER W FROM "NUMBERS"
+          WINDOW W AS (PARTITION BY "k" ROWS 5 PRECEDING);
+        """
+      case .windows:
+        """
+        CREATE OR REPLACE STREAM "OUT" ("k" VARCHAR(8), "seen" BIGINT, "total" BIGINT);
+        CREATE OR REPLACE PUMP "P" AS INSERT INTO "OUT"
+          SELECT STREAM "k", COUNT(*), SUM("n") FROM "NUMBERS"
+          GROUP BY "k", STEP("NUMBERS".ROWTIME BY INTERVAL '10' SECOND);
+        """
+      case .forest:
+        """
+        CREATE OR REPLACE STREAM "OUT" ("n" BIGINT, "score" DOUBLE);
+        CREATE OR REPLACE PUMP "P" AS INSERT INTO "OUT"
+          SELECT STREAM "n", ANOMALY_SCORE FROM TABLE(RANDOM_CUT_FOREST(
+            CURSOR(SELECT STREAM "n" FROM "NUMBERS"), 10, 16, 100, 1));
+        """
+      }
+    }
+  }
+
+  /// The pipeline that belongs to a number.
+  ///
+  /// - Throws: `ConfigurationRefused` when the engine does not take it.
+  init(number: Int) throws {
+    var generator = SplitMix64(seed: UInt64(number) &* 7_919 &+ 17)
+    let application = Application.allCases[generator.below(Application.allCases.count)]
+    let isKeyed = application == .counts || application == .windows
+    let usesKey = isKeyed && generator.chance(0.5)
+    partitions = 1 + generator.below(3)
+    name = application.rawValue
+    let objectRecords = 3 + generator.below(12)
+    let rows = 12 + generator.below(60)
+    records = (0..<partitions).map { partition in
+      Self.records(count: rows, partition: partition, &generator)
+    }
+    plan = try Self.plan(
+      application, objectRecords: objectRecords, usesKey: usesKey,
+      timing: Self.timing(&generator))
+    outputs = 3
+  }
+
+  private static func timing(
+    _ generator: inout SplitMix64
+  ) -> PipelineConfiguration.Timing {
+    var timing = PipelineConfiguration.Timing()
+    timing.mergeWait = 86_400_000
+    timing.idleTimeout = 5_000
+    timing.commitInterval = [20, 100, 1_000][generator.below(3)]
+    timing.snapshotRecords = Int64(5 + generator.below(60))
+    timing.snapshotInterval = [1_000, 5_000, 60_000][generator.below(3)]
+    return timing
+  }
+
+  /// Records a second apart, some of them useless, some as late as others.
+  private static func records(
+    count: Int, partition: Int, _ generator: inout SplitMix64
+  ) -> [StoredRecord] {
+    var time = beginning - 3_600_000 + Int64(partition)
+    return (0..<count).map { index in
+      time += Int64(generator.below(2_000))
+      let key = Array("k\(partition)\(generator.below(3))".utf8)
+      var value: [UInt8]? = Array(
+        "{\"n\":\(generator.below(1_000)),\"k\":\"\(String(decoding: key, as: UTF8.self))\"}".utf8)
+      if generator.chance(0.03) { value = nil }
+      if generator.chance(0.05) { value = Array("no json".utf8) }
+      return StoredRecord(offset: Int64(index), timestamp: time, key: key, value: value)
+    }
+  }
+
+  private static func plan(
+    _ application: Application, objectRecords: Int, usesKey: Bool,
+    timing: PipelineConfiguration.Timing
+  ) throws -> PipelinePlan {
+    let indented = application.sql.split(separator: "\n").map { "  \($0)" }
+      .joined(separator: "\n")
+    let text = """
+      name: simulated
+      application: |
+      \(indented)
+      inputs:
+        - stream: NUMBERS
+          kafka: {topic: numbers, start: earliest}
+          format: json
+          \(usesKey ? "key: k" : "")
+          columns: [{name: n, type: BIGINT, path: $.n}, {name: k, type: VARCHAR(8), path: $.k}]
+      outputs:
+        - stream: OUT
+          delivery: {to: file:///out, buffer: {interval: 900s, records: \(objectRecords)}}
+        - stream: error_stream
+          delivery: {to: file:///errors, buffer: {interval: 900s, records: 2}}
+      dead_letter: {to: file:///dead, buffer: {interval: 900s}}
+      """
+    var (configuration, _) = try PipelineConfiguration.read(
+      file: "simulated.yaml", text: text, environment: [:],
+      daemon: KafkaSettings(brokers: "simulated:1"), readFile: { _ in "" })
+    configuration.timing = timing
+    return try PipelinePlan.make(configuration, dataDirectory: "data").0
+  }
+}

@@ -1,0 +1,52 @@
+import Transport
+
+/// What one seed means: a pipeline, machines and what goes wrong.
+public struct Scenario: Sendable {
+  /// How many pipelines seeds share.
+  static let pipelines = 48
+
+  let seed: UInt64
+  let pipeline: SimulatedPipeline
+  let workers: Int
+  /// How many daemons run at once; they share one disk.
+  let processes: Int
+  let rates: FaultRates
+  let refusesCommitsWhileJoining: Bool
+  var scripted: [ScriptedFault] = []
+  /// How many bytes of metadata the brokers take; Kafka's default.
+  var metadataLimit = 4_096
+
+  /// The scenario of a seed.
+  ///
+  /// - Parameters:
+  ///   - seed: Any number.
+  ///   - pipeline: Pipeline `seed % pipelines`.
+  init(seed: UInt64, pipeline: SimulatedPipeline) {
+    self.seed = seed
+    self.pipeline = pipeline
+    var generator = SplitMix64(seed: seed &* 0x9E37_79B9 &+ 1)
+    workers = 1 + generator.below(2)
+    processes = generator.chance(0.3) ? 2 : 1
+    refusesCommitsWhileJoining = generator.chance(0.5)
+    func rate(_ most: Double, _ generator: inout SplitMix64) -> Double {
+      generator.chance(0.5) ? Double.random(in: 0...most, using: &generator) : 0
+    }
+    rates = FaultRates(
+      kill: rate(0.04, &generator), diskError: rate(0.03, &generator),
+      brokerError: rate(0.1, &generator), answerLost: rate(0.1, &generator),
+      uploadError: rate(0.3, &generator), uploadLie: rate(0.2, &generator),
+      pause: rate(0.002, &generator), rebalance: rate(0.002, &generator),
+      restart: rate(0.001, &generator))
+  }
+
+  /// A scenario without chance: one process, and the faults named.
+  init(pipeline: SimulatedPipeline, scripted: [ScriptedFault]) {
+    seed = 1
+    self.pipeline = pipeline
+    workers = 1
+    processes = 1
+    rates = FaultRates()
+    refusesCommitsWhileJoining = false
+    self.scripted = scripted
+  }
+}

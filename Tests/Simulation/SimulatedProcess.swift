@@ -1,0 +1,144 @@
+import Delivery
+import Engine
+import Kafka
+import Logging
+import Transport
+
+/// One start of the daemon: the real engine's turns over the simulated outside.
+final class SimulatedProcess {
+  let state: ProcessState
+  let time: ProcessTime
+  let executor = ProcessExecutor()
+  let board = StatusBoard()
+  private let world: World
+  private let workers: [WorkerTurns]
+  private let control: ControlTurns
+  private let deadline = ShutdownDeadline()
+  private(set) var isDraining = false
+  /// Whether no other is to be started in its place when it has ended.
+  var isMeantToEnd = false
+  private var wasBusy: [Bool]
+
+  /// Starts the daemon.
+  ///
+  /// - Throws: when the member of the group cannot be made.
+  init(number: Int, scenario: Scenario, outside: Outside) throws {
+    let world = outside.world
+    self.world = world
+    let state = ProcessState(number: number)
+    self.state = state
+    let time = ProcessTime(world: world, process: state)
+    self.time = time
+    let plan = scenario.pipeline.plan
+    let board = board
+    let executor = executor
+    let logger = Logger(label: "simulation") { _ in WorldLogHandler(world: world, number: number) }
+    let uploaders: [Uploader?] = (0..<scenario.pipeline.outputs).map { output in
+      let destination = SimulatedDestination(
+        output: output, image: outside.store, world: world, process: state, time: time)
+      return Uploader(
+        destination: destination, backoff: Backoff(firstMilliseconds: 200, capMilliseconds: 5_000),
+        time: time, seed: UInt64(number * 100 + output))
+    }
+    let disk = SimulatedDisk(image: outside.disk, world: world, process: state)
+    let broker = SimulatedBroker(cluster: outside.cluster, process: state)
+    workers = (0..<scenario.workers).map { _ in WorkerTurns(wakeup: Wakeup()) }
+    let deadline = deadline
+    let services = workers.map { worker in
+      TaskServices(
+        time: time, disk: disk, dataDirectory: "data", logger: logger, executor: executor,
+        worker: worker, status: board, uploaders: uploaders, outbox: nil,
+        receivers: Array(repeating: nil, count: uploaders.count), topics: nil, deadline: deadline)
+    }
+    control = try ControlTurns(
+      plan: plan, broker: broker, services: services, board: board, logger: logger,
+      makeLife: {
+        outside.lives += 1
+        return "life\(outside.lives)"
+      })
+    wasBusy = Array(repeating: true, count: scenario.workers)
+  }
+
+  /// Whether it has ended by itself.
+  var isOver: Bool { control.isOver }
+
+  /// Why the pipeline has failed, if it has.
+  var failure: String? {
+    board.snapshot().first { $0.hasFailed }.map { $0.problem ?? "failed" }
+  }
+
+  /// Asks it to end as SIGTERM does.
+  func drain() {
+    guard !isDraining else { return }
+    isDraining = true
+    deadline.set(world.now + 600_000)
+    control.drain()
+  }
+
+  /// Does one thing that can be done; returns whether there may be more at once.
+  func step() -> Bool {
+    time.wake()
+    let actors = workers.count + 2
+    switch world.generator.below(actors) {
+    case 0:
+      do {
+        try control.turn(timeout: .zero)
+      } catch {
+        world.note("control: \(error)")
+      }
+      return false
+    case 1: return executor.step()
+    case let actor:
+      wasBusy[actor - 2] = workers[actor - 2].turn()
+      return wasBusy[actor - 2]
+    }
+  }
+
+  /// The process is gone: what it had begun never goes on.
+  func bury() {
+    state.isDead = true
+    time.end()
+    executor.drain()
+  }
+}
+
+/// Everything outside the processes; it outlives them.
+final class Outside {
+  let world: World
+  let disk = DiskImage()
+  let cluster: SimulatedCluster
+  let store: ObjectStoreImage
+  /// How many lives tasks were given.
+  var lives = 0
+
+  init(world: World, scenario: Scenario) {
+    self.world = world
+    store = ObjectStoreImage(world: world)
+    cluster = SimulatedCluster(
+      world: world, inputs: ["numbers": scenario.pipeline.partitions],
+      isCooperative: scenario.pipeline.isPartitionParallel,
+      refusesCommitsWhileJoining: scenario.refusesCommitsWhileJoining,
+      metadataLimit: scenario.metadataLimit)
+  }
+}
+
+/// Puts the engine's log on the record, when there is one to read.
+private struct WorldLogHandler: LogHandler {
+  let world: World
+  let number: Int
+  var metadata: Logger.Metadata = [:]
+  var logLevel: Logger.Level {
+    get { .trace }
+    set {}
+  }
+
+  subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+    get { metadata[key] }
+    set { metadata[key] = newValue }
+  }
+
+  func log(event: LogEvent) {
+    guard world.lines != nil else { return }
+    world.lines?.append("    \(number) \(event.level): \(event.message)")
+  }
+}

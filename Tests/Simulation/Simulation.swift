@@ -1,0 +1,187 @@
+import Engine
+import Kafka
+import Transport
+
+/// One run of a scenario to its end.
+public final class Simulation {
+  /// What a run has brought forth.
+  public struct Result: Sendable {
+    /// Everything that happened, as one number.
+    public let digest: UInt64
+    /// What must never happen and did.
+    public internal(set) var violations: [String]
+    /// Contents of the outputs.
+    public let contents: Contents
+    /// How many things processes asked of the outside.
+    public let effects: Int
+    /// Everything that happened, when asked for.
+    public let lines: [String]
+  }
+
+  /// How many steps of the scheduler a run may take.
+  private static let stepLimit = 20_000
+
+  private let scenario: Scenario
+  private let outside: Outside
+  private var running: [SimulatedProcess] = []
+  private var nextProcess = 0
+  /// When processes are started again.
+  private var starts: [Int64] = []
+  /// What each task has counted, as last seen.
+  private var counters: [Int: TaskCounters] = [:]
+  private var quietSince: Int64?
+  private var world: World { outside.world }
+
+  init(_ scenario: Scenario, keepsLines: Bool = false) {
+    self.scenario = scenario
+    let world = World(
+      seed: scenario.seed, now: SimulatedPipeline.beginning, rates: scenario.rates,
+      scripted: scenario.scripted)
+    if keepsLines { world.lines = [] }
+    outside = Outside(world: world, scenario: scenario)
+  }
+
+  /// Runs to the end.
+  ///
+  /// - Parameter hostileSteps: For how many steps chance does harm; then everything is well, so
+  ///   that the run can end.
+  /// - Returns: What it has brought forth.
+  func run(hostileSteps: Int) -> Result {
+    for (partition, records) in scenario.pipeline.records.enumerated() {
+      let log = outside.cluster.log(TopicPartition(topic: "numbers", partition: Int32(partition)))
+      for record in records { log.append(record) }
+    }
+    starts = Array(repeating: world.now, count: scenario.processes)
+    var steps = 0
+    while steps < Self.stepLimit {
+      world.isHostile = steps < hostileSteps
+      steps += 1
+      startDue()
+      disturb()
+      outside.cluster.tick()
+      step()
+      if isQuiet, starts.isEmpty, let last = running.last, !last.isDraining {
+        // One after the other, so that the last one delivers what is left.
+        last.isMeantToEnd = true
+        last.drain()
+        quietSince = nil
+      }
+      if steps > hostileSteps, running.isEmpty, starts.isEmpty { break }
+    }
+    if steps == Self.stepLimit { world.violate("the run does not come to its end") }
+    for process in running { process.bury() }
+    return result()
+  }
+
+  /// Whether everything has been well and committed for longer than time needs to go on by itself.
+  private var isQuiet: Bool {
+    guard !world.isHostile, everythingIsCommitted, everyTaskRuns else {
+      quietSince = nil
+      return false
+    }
+    let since = quietSince ?? world.now
+    quietSince = since
+    return world.now - since > 20_000
+  }
+
+  private var everyTaskRuns: Bool {
+    let isWell =
+      outside.cluster.group.isStable && outside.cluster.group.memberCount == running.count
+      && running.allSatisfy { world.now >= $0.state.pausedUntil }
+    let tasks = running.flatMap { $0.board.snapshot().flatMap(\.tasks) }
+    return isWell && tasks.filter { $0.value.phase == "running" }.count == scenario.pipeline.tasks
+  }
+
+  private func startDue() {
+    for start in starts where start <= world.now {
+      starts.removeAll { $0 == start }
+      do {
+        let process = try SimulatedProcess(
+          number: nextProcess, scenario: scenario, outside: outside)
+        world.note("process \(nextProcess) starts")
+        running.append(process)
+      } catch {
+        world.violate("a process cannot start: \(error)")
+      }
+      nextProcess += 1
+    }
+  }
+
+  /// Lets one process do one thing, and time go by.
+  private func step() {
+    let ready = running.filter { world.now >= $0.state.pausedUntil }
+    guard !ready.isEmpty else { return pass(milliseconds: 500) }
+    let process = ready[world.generator.below(ready.count)]
+    let isBusy = process.step()
+    look(process)
+    if process.state.isMissed {
+      process.state.isMissed = false
+      starts.append(world.now + 1_000)
+    }
+    pass(milliseconds: isBusy ? 2 : quietSince == nil ? 30 : 200)
+    if process.state.isDead {
+      end(process, "is killed", restartWithin: 20_000)
+    } else if process.isOver {
+      end(process, process.failure.map { "fails: \($0)" } ?? "ends", restartWithin: 5_000)
+    }
+  }
+
+  private func end(_ process: SimulatedProcess, _ how: String, restartWithin: Int) {
+    world.note("process \(process.state.number) \(how)")
+    let wasMeantTo = process.isMeantToEnd && !process.state.isDead && process.failure == nil
+    process.bury()
+    running.removeAll { $0 === process }
+    if !wasMeantTo { starts.append(world.now + Int64(world.generator.below(restartWithin))) }
+  }
+
+  private func pass(milliseconds: Int) {
+    world.now += Int64(world.generator.below(milliseconds * 2) + 1)
+  }
+
+  private func disturb() {
+    if world.happens(scenario.rates.rebalance) { outside.cluster.group.disturb() }
+    if world.happens(scenario.rates.pause),
+      let process = running.randomElement(using: &world.generator)
+    {
+      process.state.pausedUntil = world.now + Int64(world.generator.below(60_000))
+      world.note("process \(process.state.number) stands still")
+      // Somebody takes it for dead and starts another.
+      if world.generator.chance(0.5) { starts.append(world.now + 1_000) }
+    }
+    if world.happens(scenario.rates.restart),
+      let process = running.randomElement(using: &world.generator)
+    {
+      world.note("process \(process.state.number) is told to end")
+      process.drain()
+    }
+  }
+
+  /// Whether the group has committed the end of every partition.
+  private var everythingIsCommitted: Bool {
+    scenario.pipeline.records.enumerated().allSatisfy { partition, records in
+      let name = TopicPartition(topic: "numbers", partition: Int32(partition))
+      return outside.cluster.group.committed(name)?.offset == Int64(records.count)
+    }
+  }
+
+  // MARK: Results
+
+  /// Checks the balance of what tasks count.
+  private func look(_ process: SimulatedProcess) {
+    guard let status = process.board.snapshot().first else { return }
+    for (task, found) in status.tasks {
+      let counted = found.counters
+      if counted.polled != counted.decoded + counted.deadLettered + counted.skipped {
+        world.violate("task \(task): polled = decoded + dead-lettered + skipped does not hold")
+      }
+      counters[task] = counted
+    }
+  }
+
+  private func result() -> Result {
+    let contents = Contents(outside.store, violate: { world.violate($0) })
+    return Result(
+      digest: world.digest, violations: world.violations, contents: contents,
+      effects: world.effects, lines: world.lines ?? [])
+  }
+}

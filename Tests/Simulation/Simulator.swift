@@ -1,0 +1,65 @@
+/// Runs seeds and compares each with the undisturbed run of its pipeline.
+public final class Simulator {
+  private var pipelines: [Int: SimulatedPipeline] = [:]
+  private var references: [Int: Simulation.Result] = [:]
+
+  /// Creates a simulator that has run nothing.
+  public init() {}
+
+  private func pipeline(_ number: Int) throws -> SimulatedPipeline {
+    if let known = pipelines[number] { return known }
+    let made = try SimulatedPipeline(number: number)
+    pipelines[number] = made
+    return made
+  }
+
+  /// The undisturbed run of a pipeline.
+  private func reference(_ number: Int) throws -> Simulation.Result {
+    if let known = references[number] { return known }
+    let simulation = Simulation(
+      Scenario(pipeline: try pipeline(number), scripted: []))
+    let result = simulation.run(hostileSteps: 0)
+    references[number] = result
+    return result
+  }
+
+  /// One number for many runs.
+  public static func combine(_ digest: UInt64, _ next: UInt64) -> UInt64 {
+    digest &* 0x100_0000_01B3 ^ next
+  }
+
+  /// Runs one seed.
+  ///
+  /// - Returns: What it brought forth, differences from the undisturbed run among the violations.
+  /// - Throws: when the engine refuses the pipeline.
+  public func run(seed: UInt64, keepsLines: Bool = false) throws -> Simulation.Result {
+    let number = Int(seed % UInt64(Scenario.pipelines))
+    let scenario = Scenario(seed: seed, pipeline: try pipeline(number))
+    return try judged(
+      Simulation(scenario, keepsLines: keepsLines).run(hostileSteps: 1_500), number)
+  }
+
+  /// Runs one pipeline with certain faults.
+  ///
+  /// - Returns: What it brought forth, differences from the undisturbed run among the violations.
+  /// - Throws: when the engine refuses the pipeline.
+  public func run(
+    pipeline number: Int, scripted: [ScriptedFault], metadataLimit: Int = 4_096,
+    keepsLines: Bool = false
+  ) throws -> Simulation.Result {
+    var scenario = Scenario(pipeline: try pipeline(number), scripted: scripted)
+    scenario.metadataLimit = metadataLimit
+    return try judged(Simulation(scenario, keepsLines: keepsLines).run(hostileSteps: 0), number)
+  }
+
+  private func judged(
+    _ result: Simulation.Result, _ number: Int
+  ) throws -> Simulation.Result {
+    let undisturbed = try reference(number)
+    var judged = result
+    judged.violations += undisturbed.violations.map { "undisturbed: \($0)" }
+    judged.violations += result.contents.differences(
+      from: undisturbed.contents, oneToOne: false)
+    return judged
+  }
+}

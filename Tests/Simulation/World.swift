@@ -1,0 +1,162 @@
+import Transport
+
+/// What becomes of one thing that a process asks of the outside.
+public enum Outcome: Hashable, Sendable {
+  /// It is done and answered.
+  case done
+  /// It is not done, and the answer says so.
+  case fails
+  /// It is done, and the answer says that it is not.
+  case lies
+  /// Of a commit all partitions but the lead are accepted, and the answer says so.
+  case tears
+  /// It is done, and then the process stands still while another one is started.
+  case standsStill
+  /// The process ends before, in the middle of or after it.
+  case dies(Moment)
+
+  /// When a process ends.
+  public enum Moment: CaseIterable, Hashable, Sendable { case before, during, after }
+}
+
+/// What kind of outside an effect concerns.
+enum EffectKind {
+  case diskRead, diskWrite, brokerRead, commit, produce, transaction, upload
+}
+
+/// How often what goes wrong, per effect or step of the scheduler.
+struct FaultRates {
+  var kill = 0.0
+  var diskError = 0.0
+  var brokerError = 0.0
+  var answerLost = 0.0
+  var uploadError = 0.0
+  var uploadLie = 0.0
+  var pause = 0.0
+  var rebalance = 0.0
+  var restart = 0.0
+}
+
+/// A fault at a certain place: the n-th effect of all, or of those whose names contain a text.
+public struct ScriptedFault: Sendable {
+  /// Part of the effect's name; empty for all.
+  public var effect: String
+  /// Which of them, from 1.
+  public var occurrence: Int
+  /// What becomes of it.
+  public var outcome: Outcome
+
+  /// Creates a fault.
+  public init(_ effect: String = "", occurrence: Int, _ outcome: Outcome) {
+    self.effect = effect
+    self.occurrence = occurrence
+    self.outcome = outcome
+  }
+}
+
+/// Whether a process lives, as everything outside sees it.
+final class ProcessState: @unchecked Sendable {
+  // @unchecked, here and below: a simulation runs on one thread.
+  let number: Int
+  var isDead = false
+  /// The process stands still until then.
+  var pausedUntil: Int64 = 0
+  /// Whether somebody must take it for dead and start another.
+  var isMissed = false
+
+  init(number: Int) { self.number = number }
+}
+
+/// Time, chance and the record of a simulation.
+final class World: @unchecked Sendable {
+  var generator: SplitMix64
+  /// Milliseconds since 1970.
+  var now: Int64
+  /// Chance does harm only while this holds.
+  var isHostile = false
+  let rates: FaultRates
+  private(set) var effects = 0
+  /// Everything that happened, as one number.
+  private(set) var digest: UInt64 = 0xCBF2_9CE4_8422_2325
+  /// Everything that happened, as text, when asked for.
+  var lines: [String]?
+  /// What must never happen.
+  private(set) var violations: [String] = []
+  private var scripted: [(fault: ScriptedFault, seen: Int)]
+
+  init(seed: UInt64, now: Int64, rates: FaultRates, scripted: [ScriptedFault]) {
+    generator = SplitMix64(seed: seed)
+    self.now = now
+    self.rates = rates
+    self.scripted = scripted.map { ($0, 0) }
+  }
+
+  /// Puts something on the record.
+  func note(_ text: @autoclosure () -> String) {
+    let text = text()
+    for byte in text.utf8 { digest = (digest ^ UInt64(byte)) &* 0x100_0000_01B3 }
+    digest = (digest ^ UInt64(bitPattern: now)) &* 0x100_0000_01B3
+    lines?.append("\(now % 100_000_000) \(text)")
+  }
+
+  /// Says what must never happen.
+  func violate(_ text: String) {
+    note("VIOLATION \(text)")
+    violations.append(text)
+  }
+
+  /// Whether something of this probability happens, while the world is hostile.
+  func happens(_ rate: Double) -> Bool {
+    guard isHostile, rate > 0 else { return false }
+    return generator.chance(rate)
+  }
+
+  /// What becomes of an effect of a living process.
+  func outcome(of name: String, _ kind: EffectKind, by process: ProcessState) -> Outcome {
+    effects += 1
+    let outcome = scriptedOutcome(name) ?? drawn(kind)
+    note("\(process.number) \(name) \(outcome)")
+    if case .dies = outcome { process.isDead = true }
+    guard outcome == .standsStill else { return outcome }
+    process.pausedUntil = now + 60_000
+    process.isMissed = true
+    return .done
+  }
+
+  private func scriptedOutcome(_ name: String) -> Outcome? {
+    var found: Outcome?
+    for index in scripted.indices
+    where scripted[index].fault.effect.isEmpty || name.contains(scripted[index].fault.effect) {
+      scripted[index].seen += 1
+      if scripted[index].seen == scripted[index].fault.occurrence {
+        found = scripted[index].fault.outcome
+      }
+    }
+    return found
+  }
+
+  private func drawn(_ kind: EffectKind) -> Outcome {
+    if happens(rates.kill) { return .dies(Outcome.Moment.allCases[generator.below(3)]) }
+    switch kind {
+    case .diskRead: return happens(rates.diskError / 4) ? .fails : .done
+    case .diskWrite:
+      if happens(rates.diskError) { return generator.chance(0.5) ? .fails : .lies }
+      return .done
+    case .brokerRead: return happens(rates.brokerError) ? .fails : .done
+    case .commit, .produce, .transaction:
+      if happens(rates.brokerError) { return .fails }
+      return happens(rates.answerLost) ? .lies : .done
+    case .upload:
+      if happens(rates.uploadError) { return .fails }
+      return happens(rates.uploadLie) ? .lies : .done
+    }
+  }
+}
+
+extension SplitMix64 {
+  mutating func chance(_ probability: Double) -> Bool {
+    Double.random(in: 0..<1, using: &self) < probability
+  }
+
+  mutating func below(_ limit: Int) -> Int { Int.random(in: 0..<limit, using: &self) }
+}

@@ -1,0 +1,152 @@
+import Simulation
+import Testing
+
+/// The crash points of the design, one test each: whatever happens there, what is delivered is what an
+/// undisturbed run delivers.
+@Suite struct CrashPointTests {
+  /// Pipelines with one and with several tasks, with and without windows.
+  static let pipelines = 0..<12
+
+  /// Runs pipelines with a fault and checks that it was met at least once.
+  private func expectUnharmed(
+    _ faults: [ScriptedFault], meets text: String
+  ) throws {
+    let simulator = Simulator()
+    var isMet = false
+    for pipeline in Self.pipelines {
+      let result = try simulator.run(pipeline: pipeline, scripted: faults, keepsLines: true)
+      #expect(result.violations.isEmpty, "pipeline \(pipeline): \(result.violations)")
+      isMet = isMet || result.lines.contains { $0.contains(text) }
+    }
+    #expect(isMet, "no run came to '\(text)'")
+  }
+
+  @Test(arguments: [Outcome.Moment.before, .during, .after])
+  func duringASnapshot(moment: Outcome.Moment) throws {
+    for occurrence in 2...4 {
+      try expectUnharmed(
+        [ScriptedFault("/snapshot-", occurrence: occurrence, .dies(moment))],
+        meets: "is killed")
+    }
+  }
+
+  @Test(arguments: [Outcome.fails, .lies])
+  func aSnapshotThatCannotBeWritten(outcome: Outcome) throws {
+    for occurrence in 2...4 {
+      try expectUnharmed(
+        [ScriptedFault("/snapshot-", occurrence: occurrence, outcome)],
+        meets: "input/output error")
+    }
+  }
+
+  @Test func betweenSnapshotAndCommit() throws {
+    for occurrence in 2...4 {
+      try expectUnharmed(
+        [
+          ScriptedFault(
+            "replace data/simulated/task-0/journal-", occurrence: occurrence, .dies(.after))
+        ],
+        meets: "is killed")
+    }
+  }
+
+  @Test(arguments: [Outcome.Moment.before, .during, .after])
+  func whileTheJournalIsWritten(moment: Outcome.Moment) throws {
+    for occurrence in 1...4 {
+      try expectUnharmed(
+        [ScriptedFault("append ", occurrence: occurrence, .dies(moment))], meets: "is killed")
+    }
+  }
+
+  @Test(arguments: [Outcome.Moment.before, .during, .after])
+  func duringAnUpload(moment: Outcome.Moment) throws {
+    for occurrence in 1...3 {
+      try expectUnharmed(
+        [ScriptedFault("put ", occurrence: occurrence, .dies(moment))], meets: "is killed")
+    }
+  }
+
+  @Test func anUploadIsDoneAndTheReceiverSaysThatItIsNot() throws {
+    try expectUnharmed([ScriptedFault("put ", occurrence: 1, .lies)], meets: "lies")
+  }
+
+  @Test func theAnswerOfACommitIsLost() throws {
+    for occurrence in 1...4 {
+      try expectUnharmed([ScriptedFault("commit", occurrence: occurrence, .lies)], meets: "lies")
+    }
+  }
+
+  @Test(arguments: [Outcome.Moment.before, .after])
+  func whileACommitIsUnderWay(moment: Outcome.Moment) throws {
+    for occurrence in 1...4 {
+      try expectUnharmed(
+        [ScriptedFault("commit", occurrence: occurrence, .dies(moment))], meets: "is killed")
+    }
+  }
+
+  @Test(arguments: [Outcome.Moment.before, .during, .after])
+  func beforeTheFirstSnapshot(moment: Outcome.Moment) throws {
+    for occurrence in 1...12 {
+      try expectUnharmed([ScriptedFault(occurrence: occurrence, .dies(moment))], meets: "is killed")
+    }
+  }
+
+  /// The commit is sent when another process has the task: it must be refused.
+  @Test func aZombieCommit() throws {
+    for occurrence in 1...4 {
+      try expectUnharmed(
+        [ScriptedFault("append ", occurrence: occurrence, .standsStill)], meets: "commit refused")
+    }
+  }
+
+  /// The snapshot and the journal of one that stood still harm nothing that its successor needs.
+  @Test func aZombieSnapshot() throws {
+    for occurrence in 2...4 {
+      try expectUnharmed(
+        [ScriptedFault("/snapshot-", occurrence: occurrence, .standsStill)],
+        meets: "finds itself out of the group")
+    }
+  }
+
+  @Test func aZombieUpload() throws {
+    try expectUnharmed(
+      [ScriptedFault("put ", occurrence: 1, .standsStill)], meets: "finds itself out of the group")
+  }
+
+  @Test func aTornCommitOfSeveralPartitions() throws {
+    for occurrence in 1...4 {
+      try expectUnharmed([ScriptedFault("commit", occurrence: occurrence, .tears)], meets: "tears")
+      try expectUnharmed(
+        [
+          ScriptedFault("commit", occurrence: occurrence, .tears),
+          ScriptedFault("commit", occurrence: occurrence + 1, .dies(.before)),
+        ], meets: "is killed")
+    }
+  }
+
+  /// The pipeline says why it ends, and nothing leaves the process.
+  @Test func metadataThatIsTooLong() throws {
+    let result = try Simulator().run(
+      pipeline: 1, scripted: [], metadataLimit: 20, keepsLines: true)
+    #expect(result.contents.isEmpty)
+    #expect(
+      result.lines.contains { $0.contains("fails:") && $0.contains("OFFSET_METADATA_TOO_LARGE") })
+  }
+
+  /// Dies at every single thing that a run asks of the outside, once each.
+  @Test func everywhere() throws {
+    let simulator = Simulator()
+    for pipeline in [1, 2, 5] {
+      let effects = try simulator.run(pipeline: pipeline, scripted: []).effects
+      for effect in 1...effects {
+        for moment in Outcome.Moment.allCases {
+          let result = try simulator.run(
+            pipeline: pipeline, scripted: [ScriptedFault(occurrence: effect, .dies(moment))])
+          #expect(
+            result.violations.isEmpty,
+            "pipeline \(pipeline), effect \(effect), \(moment): \(result.violations)")
+        }
+      }
+    }
+  }
+}

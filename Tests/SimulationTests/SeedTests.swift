@@ -1,0 +1,53 @@
+import Foundation
+import Simulation
+import Testing
+
+/// The whole engine over simulated brokers, disks, clocks and receivers, from seeds.
+@Suite struct SeedTests {
+  static let seeds: UInt64 = 2_000
+
+  /// Runs the seeds here, and in a process whose hash seed is fixed; here it is another one each time.
+  @Test func everySeedBringsForthWhatAnUndisturbedRunDoesUnderTwoHashSeeds() throws {
+    let other = try Self.startOther()
+    let simulator = Simulator()
+    var digest: UInt64 = 0
+    for seed in 1...Self.seeds {
+      let result = try simulator.run(seed: seed)
+      digest = Simulator.combine(digest, result.digest)
+      #expect(
+        result.violations.isEmpty,
+        "make simulate FIRST=\(seed) SEEDS=1 TRACE=1: \(result.violations)")
+    }
+    let output = String(
+      decoding: try other.output.fileHandleForReading.readToEnd() ?? Data(), as: UTF8.self)
+    other.process.waitUntilExit()
+    #expect(other.process.terminationStatus == 0, "\(output)")
+    #expect(
+      output.contains("digest \(String(digest, radix: 16))\n"),
+      "two processes did not do the same: here \(String(digest, radix: 16)), there \(output)")
+  }
+
+  private static func startOther() throws -> (process: Process, output: Pipe) {
+    let build = URL(fileURLWithPath: CommandLine.arguments[0]).deletingLastPathComponent()
+    let process = Process()
+    let folders = [build, URL(fileURLWithPath: ".build/release")]
+    process.executableURL = folders.map { $0.appendingPathComponent("simulate") }
+      .first { FileManager.default.isExecutableFile(atPath: $0.path) }
+    process.arguments = ["--first", "1", "--seeds", "\(seeds)"]
+    process.environment = ProcessInfo.processInfo.environment.merging(
+      ["SWIFT_DETERMINISTIC_HASHING": "1"]) { $1 }
+    let output = Pipe()
+    process.standardOutput = output
+    try process.run()
+    return (process, output)
+  }
+
+  @Test func aSeedDoesTheSameTwice() throws {
+    for seed in [UInt64(3), 44, 101] {
+      let first = try Simulator().run(seed: seed, keepsLines: true)
+      let second = try Simulator().run(seed: seed, keepsLines: true)
+      #expect(first.digest == second.digest)
+      #expect(first.lines == second.lines)
+    }
+  }
+}
