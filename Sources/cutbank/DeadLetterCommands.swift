@@ -25,7 +25,7 @@ struct DeadLetterCommand: AsyncParsableCommand {
 struct DeadLetterOptions: ParsableArguments {
   @Argument(help: "The pipeline file.") var pipeline: String
   @Option(help: "Read this folder instead of the pipeline's.") var folder: String?
-  @Option(help: "Only this error code, for example Decode.InvalidJSON.") var errorCode: String?
+  @Option(help: "Only this error code, for example Json.Malformed.") var errorCode: String?
   @Option(help: "Only this stage, for example decode.") var stage: String?
   @Option(help: "Only the letter of this id, TOPIC-PARTITION-OFFSET-N.") var id: String?
   @OptionGroup var options: PipelineOptions
