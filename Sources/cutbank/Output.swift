@@ -26,7 +26,12 @@ enum Output {
 
   /// Writes a remark to standard error; a remark that nobody reads is no error.
   static func note(_ text: String) {
-    try? write(text + "\n", to: STDERR_FILENO)
+    remark(text + "\n")
+  }
+
+  /// Writes part of a line to standard error.
+  static func remark(_ text: String) {
+    try? write(text, to: STDERR_FILENO)
   }
 
   private static func write(_ text: String, to file: Int32) throws(WriteError) {

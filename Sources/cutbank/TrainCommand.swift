@@ -1,6 +1,5 @@
 import ArgumentParser
 import Crypto
-import Dispatch
 import Foundation
 import LearnedModels
 import Learning
@@ -14,7 +13,10 @@ struct TrainCommand: ParsableCommand {
     discussion: """
       The extension of a data file tells its format: .csv, .jsonl, .pbr (recordIO-protobuf), or .f32 with \
       a .json beside it. Writes model.bin and manifest.json; metrics go to standard output, one JSON line \
-      each. Exit code 78 for bad hyperparameters or data, 75 over the time limit.
+      each. Exit code 78 for bad hyperparameters or data, 75 over the time or memory limit.
+
+      With --tune many models are trained and the best one is kept: --ranges k=2:50,init_method=random|\
+      kmeans++ says what is tried, name=min:max:log spreads values by their logarithm.
       """)
 
   @Option(help: "kmeans, randomcutforest or pca.") var algorithm: String
@@ -27,6 +29,9 @@ struct TrainCommand: ParsableCommand {
   var labelSize: Int?
   @Option(help: "The seed of every random decision.") var seed: UInt64 = 0
   @Option(help: "Stop with exit code 75 after so many seconds.") var timeLimit: Double?
+  @Option(help: "Stop with exit code 75 when the process holds more MiB of memory.")
+  var memoryLimit: Int?
+  @OptionGroup(title: "Tuning") var tuning: TuningOptions
 
   func validate() throws {
     guard labelSize.map({ $0 == 0 || $0 == 1 }) ?? true else {
@@ -35,42 +40,69 @@ struct TrainCommand: ParsableCommand {
     guard timeLimit.map({ $0 > 0 }) ?? true else {
       throw ValidationError("--time-limit must be positive")
     }
+    guard memoryLimit.map({ $0 > 0 }) ?? true else {
+      throw ValidationError("--memory-limit must be positive")
+    }
   }
 
   func run() throws {
-    let started = DispatchTime.now().uptimeNanoseconds
-    let display = Mutex(
-      TrainingDisplay(terminal: Terminal.current(environment: ProcessInfo.processInfo.environment)))
-    let limit = timeLimit
-    var progress = TrainingProgress()
-    progress.isCancelled = {
-      guard let limit else { return false }
-      return Double(DispatchTime.now().uptimeNanoseconds - started) > limit * 1e9
-    }
-    progress.report = { stage in display.withLock { $0.show(stage) } }
-    let result: TrainingResult
-    let request: TrainingRequest
+    let limits = TrainingLimits(seconds: timeLimit, mebibytes: memoryLimit)
+    let display = Mutex(TrainingDisplay())
     do {
-      request = try makeRequest()
-      result = try Learning.train(request, on: try makeData(request), progress: progress)
-    } catch TrainingError.cancelled {
+      let request = try makeRequest()
+      let data = try makeData(request)
+      if let strategy = tuning.tune {
+        try tune(request, strategy, data, limits, display)
+        return
+      }
+      let result = try Learning.train(
+        request, on: data,
+        progress: TrainingProgress(
+          isCancelled: limits.isExceeded,
+          report: { stage in display.withLock { $0.show(stage) } }))
       display.withLock { $0.finish() }
-      throw Failure(
-        message: "the training is over its limit of \(timeLimit ?? 0) seconds; nothing was written",
-        hint: "raise --time-limit or train on less data", code: Outcome.temporary)
-    } catch let error as TrainingError {
+      for metric in result.metrics { try Output.write(metric.line()) }
+      try write(result, request)
+    } catch {
       display.withLock { $0.finish() }
-      if case .diverged = error { throw Failure(message: error.description) }
-      throw Failure(message: error.description, code: Outcome.configuration)
-    } catch let error as DataError {
-      throw Failure(message: error.description, code: Outcome.configuration)
+      throw failure(of: error, limits)
     }
-    display.withLock { $0.finish() }
-    for metric in result.metrics {
-      try Output.write(
-        "{\"metric\":\"\(metric.name)\",\"value\":\(metric.value),\"step\":\(metric.step)}\n")
+  }
+
+  private func failure(of error: any Error, _ limits: TrainingLimits) -> any Error {
+    switch error {
+    case TrainingError.cancelled:
+      Failure(
+        message: "\(limits.reason); nothing was written", hint: limits.hint,
+        code: Outcome.temporary)
+    case TrainingError.diverged: Failure(message: "\(error)")
+    case is TrainingError, is DataError:
+      Failure(message: "\(error)", code: Outcome.configuration)
+    default: error
     }
-    try write(result, request)
+  }
+
+  /// Trains with different hyperparameters, tells of each trial, and writes the best model.
+  private func tune(
+    _ request: TrainingRequest, _ strategy: TuningStrategy, _ data: TrainingData,
+    _ limits: TrainingLimits, _ display: borrowing Mutex<TrainingDisplay>
+  ) throws {
+    let tuning = TuningRequest(
+      request, strategy: strategy, ranges: self.tuning.texts, trials: self.tuning.trials,
+      objective: self.tuning.objective, stopsEarly: self.tuning.earlyStop)
+    let report = TuningReport(tuning)
+    let result = try Learning.tune(
+      tuning, on: data,
+      progress: TuningProgress(
+        isCancelled: limits.isExceeded,
+        report: { trial, stage in report.show(stage, of: trial) },
+        finished: report.tell))
+    try report.finish(result)
+    try write(result.training, result.request, ["tuning": TuningReport.manifest(result, strategy)])
+    guard result.isCutShort else { return }
+    throw Failure(
+      message: "\(limits.reason) in trial \(result.trials.count + 1); the best model of the trials "
+        + "before it was written", hint: limits.hint, code: Outcome.temporary)
   }
 
   private func makeRequest() throws -> TrainingRequest {
@@ -112,10 +144,12 @@ struct TrainCommand: ParsableCommand {
   }
 
   /// The manifest comes last and by a rename: a directory with one holds a whole model.
-  private func write(_ result: TrainingResult, _ request: TrainingRequest) throws {
+  private func write(
+    _ result: TrainingResult, _ request: TrainingRequest, _ more: [String: Any] = [:]
+  ) throws {
     let folder = URL(fileURLWithPath: output, isDirectory: true)
     let model = Data(result.model.encode())
-    let manifest: [String: Any] = [
+    var manifest: [String: Any] = [
       "algorithm": request.algorithm.rawValue,
       "hyperparameters": request.hyperparameters,
       "seed": "\(request.seed)",
@@ -129,6 +163,7 @@ struct TrainCommand: ParsableCommand {
         "files": data.split(separator: ",").map(String.init), "rows": result.rowCount,
       ] as [String: Any],
     ]
+    manifest.merge(more) { _, added in added }
     do {
       try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
       try? FileManager.default.removeItem(at: folder.appendingPathComponent("manifest.json"))
@@ -142,32 +177,5 @@ struct TrainCommand: ParsableCommand {
         message: "\(output) cannot be written: \(error.localizedDescription)",
         hint: "name a directory that you may write to")
     }
-  }
-}
-
-/// One line on standard error that is overwritten on a terminal; nothing elsewhere.
-struct TrainingDisplay {
-  private let isInteractive: Bool
-  private var shown = ""
-
-  init(terminal: Terminal) { isInteractive = terminal.isInteractive }
-
-  mutating func show(_ stage: TrainingStage) {
-    guard isInteractive else { return }
-    let width = 24
-    let bar = stage.fraction.map { fraction in
-      let full = Int(fraction * Double(width))
-      return "[" + String(repeating: "#", count: full)
-        + String(repeating: ".", count: width - full) + "] \(Int(fraction * 100)) % "
-    }
-    let line = (bar ?? "") + stage.name
-    guard line != shown else { return }
-    shown = line
-    FileHandle.standardError.write(Data("\r\u{1B}[K\(line)".utf8))
-  }
-
-  mutating func finish() {
-    if isInteractive, !shown.isEmpty { FileHandle.standardError.write(Data("\r\u{1B}[K".utf8)) }
-    shown = ""
   }
 }

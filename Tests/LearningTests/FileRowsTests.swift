@@ -39,6 +39,51 @@ import Testing
     #expect(labelled.labels == [1, 0] && labelled.values == [5, 6, 7, 8])
   }
 
+  /// A record whose tensor has values, keys and shape as the SDK writes them.
+  private static func sparseRecord(_ tensor: [UInt8], label: [UInt8] = []) -> [UInt8] {
+    let value: [UInt8] = [0x12, UInt8(tensor.count)] + tensor
+    let entry: [UInt8] = [0x0A, 6] + Array("values".utf8) + [0x12, UInt8(value.count)] + value
+    let record: [UInt8] = [0x0A, UInt8(entry.count)] + entry + label
+    let padding = [UInt8](repeating: 0, count: (4 - record.count % 4) % 4)
+    return [0x0A, 0x23, 0xD7, 0xCE, UInt8(record.count), 0, 0, 0] + record + padding
+  }
+
+  /// The values 1.5 and -2 at the positions 3 and 1 of five.
+  private static let sparse: [UInt8] = [
+    0x0A, 8, 0, 0, 0xC0, 0x3F, 0, 0, 0, 0xC0, 0x12, 2, 3, 1, 0x1A, 1, 5,
+  ]
+
+  @Test func sparseRowsAreFilledWithZeros() throws {
+    let expected: [Float] = [0, -2, 0, 1.5, 0]
+    #expect(try rows("x.pbr", Self.sparseRecord(Self.sparse)).values == expected)
+    let lines = """
+      {"data":{"features":{"keys":[3,1],"shape":[5],"values":[1.5,-2]}}}
+      {"data" : {"features" : {"values" : [1.5,-2], "shape" : [1,5], "keys" : [3,1]}}}
+      {"data":{"features":{"values":[],"keys":[],"shape":[5]}}}
+      {"data":{"features":{"values":[0,-2,0,1.5,0],"shape":[5]}}}
+      {"features":[0,-2,0,1.5,0]}
+      """
+    #expect(
+      try rows("x.jsonl", Array(lines.utf8)).values
+        == expected + expected + [0, 0, 0, 0, 0] + expected + expected)
+  }
+
+  @Test func labelsOfRecordsAreReadWhereTheyAreAskedFor() throws {
+    // The label 1 as the SDK writes it.
+    let label: [UInt8] =
+      [0x12, 18, 0x0A, 6] + Array("values".utf8) + [0x12, 8, 0x12, 6, 0x0A, 4, 0, 0, 0x80, 0x3F]
+    let record = Self.sparseRecord(Self.sparse, label: label)
+    let with = try rows("x.pbr", record, labelCount: 1)
+    #expect(with.labels == [1] && with.values == [0, -2, 0, 1.5, 0])
+    #expect(try rows("x.pbr", record).values == with.values)
+    #expect(throws: DataError.self) {
+      try rows("x.pbr", Self.sparseRecord(Self.sparse), labelCount: 1)
+    }
+    #expect(throws: DataError.self) {
+      try rows("x.jsonl", Array("{\"features\":[1,2]}".utf8), labelCount: 1)
+    }
+  }
+
   @Test func errorsNameFileAndLine() throws {
     let cases: [(String, [UInt8], String)] = [
       ("x.csv", Array("1,2\n3,x\n".utf8), "x.csv:2: column 2 is not a number: 'x'"),
@@ -47,6 +92,31 @@ import Testing
       ("x.csv", Array("1,1e30\n".utf8), "x.csv:1: value 2 is 1e+30"),
       ("x.csv", [], "it has no rows"),
       ("x.jsonl", Array("{\"features\":[1,]}".utf8), "x.jsonl:1:16: a number as feature 2"),
+      (
+        "x.jsonl",
+        Array("{\"data\":{\"features\":{\"keys\":[5],\"values\":[1],\"shape\":[5]}}}".utf8),
+        "x.jsonl:1: the key 5 stands twice or is no position"
+      ),
+      (
+        "x.jsonl",
+        Array("{\"data\":{\"features\":{\"keys\":[1,1],\"values\":[1,2],\"shape\":[5]}}}".utf8),
+        "the key 1 stands twice"
+      ),
+      (
+        "x.jsonl", Array("{\"data\":{\"features\":{\"keys\":[1],\"values\":[1]}}}".utf8),
+        "the shape is []"
+      ),
+      (
+        "x.jsonl",
+        Array(
+          "{\"data\":{\"features\":{\"keys\":[1],\"values\":[1],\"shape\":[99999999999]}}}".utf8),
+        "the shape is [99999999999]"
+      ),
+      ("x.jsonl", Array("{\"values\":[1]}".utf8), "x.jsonl:1:2: the member \"features\""),
+      (
+        "x.jsonl", Array("{\"data\":{\"features\":{\"size\":[1]}}}".utf8),
+        "x.jsonl:1:22: the member"
+      ),
       ("x.pbr", Array(Self.record.dropLast(3)), "x.pbr: record 1: the file ends"),
       ("x.txt", [49], "its extension tells no format"),
     ]

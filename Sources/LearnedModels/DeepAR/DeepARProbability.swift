@@ -102,7 +102,7 @@ func studentQuantile(_ probability: Double, degrees n: Double) -> Double {
 }
 
 /// The distribution function of the standard normal law; relative error below 1e-13 in the tails.
-func normalCumulative(_ x: Double) -> Double {
+package func normalCumulative(_ x: Double) -> Double {
   guard x == x else { return .nan }
   let size = x.magnitude
   guard size < 38 else { return x > 0 ? 1 : 0 }

@@ -2,7 +2,7 @@
 public enum RowFormat: String, Sendable, CaseIterable {
   /// Numbers with commas between them, a row a line; a header line is skipped.
   case csv
-  /// `{"features":[…]}` a line, or `{"data":{"features":{"values":[…]}}}`.
+  /// `{"features":[…]}` a line, or `{"data":{"features":{"values":[…]}}}`, dense or sparse.
   case jsonLines = "jsonl"
   /// RecordIO with a protobuf record each.
   case recordIO = "pbr"
@@ -48,7 +48,7 @@ public final class FileRows: RowSource {
     self.paths = paths
     self.labelCount = labelCount
     self.note = note
-    reader = try Self.reader(first)
+    reader = try Self.reader(first, labelCount)
     var row: [Float] = []
     guard try reader.next(into: &row) else {
       throw DataError(place: first, message: "it has no rows", hint: "give a file with data")
@@ -56,7 +56,7 @@ public final class FileRows: RowSource {
     featureCount = row.count - labelCount
     let place = reader.place
     // The first row was only measured; reading begins with it.
-    reader = try Self.reader(first)
+    reader = try Self.reader(first, labelCount)
     guard featureCount > 0 else {
       throw DataError(
         place: place,
@@ -65,7 +65,7 @@ public final class FileRows: RowSource {
     }
     var total: Int? = 0
     for path in paths {
-      guard let known = total, let more = try Self.reader(path).rowCount else {
+      guard let known = total, let more = try Self.reader(path, labelCount).rowCount else {
         total = nil
         break
       }
@@ -74,18 +74,26 @@ public final class FileRows: RowSource {
     rowCount = total
   }
 
-  private static func reader(_ path: String) throws(DataError) -> any RowReading {
+  private static func reader(
+    _ path: String, _ labelCount: Int
+  ) throws(DataError) -> any RowReading {
     switch try RowFormat(path: path) {
-    case .csv: try CSVReader(path)
-    case .jsonLines: try JSONLinesReader(path)
-    case .recordIO: try RecordIOReader(path)
-    case .floats: try FloatsReader(path)
+    case .csv: return try CSVReader(path)
+    case .jsonLines:
+      guard labelCount == 0 else {
+        throw DataError(
+          place: path, message: "JSON lines have no labels",
+          hint: "give labelled rows as .csv, .pbr or .f32")
+      }
+      return try JSONLinesReader(path)
+    case .recordIO: return try RecordIOReader(path, labelCount: labelCount)
+    case .floats: return try FloatsReader(path)
     }
   }
 
   public func rewind() throws(DataError) {
     fileIndex = 0
-    reader = try Self.reader(paths[0])
+    reader = try Self.reader(paths[0], labelCount)
   }
 
   public func read(into block: inout RowBlock, limit: Int) throws(DataError) {
@@ -107,7 +115,7 @@ public final class FileRows: RowSource {
           fileIndex -= 1
           return
         }
-        reader = try Self.reader(paths[fileIndex])
+        reader = try Self.reader(paths[fileIndex], labelCount)
         continue
       }
       guard row.count == featureCount + labelCount else {
@@ -192,54 +200,6 @@ final class CSVReader: RowReading {
     let fields = bytes.split(separator: 44, omittingEmptySubsequences: false)
     return fields.allSatisfy { Double(String(decoding: $0, as: UTF8.self)) == nil }
       && fields.contains { $0.contains { $0 | 32 >= 97 && $0 | 32 <= 122 } }
-  }
-}
-
-/// A JSON object a line.
-final class JSONLinesReader: RowReading {
-  private let file: FileBytes
-  private var line = 0
-
-  init(_ path: String) throws(DataError) { file = try FileBytes(path) }
-
-  var place: String { "\(file.path):\(line)" }
-
-  func next(into row: inout [Float]) throws(DataError) -> Bool {
-    while let bytes = try file.line() {
-      line += 1
-      if bytes.allSatisfy({ $0 == 32 || $0 == 9 }) { continue }
-      var cursor = TextCursor(bytes)
-      try features(&cursor, into: &row)
-      cursor.skipBlanks()
-      guard cursor.isAtEnd else { throw failure(cursor, "the end of the line") }
-      return true
-    }
-    return false
-  }
-
-  /// An object whose one member leads to the list of values.
-  private func features(_ cursor: inout TextCursor, into row: inout [Float]) throws(DataError) {
-    guard cursor.take(123) else { throw failure(cursor, "{\"features\":[…]}") }
-    guard let name = cursor.string(), ["features", "data", "values"].contains(name), cursor.take(58)
-    else { throw failure(cursor, "the member \"features\"") }
-    if cursor.take(91) {
-      repeat {
-        guard let value = cursor.number() else {
-          throw failure(cursor, "a number as feature \(row.count + 1)")
-        }
-        row.append(try usable(value, column: row.count + 1))
-      } while cursor.take(44)
-      guard cursor.take(93) else { throw failure(cursor, "',' or ']'") }
-    } else {
-      try features(&cursor, into: &row)
-    }
-    guard cursor.take(125) else { throw failure(cursor, "'}'") }
-  }
-
-  private func failure(_ cursor: TextCursor, _ expected: String) -> DataError {
-    DataError(
-      place: "\(place):\(cursor.column)", message: "\(expected) is expected, not \(cursor.excerpt)",
-      hint: "a line is {\"features\":[1.5,2]}")
   }
 }
 

@@ -1,11 +1,17 @@
-/// Records of MXNet's RecordIO, each a protobuf `Record` whose feature `values` is a dense tensor.
+/// Records of MXNet's RecordIO, each a protobuf `Record` whose feature `values` is a tensor, dense or
+/// sparse.
 final class RecordIOReader: RowReading {
   private static let magic: UInt32 = 0xCED7_230A
 
   private let file: FileBytes
+  private let labelCount: Int
   private var record = 0
 
-  init(_ path: String) throws(DataError) { file = try FileBytes(path) }
+  /// Opens a file; labels are left out unless `labelCount` is 1.
+  init(_ path: String, labelCount: Int) throws(DataError) {
+    file = try FileBytes(path)
+    self.labelCount = labelCount
+  }
 
   var place: String { "\(file.path): record \(record)" }
 
@@ -32,7 +38,7 @@ final class RecordIOReader: RowReading {
   private func failure(_ message: String) -> DataError {
     DataError(
       place: place, message: message,
-      hint: "a .pbr file holds recordIO frames of protobuf records with dense features")
+      hint: "a .pbr file holds recordIO frames of protobuf records with the feature 'values'")
   }
 
   private static func word(_ bytes: [UInt8], _ offset: Int) -> UInt32 {
@@ -54,28 +60,39 @@ final class RecordIOReader: RowReading {
       if field.number == 1 { values = numbers } else { labels = numbers }
     }
     guard let values else { throw failure("it has no feature named 'values'") }
+    guard labelCount == 1 else { return values }
+    guard labels.count == 1 else { throw failure("it has \(labels.count) labels, not one") }
     return labels + values
   }
 
   private func tensor(_ value: ArraySlice<UInt8>) throws(DataError) -> [Double] {
     guard let tensor = try fields(value).first else { throw failure("a value has no tensor") }
-    var numbers: [Double] = []
+    var found = FeatureTensor()
     for field in try fields(tensor.bytes) {
-      if field.number == 2, !field.bytes.isEmpty {
-        throw failure("the tensor is sparse; give dense ones")
-      }
-      guard field.number == 1 else { continue }
-      switch tensor.number {
-      case 2: numbers += try words(field.bytes, 4).map { Double(Float(bitPattern: UInt32($0))) }
-      case 3: numbers += try words(field.bytes, 8).map { Double(bitPattern: $0) }
-      case 7:
-        var cursor = field.bytes
-        while !cursor.isEmpty {
-          numbers.append(Double(Int32(truncatingIfNeeded: try varint(&cursor))))
-        }
-      default: throw failure("a tensor of type \(tensor.number) is not read")
+      switch (field.number, tensor.number) {
+      case (1, 2):
+        found.values += try words(field.bytes, 4).map { Double(Float(bitPattern: UInt32($0))) }
+      case (1, 3): found.values += try words(field.bytes, 8).map { Double(bitPattern: $0) }
+      case (1, 7):
+        found.values += try integers(field.bytes).map { Double(Int32(truncatingIfNeeded: $0)) }
+      case (1, _): throw failure("a tensor of type \(tensor.number) is not read")
+      case (2, _): found.keys += try integers(field.bytes).map { Double($0) }
+      case (3, _): found.shape += try integers(field.bytes).map { Double($0) }
+      default: continue
       }
     }
+    do {
+      return try found.dense()
+    } catch {
+      throw DataError(place: place, message: error.message, hint: error.hint)
+    }
+  }
+
+  /// Packed integers, or one.
+  private func integers(_ bytes: ArraySlice<UInt8>) throws(DataError) -> [UInt64] {
+    var cursor = bytes
+    var numbers: [UInt64] = []
+    while !cursor.isEmpty { numbers.append(try varint(&cursor)) }
     return numbers
   }
 
