@@ -8,14 +8,18 @@ public struct TimeSeries: Sendable, Equatable {
   public var categories: [Int]
   /// Known features, each at least as long as `target`; longer by the prediction length to forecast.
   public var dynamicFeatures: [[Float]]
+  /// Where it was read, such as `sales.jsonl:7`, for errors.
+  public var place: String?
 
-  /// A series; categories and features may be left out.
+  /// A series; categories, features and its place may be left out.
   public init(
-    start: Int64, target: [Float], categories: [Int] = [], dynamicFeatures: [[Float]] = []
+    start: Int64, target: [Float], categories: [Int] = [], dynamicFeatures: [[Float]] = [],
+    place: String? = nil
   ) {
     self.start = start
     self.target = target
     self.categories = categories
     self.dynamicFeatures = dynamicFeatures
+    self.place = place
   }
 }

@@ -64,16 +64,20 @@ public struct TrainingProgress {
   public var report: (TrainingStage) -> Void
   /// Told of every metric when it is known; false ends the training early with what it has.
   public var measured: (Metric) -> Bool
+  /// Told of what the user should know and what ends nothing, such as series that are left out.
+  public var noted: (String) -> Void
 
   /// By default nobody listens and nothing is cancelled.
   public init(
     isCancelled: @escaping () -> Bool = { false },
     report: @escaping (TrainingStage) -> Void = { _ in },
-    measured: @escaping (Metric) -> Bool = { _ in true }
+    measured: @escaping (Metric) -> Bool = { _ in true },
+    noted: @escaping (String) -> Void = { _ in }
   ) {
     self.isCancelled = isCancelled
     self.report = report
     self.measured = measured
+    self.noted = noted
   }
 
   /// Throws when the training was cancelled.

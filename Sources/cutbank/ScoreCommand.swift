@@ -8,21 +8,41 @@ import RandomCutForest
 struct ScoreCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "score",
-    abstract: "Score rows with a trained model.",
+    abstract: "Score rows with a trained model, or forecast series with a deepar model.",
     discussion: """
-      Writes one JSON line per row, or a CSV line with --accept csv. A bad row ends the output with its \
-      file and line on standard error and exit code 1.
+      Writes one JSON line per row or series, or a CSV line per row with --accept csv. A bad line ends the \
+      output with its file and line on standard error and exit code 1.
       """)
 
   @Option(help: "The directory that train wrote.") var model: String
-  @Option(help: "The rows: .csv, .jsonl, .pbr, or .f32 with a .json beside it.")
+  @Option(
+    help: "The rows: .csv, .jsonl, .pbr, or .f32 with a .json beside it; series: .jsonl.")
   var input: String
   @Option(help: "json or csv.") var accept = "json"
+  @Option(help: "How many futures of a series are drawn; deepar alone.") var numSamples = 100
+  @Option(help: "The quantiles of a forecast, with commas between them; deepar alone.")
+  var quantiles = "0.1,0.2,0.3,0.4,0.5,0.6,0.7,0.8,0.9"
+  @Option(help: "The seed of the futures; deepar alone.") var seed: UInt64 = 0
 
   func validate() throws {
     guard accept == "json" || accept == "csv" else {
       throw ValidationError("--accept must be json or csv")
     }
+    guard (1...100_000).contains(numSamples) else {
+      throw ValidationError("--num-samples must be an integer from 1 to 100000")
+    }
+    guard probabilities != nil else {
+      throw ValidationError(
+        "--quantiles must be numbers between 0 and 1 with commas between them, such as 0.1,0.5,0.9")
+    }
+  }
+
+  /// The quantiles as texts and numbers; nil when one is not between 0 and 1.
+  private var probabilities: [(text: String, value: Double)]? {
+    let parts = quantiles.split(separator: ",", omittingEmptySubsequences: false)
+    let values = parts.compactMap { Double($0) }.filter { $0 > 0 && $0 < 1 }
+    guard values.count == parts.count else { return nil }
+    return values.map { ("\($0)", $0) }
   }
 
   func run() throws {
@@ -45,6 +65,13 @@ struct ScoreCommand: ParsableCommand {
   }
 
   private func score(_ learned: LearnedModel) throws {
+    if case .deepAR(let model) = learned {
+      guard accept == "json" else {
+        throw Failure(
+          message: "forecasts have no form as CSV", hint: "leave --accept csv out")
+      }
+      return try forecast(model)
+    }
     let rows = try FileRows([input], note: Output.note)
     guard rows.featureCount == learned.featureCount else {
       throw Failure(
@@ -73,6 +100,31 @@ struct ScoreCommand: ParsableCommand {
     }
     if let failure { throw failure }
   }
+
+  private func forecast(_ model: DeepARModel) throws {
+    let reader = try SeriesReader([input])
+    let probabilities = self.probabilities ?? []
+    var scorer = DeepARScorer(model)
+    var index: UInt64 = 0
+    while let series = try reader.next() {
+      do {
+        let futures = try scorer.forecast(series, samples: numSamples, seed: seed &+ index)
+        index += 1
+        let quantiles = zip(probabilities, futures.quantiles(probabilities.map(\.value))).map {
+          "\"\($0.text)\":[" + Self.list($1) + "]"
+        }
+        try Output.write(
+          "{\"mean\":[\(Self.list(futures.mean))],\"quantiles\":{"
+            + quantiles.joined(separator: ",") + "}}\n")
+      } catch let error as DeepARError {
+        throw DataError(place: series.place, message: error.description)
+      }
+    }
+  }
+
+  private static func list(_ values: [Double]) -> String {
+    values.map { "\($0)" }.joined(separator: ",")
+  }
 }
 
 /// Writes what a model says of a row.
@@ -88,10 +140,7 @@ private struct Responder: ~Copyable {
     switch model {
     case .kMeans, .pca: break
     case .randomCutForest(let frozen): forest = try frozen.makeForest()
-    case .deepAR:
-      throw Failure(
-        message: "a deepar model forecasts series; this program scores rows only",
-        hint: "use a kmeans, pca or randomcutforest model")
+    case .deepAR: preconditionFailure("a deepar model forecasts series")
     }
   }
 

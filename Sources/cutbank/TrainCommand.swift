@@ -12,14 +12,15 @@ struct TrainCommand: ParsableCommand {
     abstract: "Train a model.",
     discussion: """
       The extension of a data file tells its format: .csv, .jsonl, .pbr (recordIO-protobuf), or .f32 with \
-      a .json beside it. Writes model.bin and manifest.json; metrics go to standard output, one JSON line \
+      a .json beside it; deepar reads series, {"start":"2026-01-31 00:00:00","target":[4,null]} a line of \
+      .jsonl, with "cat" and "dynamic_feat" if wanted. Writes model.bin and manifest.json; metrics go to standard output, one JSON line \
       each. Exit code 78 for bad hyperparameters or data, 75 over the time or memory limit.
 
       With --tune many models are trained and the best one is kept: --ranges k=2:50,init_method=random|\
       kmeans++ says what is tried, name=min:max:log spreads values by their logarithm.
       """)
 
-  @Option(help: "kmeans, randomcutforest or pca.") var algorithm: String
+  @Option(help: "kmeans, randomcutforest, pca or deepar.") var algorithm: String
   @Option(help: "The data: files with commas between them.") var data: String
   @Option(help: "Hyperparameters with SageMaker's names: k=10,epochs=2.")
   var hyperparameters = ""
@@ -59,10 +60,14 @@ struct TrainCommand: ParsableCommand {
         request, on: data,
         progress: TrainingProgress(
           isCancelled: limits.isExceeded,
-          report: { stage in display.withLock { $0.show(stage) } }))
+          report: { stage in display.withLock { $0.show(stage) } },
+          noted: { note in
+            display.withLock { $0.finish() }
+            Output.note(note)
+          }))
       display.withLock { $0.finish() }
       for metric in result.metrics { try Output.write(metric.line()) }
-      try write(result, request)
+      try write(result, request, data)
     } catch {
       display.withLock { $0.finish() }
       throw failure(of: error, limits)
@@ -98,7 +103,8 @@ struct TrainCommand: ParsableCommand {
         report: { trial, stage in report.show(stage, of: trial) },
         finished: report.tell))
     try report.finish(result)
-    try write(result.training, result.request, ["tuning": TuningReport.manifest(result, strategy)])
+    try write(
+      result.training, result.request, data, ["tuning": TuningReport.manifest(result, strategy)])
     guard result.isCutShort else { return }
     throw Failure(
       message: "\(limits.reason) in trial \(result.trials.count + 1); the best model of the trials "
@@ -134,6 +140,13 @@ struct TrainCommand: ParsableCommand {
   private func makeData(_ request: TrainingRequest) throws -> TrainingData {
     let isForest = request.algorithm == .randomCutForest
     let paths = data.split(separator: ",").map(String.init)
+    if request.algorithm == .deepAR {
+      return .series(
+        train: try SeriesReader(paths).all(),
+        test: try test.map { test throws(DataError) in
+          try SeriesReader(test.split(separator: ",").map(String.init)).all()
+        } ?? [])
+    }
     return .rows(
       train: try FileRows(paths, labelCount: isForest ? 0 : labelSize ?? 0, note: Output.note),
       test: try test.map {
@@ -143,9 +156,29 @@ struct TrainCommand: ParsableCommand {
       })
   }
 
+  /// Files and rows; of series also the times of the first and the last value.
+  private func window(
+    _ result: TrainingResult, _ request: TrainingRequest, _ material: TrainingData
+  ) -> [String: Any] {
+    var window: [String: Any] = [
+      "files": data.split(separator: ",").map(String.init), "rows": result.rowCount,
+    ]
+    guard case .series(let train, _) = material,
+      case .deepAR(let model) = result.model, let first = train.map(\.start).min()
+    else { return window }
+    let frequency = model.configuration.frequency
+    let last = train.map { series in
+      frequency.start(of: frequency.period(of: series.start) + max(0, series.target.count - 1))
+    }.max()
+    window["from"] = ModelText.time(first)
+    window["to"] = ModelText.time(last ?? first)
+    return window
+  }
+
   /// The manifest comes last and by a rename: a directory with one holds a whole model.
   private func write(
-    _ result: TrainingResult, _ request: TrainingRequest, _ more: [String: Any] = [:]
+    _ result: TrainingResult, _ request: TrainingRequest, _ material: TrainingData,
+    _ more: [String: Any] = [:]
   ) throws {
     let folder = URL(fileURLWithPath: output, isDirectory: true)
     let model = Data(result.model.encode())
@@ -159,9 +192,7 @@ struct TrainCommand: ParsableCommand {
       "sha256": SHA256.hash(data: model).map { byte in
         String(byte >> 4, radix: 16) + String(byte & 15, radix: 16)
       }.joined(),
-      "data_window": [
-        "files": data.split(separator: ",").map(String.init), "rows": result.rowCount,
-      ] as [String: Any],
+      "data_window": window(result, request, material),
     ]
     manifest.merge(more) { _, added in added }
     do {

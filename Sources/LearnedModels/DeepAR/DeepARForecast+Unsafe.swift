@@ -41,6 +41,8 @@ public struct DeepARForecast: Hashable, Sendable {
 extension DeepARScorer {
   /// Draws possible futures of a series; of a model without a law, the one that it predicts.
   ///
+  /// Categories and dynamic features of a series are ignored where the training had ignored them.
+  ///
   /// - Parameters:
   ///   - series: the history, with dynamic features for the periods to be predicted too.
   ///   - samples: how many paths, at least 1.
@@ -53,6 +55,9 @@ extension DeepARScorer {
     let horizon = model.configuration.predictionLength
     let length =
       model.configuration.dynamicFeatureCount > 0 ? series.target.count + horizon : 0
+    var series = series
+    if model.configuration.cardinalities.isEmpty { series.categories = [] }
+    if model.configuration.dynamicFeatureCount == 0 { series.dynamicFeatures = [] }
     try model.check(series, length: length)
     let filled = series.filled(model.configuration.frequency)
     let state = state(filled: filled)

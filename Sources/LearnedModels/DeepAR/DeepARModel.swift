@@ -109,23 +109,24 @@ extension TimeSeries {
 }
 
 extension DeepARLikelihood {
-  /// Throws when a value cannot come from this law.
+  /// Throws when a value, which stands at `index` from 0, cannot come from this law.
   func check(_ value: Float, index: Int) throws(DeepARError) {
     guard value == value else { return }
     guard value.isFinite else {
-      throw DeepARError("value \(index) of 'target' is not finite; write null for a missing one")
+      throw DeepARError(
+        "value \(index + 1) of 'target' is not finite; write null for a missing one")
     }
     switch self {
     case .negativeBinomial:
       guard value >= 0, value == Float(flooring(Double(value))) else {
         throw DeepARError(
-          "value \(index) of 'target' is \(value), but the likelihood negative-binomial is for "
+          "value \(index + 1) of 'target' is \(value), but the likelihood negative-binomial is for "
             + "counts: whole numbers from 0; use student-T or gaussian")
       }
     case .beta:
       guard value >= 0, value <= 1 else {
         throw DeepARError(
-          "value \(index) of 'target' is \(value), but the likelihood beta is for values from 0 to "
+          "value \(index + 1) of 'target' is \(value), but the likelihood beta is for values from 0 to "
             + "1; use student-T or gaussian")
       }
     case .studentT, .gaussian, .deterministicL1: break

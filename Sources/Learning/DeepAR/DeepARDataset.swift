@@ -25,7 +25,17 @@ package struct DeepARDataset {
   private var order: [Int]
   private var next = 0
 
-  package init(_ series: [TimeSeries], _ parameters: DeepARHyperparameters) throws(TrainingError) {
+  /// Checks the series and fills their gaps.
+  ///
+  /// - Parameters:
+  ///   - series: The series, of which those that are too short are left out.
+  ///   - parameters: What shall be trained.
+  ///   - note: Told of series that are left out.
+  /// - Throws: The first thing that is wrong with the series.
+  package init(
+    _ series: [TimeSeries], _ parameters: DeepARHyperparameters,
+    note: (String) -> Void = { _ in }
+  ) throws(TrainingError) {
     var shape = try Self.shape(series, parameters)
     let frequency = parameters.frequency
     var items: [Item] = []
@@ -39,7 +49,8 @@ package struct DeepARDataset {
           cardinalities: shape.cardinalities, dynamicFeatureCount: shape.dynamicFeatureCount,
           dynamicLength: one.target.count, likelihood: shape.likelihood)
       } catch {
-        throw .data(DataError(place: "series \(index + 1)", message: error.description))
+        throw .data(
+          DataError(place: one.place ?? "series \(index + 1)", message: error.description))
       }
       let filled = one.filled(frequency)
       let missing = one.target.contains { $0.isNaN }
@@ -52,12 +63,12 @@ package struct DeepARDataset {
           firstPeriod: frequency.period(of: filled.start)))
     }
     guard observations >= 300, !items.isEmpty else {
-      throw .data(
-        DataError(
-          message: items.isEmpty
-            ? "no series is longer than the prediction length, \(shape.predictionLength)"
-            : "there are \(observations) observations; DeepAR needs at least 300",
-          hint: "give more or longer series, or a shorter prediction_length"))
+      throw .data(Self.tooLittle(observations, isLongEnough: !items.isEmpty, shape))
+    }
+    if items.count < series.count {
+      note(
+        "\(series.count - items.count) of \(series.count) series are left out: they are not longer "
+          + "than the prediction length, \(shape.predictionLength)")
     }
     shape.maximumAge = items.map(\.series.target.count).max() ?? 1
     (shape.logScaleMean, shape.logScaleDeviation) = Self.scales(items, shape.contextLength)
@@ -72,6 +83,18 @@ package struct DeepARDataset {
     configuration = shape
     order = Array(items.indices)
     next = order.count
+  }
+
+  private static func tooLittle(
+    _ observations: Int, isLongEnough: Bool, _ shape: DeepARConfiguration
+  ) -> DataError {
+    DataError(
+      message: observations == 0
+        ? "all values of all series are missing"
+        : isLongEnough
+          ? "there are \(observations) observations; DeepAR needs at least 300"
+          : "no series is longer than the prediction length, \(shape.predictionLength)",
+      hint: "give more or longer series, or a shorter prediction_length")
   }
 
   private static func shape(

@@ -1,7 +1,7 @@
 public import LearnedModels
 
 /// How well a network forecasts the withheld ends of test series.
-public struct DeepAREvaluation: Sendable, Equatable {
+public struct DeepAREvaluation: Sendable {
   /// The root of the mean squared error of the mean forecast.
   public private(set) var rootMeanSquare = 0.0
   /// The mean over the quantiles of the weighted quantile loss.
@@ -10,6 +10,8 @@ public struct DeepAREvaluation: Sendable, Equatable {
   public private(set) var normalizedDeviation = 0.0
   /// The share of the values between the quantiles 0.1 and 0.9.
   public private(set) var coverage = 0.0
+  /// The weighted quantile loss of each quantile.
+  public private(set) var weightedQuantileLosses: [(quantile: Double, loss: Double)] = []
   /// How many series were forecast.
   public private(set) var seriesCount = 0
 
@@ -17,7 +19,8 @@ public struct DeepAREvaluation: Sendable, Equatable {
   ///
   /// Series that are not longer than the prediction length are left out.
   ///
-  /// - Throws: The first series that does not fit the model, or that it was cancelled.
+  /// - Throws: The first series that does not fit the model, that none can be withheld from, or that
+  ///   it was cancelled.
   public init(
     _ model: DeepARModel, on test: [TimeSeries], samples: Int = 100,
     quantiles: [Double] = (1...9).map { Double($0) / 10 }, seed: UInt64,
@@ -25,29 +28,77 @@ public struct DeepAREvaluation: Sendable, Equatable {
   ) throws(TrainingError) {
     let horizon = model.configuration.predictionLength
     var scorer = DeepARScorer(model)
-    var losses = [Double](repeating: 0, count: quantiles.count)
-    var (squares, sizes, deviations, covered, values) = (0.0, 0.0, 0.0, 0.0, 0.0)
+    var sums = Sums(quantiles: quantiles)
     for (index, series) in test.enumerated() where series.target.count > horizon {
       try progress.check()
+      progress.report(
+        TrainingStage(
+          "test series \(index + 1) of \(test.count)",
+          fraction: Double(index) / Double(test.count)))
       var history = series
       history.target.removeLast(horizon)
-      if model.configuration.cardinalities.isEmpty { history.categories = [] }
-      if model.configuration.dynamicFeatureCount == 0 { history.dynamicFeatures = [] }
-      let forecast: DeepARForecast
       do throws(DeepARError) {
-        forecast = try scorer.forecast(history, samples: samples, seed: seed &+ UInt64(index))
+        sums.add(
+          try scorer.forecast(history, samples: samples, seed: seed &+ UInt64(index)),
+          against: series.target.suffix(horizon).map { Double($0) })
       } catch {
-        throw .data(DataError(place: "test series \(index + 1)", message: error.description))
+        throw .data(
+          DataError(
+            place: series.place ?? "test series \(index + 1)", message: error.description))
       }
       seriesCount += 1
+    }
+    guard sums.values > 0 else {
+      throw .data(
+        DataError(
+          message: "no test series has values beyond the prediction length, \(horizon)",
+          hint: "give whole series: of each the last \(horizon) values are withheld"))
+    }
+    rootMeanSquare = (sums.squares / sums.values).squareRoot()
+    coverage = sums.covered / sums.values
+    guard sums.sizes > 0 else { return }
+    normalizedDeviation = sums.deviations / sums.sizes
+    weightedQuantileLosses = zip(quantiles, sums.losses).map { ($0, $1 / sums.sizes) }
+    var sum = 0.0
+    for (_, loss) in weightedQuantileLosses { sum += loss }
+    meanWeightedQuantileLoss = sum / Double(quantiles.count)
+  }
+
+  /// The figures under SageMaker's names.
+  func metrics(step: Int) -> [Metric] {
+    [Metric("test:mean_wQuantileLoss", meanWeightedQuantileLoss, step: step)]
+      + weightedQuantileLosses.map {
+        Metric("test:wQuantileLoss[\($0.quantile)]", $0.loss, step: step)
+      } + [
+        Metric("test:RMSE", rootMeanSquare, step: step),
+        Metric("test:ND", normalizedDeviation, step: step),
+        Metric("test:coverage", coverage, step: step),
+      ]
+  }
+
+  /// What all forecasts together are measured by.
+  private struct Sums {
+    let quantiles: [Double]
+    /// By quantile.
+    var losses: [Double]
+    var squares = 0.0
+    var sizes = 0.0
+    var deviations = 0.0
+    var covered = 0.0
+    var values = 0.0
+
+    init(quantiles: [Double]) {
+      self.quantiles = quantiles
+      losses = Array(repeating: 0, count: quantiles.count)
+    }
+
+    mutating func add(_ forecast: DeepARForecast, against actual: [Double]) {
       let mean = forecast.mean
       let found = forecast.quantiles(quantiles + [0.1, 0.5, 0.9])
       let (low, median, high) = (
         found[quantiles.count], found[quantiles.count + 1], found[quantiles.count + 2]
       )
-      for period in 0..<horizon {
-        let value = Double(series.target[series.target.count - horizon + period])
-        guard value == value else { continue }
+      for (period, value) in actual.enumerated() where value == value {
         values += 1
         sizes += value.magnitude
         squares += (mean[period] - value) * (mean[period] - value)
@@ -59,23 +110,5 @@ public struct DeepAREvaluation: Sendable, Equatable {
         }
       }
     }
-    guard values > 0 else { return }
-    rootMeanSquare = (squares / values).squareRoot()
-    coverage = covered / values
-    guard sizes > 0 else { return }
-    normalizedDeviation = deviations / sizes
-    var sum = 0.0
-    for loss in losses { sum += loss / sizes }
-    meanWeightedQuantileLoss = sum / Double(quantiles.count)
-  }
-
-  /// The figures under SageMaker's names.
-  func metrics(step: Int) -> [Metric] {
-    [
-      Metric("test:mean_wQuantileLoss", meanWeightedQuantileLoss, step: step),
-      Metric("test:RMSE", rootMeanSquare, step: step),
-      Metric("test:ND", normalizedDeviation, step: step),
-      Metric("test:coverage", coverage, step: step),
-    ]
   }
 }

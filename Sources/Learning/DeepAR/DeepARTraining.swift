@@ -11,7 +11,7 @@ func trainDeepAR(
   } catch {
     throw .hyperparameter(error)
   }
-  let data = try DeepARDataset(train, parameters)
+  let data = try DeepARDataset(train, parameters, note: progress.noted)
   var trainer = DeepARTrainer(data, parameters, seed: request.seed)
   try trainer.run(progress)
   let model: DeepARModel
