@@ -31,7 +31,7 @@ struct BrokerCommand: AsyncParsableCommand {
     }
     try Output.write(
       "broker: keeps 5 MB per partition in memory, loses all at the end, knows no transactions\n")
-    _ = await Signals.termination()
+    await Signals.termination()
     broker.close()
     try Output.write("broker: stopped\n")
   }

@@ -122,7 +122,7 @@ struct DeadLetterReplayCommand: ParsableCommand {
     discussion: """
       Each record is produced with its key and bytes to the topic it came from, or to --topic, with the \
       header cutbank-replay-of naming it. What was replayed is noted in the folder and left out the next \
-      time, unless --again is given.
+      time, unless --again is given. A crash in between repeats at most 500 records, with the same header.
       """)
 
   @OptionGroup var selection: DeadLetterOptions
@@ -161,25 +161,38 @@ struct DeadLetterReplayCommand: ParsableCommand {
       ProducerConfiguration(brokers: kafka.brokers, properties: kafka.producerProperties),
       logger: RunCommand.logger(level: "warning"))
     var topics: [String: ProducerTopic] = [:]
-    for letter in letters {
-      guard let bytes = letter.bytes else {
-        throw Failure(message: "dead letter \(letter.dataId): rawData is not base64")
+    var start = 0
+    // Noted in small steps, so that an end in between repeats few.
+    while start < letters.count {
+      let batch = letters[start..<min(start + Self.notedAtOnce, letters.count)]
+      for letter in batch { try send(letter, producer, &topics) }
+      try producer.flush(timeout: .seconds(60))
+      guard producer.failed == 0 else {
+        throw Failure(
+          message: "\(producer.failed) of \(batch.count) records were not delivered after \(start) "
+            + "that were",
+          hint: "check the topic and the broker; only those before are noted as replayed",
+          code: Outcome.temporary)
       }
-      let name = target(letter)
-      let opened = try topics[name] ?? producer.topic(name)
-      topics[name] = opened
-      let header = RecordHeader(name: "cutbank-replay-of", value: Array(letter.dataId.utf8))
-      try producer.produce(
-        to: opened, key: letter.keyBytes, value: bytes, headers: [header], timeout: .seconds(30))
+      try ledger.add(batch.map(\.dataId))
+      start = batch.endIndex
     }
-    try producer.flush(timeout: .seconds(60))
-    guard producer.failed == 0 else {
-      throw Failure(
-        message: "\(producer.failed) of \(letters.count) records were not delivered",
-        hint: "check the topic and the broker; nothing was noted as replayed",
-        code: Outcome.temporary)
+  }
+
+  private static let notedAtOnce = 500
+
+  private func send(
+    _ letter: DeadLetter, _ producer: Producer, _ topics: inout [String: ProducerTopic]
+  ) throws {
+    guard let bytes = letter.bytes else {
+      throw Failure(message: "dead letter \(letter.dataId): rawData is not base64")
     }
-    try ledger.add(letters.map(\.dataId))
+    let name = target(letter)
+    let opened = try topics[name] ?? producer.topic(name)
+    topics[name] = opened
+    let header = RecordHeader(name: "cutbank-replay-of", value: Array(letter.dataId.utf8))
+    try producer.produce(
+      to: opened, key: letter.keyBytes, value: bytes, headers: [header], timeout: .seconds(30))
   }
 }
 

@@ -100,7 +100,7 @@ struct DemoStage {
     try Output.write(
       "serving: the pipeline goes on; produce to topic \(material.topic) on \(broker.bootstrap), "
         + "end with Ctrl-C\n")
-    _ = await Signals.termination()
+    await Signals.termination()
     daemon.stop()
     _ = try await outcome
   }

@@ -6,6 +6,10 @@ import Glibc
   static func main() async {
     // A reader that went away is an error of the write, not the end of the process.
     signal(SIGPIPE, SIG_IGN)
+    // Until the daemon listens to it: it reads its files after this anyway.
+    if CommandLine.arguments.dropFirst().first == RunCommand.configuration.commandName {
+      signal(SIGHUP, SIG_IGN)
+    }
     do {
       var command = try Cutbank.parseAsRoot()
       if var waiting = command as? any AsyncParsableCommand {

@@ -1,7 +1,9 @@
 import ArgumentParser
 import Engine
 import Foundation
+import Glibc
 import Logging
+import Transport
 
 /// `cutbank run`: the daemon.
 struct RunCommand: AsyncParsableCommand {
@@ -20,23 +22,24 @@ struct RunCommand: AsyncParsableCommand {
   @OptionGroup var options: PipelineOptions
 
   func run() async throws {
+    // Before anything is read: a signal that comes meanwhile is obeyed afterwards.
+    let hangups = Signals([SIGHUP], keeping: .newest)
     let first = try load()
     let logger = Self.logger(level: first.settings.logLevel)
     let supervisor = Supervisor(
       manager: ServiceManager(environment: ProcessInfo.processInfo.environment), logger: logger,
       load: { try load() })
+    let terminations = Signals([SIGTERM, SIGINT], keeping: .all)
     let signals = Task {
-      let number = await Signals.termination()
-      guard !Task.isCancelled else { return }
+      guard let number = await terminations.next() else { return }
       logger.notice("signal \(number): delivering what was taken; a second signal ends at once")
       supervisor.stop()
-      _ = await Signals.termination()
-      guard !Task.isCancelled else { return }
+      guard let again = await terminations.next() else { return }
       // Nothing is lost: the next start recovers from the last commit.
-      _exit(128 + number)
+      _exit(128 + again)
     }
     let reloads = Task {
-      await Signals.hangups { supervisor.reload() }
+      await Self.reload(supervisor, at: hangups, time: SystemTime())
     }
     let (daemon, isFine) = try await supervisor.run(first)
     signals.cancel()
@@ -48,6 +51,20 @@ struct RunCommand: AsyncParsableCommand {
       throw Failure(message: problems.joined(separator: "\n"))
     }
     logger.notice("stopped")
+  }
+
+  /// Reloads at each signal, at most once a second; those that come meanwhile are one.
+  private static func reload(
+    _ supervisor: Supervisor, at hangups: Signals, time: any TimeSource
+  ) async {
+    while await hangups.next() != nil {
+      supervisor.reload()
+      do {
+        try await time.sleep(milliseconds: 1_000)
+      } catch {
+        return
+      }
+    }
   }
 
   private func load() throws -> Supervisor.Loaded {

@@ -1,40 +1,44 @@
 import Dispatch
 import Glibc
 
-/// The signals that a daemon obeys.
-enum Signals {
-  /// Waits for SIGTERM or SIGINT and returns its number.
-  static func termination() async -> Int32 {
-    var first = SIGTERM
-    await serve([SIGTERM, SIGINT], keeping: .unbounded) { number in
-      first = number
-      return false
-    }
-    return first
+/// Signals that the process obeys instead of ending, from the creation of this value on.
+///
+/// One that comes while nobody waits for it is kept; the newest of several, where only one counts.
+final class Signals {
+  /// How many of those that came meanwhile are kept.
+  enum Kept {
+    case all
+    case newest
   }
 
-  /// Calls `body` for SIGHUP until it is cancelled; those that come meanwhile are one.
-  static func hangups(_ body: () -> Void) async {
-    await serve([SIGHUP], keeping: .bufferingNewest(1)) { _ in
-      body()
-      return true
-    }
-  }
+  private let stream: AsyncStream<Int32>
+  private let sources: [any DispatchSourceSignal]
 
-  /// Calls `body` for each signal until it returns false.
-  private static func serve(
-    _ numbers: [Int32], keeping policy: AsyncStream<Int32>.Continuation.BufferingPolicy,
-    _ body: (Int32) -> Bool
-  ) async {
+  /// Begins to listen.
+  init(_ numbers: [Int32], keeping kept: Kept) {
+    let policy: AsyncStream<Int32>.Continuation.BufferingPolicy =
+      kept == .all ? .unbounded : .bufferingNewest(1)
     let (stream, continuation) = AsyncStream.makeStream(of: Int32.self, bufferingPolicy: policy)
-    let sources = numbers.map { number in
+    self.stream = stream
+    sources = numbers.map { number in
       signal(number, SIG_IGN)
       let source = DispatchSource.makeSignalSource(signal: number)
       source.setEventHandler { continuation.yield(number) }
       source.resume()
       return source
     }
-    defer { for source in sources { source.cancel() } }
-    for await number in stream where !body(number) { return }
+  }
+
+  deinit { for source in sources { source.cancel() } }
+
+  /// The number of the next signal; nil when the waiting task is cancelled.
+  func next() async -> Int32? {
+    for await number in stream { return number }
+    return nil
+  }
+
+  /// Waits for SIGTERM or SIGINT.
+  static func termination() async {
+    _ = await Signals([SIGTERM, SIGINT], keeping: .all).next()
   }
 }

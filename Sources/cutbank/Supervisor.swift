@@ -88,13 +88,15 @@ final class Supervisor: Sendable {
     var loaded = first
     var before: Loaded?
     while true {
-      let daemon = Daemon(
-        plans: loaded.plans, configuration: loaded.settings, logger: logger,
-        seed: UInt64.random(in: 0...UInt64.max))
-      let isStopping = state.withLock { state in
-        state.current = (loaded, daemon)
+      let (daemon, isStopping) = state.withLock { state in
+        // What a reload has read since the last daemon ended, rather than what it read before.
+        if let next = state.next { loaded = next }
         state.next = nil
-        return state.isStopping
+        let daemon = Daemon(
+          plans: loaded.plans, configuration: loaded.settings, logger: logger,
+          seed: UInt64.random(in: 0...UInt64.max))
+        state.current = (loaded, daemon)
+        return (daemon, state.isStopping)
       }
       if isStopping { daemon.stop() }
       for plan in loaded.plans {
@@ -103,11 +105,9 @@ final class Supervisor: Sendable {
       do {
         let summary = loaded.summary
         let isFine = try await watched(daemon, summary)
-        guard let next = state.withLock({ $0.isStopping ? nil : $0.next }) else {
-          return (daemon, isFine)
-        }
+        let isReloading = state.withLock { !$0.isStopping && $0.next != nil }
+        guard isReloading else { return (daemon, isFine) }
         before = loaded
-        loaded = next
       } catch let error as ConfigurationRefused {
         guard let old = before else { throw error }
         logger.error("reload refused, the daemon goes on as before:\n\(error)")

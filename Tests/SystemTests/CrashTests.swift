@@ -62,14 +62,10 @@ extension SystemTests {
       try producer.flush(timeout: .seconds(30))
     }
 
-    /// The directory tells of no change that could be awaited portably, so it is looked at.
     private func waitForObjects(_ count: Int, in folder: TemporaryFolder, of daemon: Program)
       async throws
     {
-      while objects(in: folder).count < count {
-        try #require(daemon.isRunning, "\(daemon.text)")
-        try await Task.sleep(for: .milliseconds(5))
-      }
+      try #require(await daemon.waits { objects(in: folder).count >= count })
     }
 
     private func objects(in folder: TemporaryFolder) -> [String] {

@@ -1,7 +1,4 @@
 import Foundation
-import Kafka
-import Logging
-import RimSupport
 import Testing
 
 extension SystemTests {
@@ -26,56 +23,23 @@ extension SystemTests {
       commit_interval: 100ms
       """
 
-    private func broker() async throws -> (Program, String) {
-      let broker = try Program(nil, ["broker", "--port", "0", "--topic", "numbers:1"])
-      let line = try #require(await broker.line(containing: "listening on "))
-      return (broker, String(line.split(separator: " ").last ?? ""))
-    }
-
-    private func produce(_ values: [String], to address: String) throws {
-      let producer = try Producer(
-        ProducerConfiguration(brokers: address), logger: Logger(label: "test"))
-      let topic = try producer.topic("numbers")
-      for value in values {
-        try producer.produce(
-          to: topic, partition: 0, key: Array("k".utf8), value: Array(value.utf8),
-          timeout: .seconds(30))
-      }
-      try producer.flush(timeout: .seconds(30))
-    }
-
-    /// The folder tells of no change that could be awaited portably, so it is looked at.
-    private func waitForRows(_ count: Int, in folder: TemporaryFolder, of daemon: Program)
-      async throws
-    {
-      while try rows(in: folder).count < count {
-        try #require(daemon.isRunning, "\(daemon.text)")
-        try await Task.sleep(for: .milliseconds(20))
-      }
-    }
-
-    private func rows(in folder: TemporaryFolder) throws -> [String] {
-      try folder.files().filter { $0.hasPrefix("out/") && !$0.contains("/.") }.flatMap { name in
-        String(decoding: try folder.contents(name), as: UTF8.self).split(separator: "\n")
-          .map(String.init)
-      }
+    private func stage(partitions: Int = 1) throws -> Stage {
+      try Stage(topics: ["numbers": partitions])
     }
 
     @Test func deadLettersAreListedShownAndReplayedOnce() async throws {
-      let (broker, address) = try await broker()
-      try produce(["{\"n\":1}", "no json", "{\"n\":\"x\"}", "{\"n\":2}"], to: address)
-      let folder = try TemporaryFolder()
-      let file = folder.path + "/numbers.yaml"
-      try Data(Self.pipeline.utf8).write(to: URL(fileURLWithPath: file))
-      let daemon = try Program(nil, ["run", file, "--brokers", address], folder: folder.path)
-      try await waitForRows(2, in: folder, of: daemon)
-      daemon.signal(SIGTERM)
-      #expect(await daemon.exitCode() == 0, "\(daemon.text)")
+      let stage = try stage()
+      try stage.produce(["{\"n\":1}", "no json", "{\"n\":\"x\"}", "{\"n\":2}"], to: "numbers")
+      let file = try stage.write(Self.pipeline, to: "numbers.yaml")
+      let daemon = try stage.daemon(file)
+      try await stage.expectRows(2, of: daemon)
+      await stage.end(daemon)
 
       func letters(_ arguments: String...) async throws -> (code: Int32, text: String) {
         let program = try Program(
-          nil, ["dlq", arguments[0], file, "--brokers", address] + arguments.dropFirst(),
-          folder: folder.path)
+          nil,
+          ["dlq", arguments[0], file, "--brokers", stage.address]
+            + arguments.dropFirst(), folder: stage.path)
         return (await program.exitCode(), program.text)
       }
       let list = try await letters("list")
@@ -92,15 +56,12 @@ extension SystemTests {
       #expect(second.text.contains("0 replayed, 2 were replayed before"), "\(second.text)")
 
       // The replayed records are read as any others: they fail again, with new offsets.
-      try produce(["{\"n\":3}"], to: address)
-      let next = try Program(nil, ["run", file, "--brokers", address], folder: folder.path)
-      try await waitForRows(3, in: folder, of: next)
-      next.signal(SIGTERM)
-      #expect(await next.exitCode() == 0, "\(next.text)")
+      try stage.produce(["{\"n\":3}"], to: "numbers")
+      let next = try stage.daemon(file)
+      try await stage.expectRows(3, of: next)
+      await stage.end(next)
       let after = try await letters("list")
       #expect(after.text.contains("4 dead letters"), "\(after.text)")
-      broker.signal(SIGTERM)
-      #expect(await broker.exitCode() == 0)
     }
 
     /// How many rows the stream has seen, for pipelines with state.
@@ -111,102 +72,115 @@ extension SystemTests {
       with: "SELECT STREAM n, COUNT(*) OVER (ROWS UNBOUNDED PRECEDING) FROM "
         + "\"SOURCE_SQL_STREAM_001\"")
 
-    private func write(_ text: String, to file: String) throws {
-      try Data(text.utf8).write(to: URL(fileURLWithPath: file))
+    @Test(arguments: [1, 4]) func historyTeachesAndReachesNoOutput(partitions: Int) async throws {
+      let stage = try stage(partitions: partitions)
+      for partition in 0..<partitions {
+        try stage.produce(
+          ["no json"] + (1..<110).map { "{\"n\":\($0)}" }, to: "numbers", partition: partition)
+      }
+      let offsets = (0..<partitions).map { "\($0): 100" }.joined(separator: ", ")
+      let file = try stage.write(
+        Self.counting.replacing("start: trim_horizon", with: "start: {offsets: {\(offsets)}}")
+          + "\nhistory: {records: 1000}", to: "numbers.yaml")
+      let daemon = try stage.daemon(file)
+      try await stage.expectRows(10 * partitions, of: daemon)
+      await stage.end(daemon)
+      let rows = stage.rows()
+      if partitions == 1 {
+        #expect(rows == (100..<110).map { "{\"N\":\($0),\"SEEN\":\($0)}" })
+      } else {
+        // What lies before the start is merged and counted, whichever partition it lies in.
+        let live = rows.filter { row in (100..<110).contains { row.hasPrefix("{\"N\":\($0),") } }
+        #expect(rows.count == 10 * partitions && live.count == rows.count, "\(rows)")
+        #expect(rows.contains { $0.hasSuffix("\"SEEN\":\(109 * partitions)}") }, "\(rows)")
+      }
+      #expect(!stage.files.contains { $0.contains("dead-letters/2") })
     }
 
-    @Test func historyTeachesAndReachesNoOutput() async throws {
-      let (broker, address) = try await broker()
-      try produce(["no json"] + (1..<110).map { "{\"n\":\($0)}" }, to: address)
-      let folder = try TemporaryFolder()
-      let file = folder.path + "/numbers.yaml"
-      try write(
+    /// The embedded broker looks up no times, and all that it holds is recent.
+    @Test func historyOfADurationIsEverythingOnTheEmbeddedBroker() async throws {
+      let stage = try stage()
+      try stage.produce((0..<110).map { "{\"n\":\($0)}" }, to: "numbers")
+      let file = try stage.write(
         Self.counting.replacing("start: trim_horizon", with: "start: {offsets: {0: 100}}")
-          + "\nhistory: {records: 1000}", to: file)
-      let daemon = try Program(nil, ["run", file, "--brokers", address], folder: folder.path)
-      try await waitForRows(10, in: folder, of: daemon)
-      daemon.signal(SIGTERM)
-      #expect(await daemon.exitCode() == 0, "\(daemon.text)")
-      let rows = try rows(in: folder)
-      #expect(rows == (100..<110).map { "{\"N\":\($0),\"SEEN\":\($0)}" })
-      #expect(!folder.files().contains { $0.contains("dead-letters/2") })
-      broker.signal(SIGTERM)
-      #expect(await broker.exitCode() == 0)
+          + "\nhistory: {duration: 1h}", to: "numbers.yaml")
+      let daemon = try stage.daemon(file)
+      try await stage.expectRows(10, of: daemon)
+      await stage.end(daemon)
+      #expect(stage.rows() == (100..<110).map { "{\"N\":\($0),\"SEEN\":\($0 + 1)}" })
     }
 
-    @Test func aReloadGoesOnWithNewFilesOrAsBefore() async throws {
-      let (broker, address) = try await broker()
-      let folder = try TemporaryFolder()
-      let file = folder.path + "/numbers.yaml"
-      try write(Self.counting, to: file)
-      try produce(["{\"n\":0}", "{\"n\":1}"], to: address)
-      let daemon = try Program(nil, ["run", file, "--brokers", address], folder: folder.path)
-      try await waitForRows(2, in: folder, of: daemon)
+    @Test(arguments: [1, 4]) func aReloadGoesOnWithNewFilesOrAsBefore(partitions: Int)
+      async throws
+    {
+      let stage = try stage(partitions: partitions)
+      let file = try stage.write(Self.counting, to: "numbers.yaml")
+      for number in 0..<8 {
+        try stage.produce(["{\"n\":\(number)}"], to: "numbers", partition: number % partitions)
+      }
+      let daemon = try stage.daemon(file)
+      try await stage.expectRows(8, of: daemon)
 
-      try write(Self.counting.replacing("format: json", with: "format: jsno"), to: file)
+      try stage.write(
+        Self.counting.replacing("format: json", with: "format: jsno"), to: "numbers.yaml")
       daemon.signal(SIGHUP)
       let refused = try #require(await daemon.line(containing: "numbers.yaml:9:"))
       #expect(refused.contains("jsno"), "\(refused)")
 
       // Another buffer is another configuration; the count goes on.
-      try write(Self.counting.replacing("interval: 1s", with: "interval: 2s"), to: file)
+      try stage.write(
+        Self.counting.replacing("interval: 1s", with: "interval: 2s"), to: "numbers.yaml")
       daemon.signal(SIGHUP)
       #expect(await daemon.line(containing: "going on with the new configuration") != nil)
-      try produce(["{\"n\":2}"], to: address)
-      try await waitForRows(3, in: folder, of: daemon)
-      daemon.signal(SIGTERM)
-      #expect(await daemon.exitCode() == 0, "\(daemon.text)")
-      let rows = try rows(in: folder).sorted()
-      #expect(rows == (0..<3).map { "{\"N\":\($0),\"SEEN\":\($0 + 1)}" })
-      broker.signal(SIGTERM)
-      #expect(await broker.exitCode() == 0)
+      try stage.produce(["{\"n\":8}"], to: "numbers", partition: partitions - 1)
+      try await stage.expectRows(9, of: daemon)
+      await stage.end(daemon)
+      let seen = stage.rows().compactMap { $0.split(separator: ":").last }.map { $0.dropLast() }
+      #expect(seen.compactMap { Int($0) }.sorted() == Array(1...9), "\(stage.rows())")
+      #expect(stage.rows().contains("{\"N\":8,\"SEEN\":9}"))
     }
 
-    @Test func tooManyBadRecordsPauseThePipelineUntilItIsLookedAt() async throws {
-      let (broker, address) = try await broker()
-      let folder = try TemporaryFolder()
-      let file = folder.path + "/numbers.yaml"
-      try write(Self.pipeline + "\ncircuit_breaker: {percent: 50, records: 20}", to: file)
-      let daemon = try Program(nil, ["run", file, "--brokers", address], folder: folder.path)
+    /// With several partitions every task of a stateless pipeline has a breaker of its own.
+    @Test(arguments: [1, 4]) func tooManyBadRecordsPauseThePipelineUntilItIsLookedAt(
+      partitions: Int
+    ) async throws {
+      let stage = try stage(partitions: partitions)
+      let file = try stage.write(
+        Self.pipeline + "\ncircuit_breaker: {percent: 50, records: 20}", to: "numbers.yaml")
+      let daemon = try stage.daemon(file)
       _ = try #require(await daemon.line(containing: "the group gives"))
-      // The first take opens the window, later ones are counted in it.
-      try produce(["{\"n\":0}"], to: address)
-      try await waitForRows(1, in: folder, of: daemon)
-      try produce(Array(repeating: "bad", count: 100), to: address)
+      // The very first take counts: nothing went well before.
+      let bad = partitions - 1
+      try stage.produce(Array(repeating: "bad", count: 100), to: "numbers", partition: bad)
       let paused = try #require(await daemon.line(containing: "is paused"))
-      #expect(paused.contains("100 of the last 100 records"), "\(paused)")
-      try produce(["{\"n\":1}"], to: address)
+      #expect(paused.contains("records could not be decoded"), "\(paused)")
+      for partition in 0..<partitions {
+        try stage.produce(["{\"n\":\(partition)}"], to: "numbers", partition: partition)
+      }
+      // The other tasks go on.
+      try await stage.expectRows(partitions - 1, of: daemon)
+      #expect(!stage.rows().contains("{\"N\":\(bad)}"))
       daemon.signal(SIGHUP)
       #expect(await daemon.line(containing: "goes on") != nil)
-      try await waitForRows(2, in: folder, of: daemon)
-      daemon.signal(SIGTERM)
-      #expect(await daemon.exitCode() == 0, "\(daemon.text)")
-      broker.signal(SIGTERM)
-      #expect(await broker.exitCode() == 0)
+      try await stage.expectRows(partitions, of: daemon)
+      await stage.end(daemon)
+      #expect(stage.rows().sorted() == (0..<partitions).map { "{\"N\":\($0)}" })
     }
 
     @Test func theServiceManagerHearsOfStartAndStop() async throws {
-      let (broker, address) = try await broker()
-      let folder = try TemporaryFolder()
-      let file = folder.path + "/numbers.yaml"
-      try Data(Self.pipeline.utf8).write(to: URL(fileURLWithPath: file))
-      let socket = folder.path + "/notify"
+      let stage = try stage()
+      let file = try stage.write(Self.pipeline, to: "numbers.yaml")
+      let socket = stage.path + "/notify"
       let listener = try Program("/usr/bin/env", ["python3", "-c", Self.listener, socket])
       _ = try #require(await listener.line(containing: "listening"))
-      let daemon = try Program(
-        "/usr/bin/env",
-        [
-          "NOTIFY_SOCKET=\(socket)", "WATCHDOG_USEC=200000", Program.cutbank, "run", file,
-          "--brokers", address,
-        ], folder: folder.path)
+      let daemon = try stage.daemon(
+        file, through: ["/usr/bin/env", "NOTIFY_SOCKET=\(socket)", "WATCHDOG_USEC=200000"])
       #expect(await listener.line(containing: "READY=1 STATUS=running numbers") != nil)
       #expect(await listener.line(containing: "WATCHDOG=1") != nil)
       daemon.signal(SIGTERM)
       #expect(await listener.line(containing: "STOPPING=1") != nil)
       #expect(await daemon.exitCode() == 0, "\(daemon.text)")
       listener.signal(SIGKILL)
-      broker.signal(SIGTERM)
-      #expect(await broker.exitCode() == 0)
     }
 
     /// Prints each datagram as a line.

@@ -1,5 +1,7 @@
+import Dispatch
 import Foundation
 import Synchronization
+import Testing
 
 /// The built `cutbank` as a process, or another program: what it prints can be awaited.
 final class Program: Sendable {
@@ -55,16 +57,46 @@ final class Program: Sendable {
   }
 
   /// Waits for a line that contains `text` and returns it; nil if the program ends without it.
-  func line(containing text: String) async -> String? {
-    await record.first { state in
+  ///
+  /// A program that goes on without it fails the test when `patience` is over.
+  func line(containing text: String, within patience: Duration = .seconds(120)) async -> String? {
+    let found = await record.first(within: patience) { state -> String?? in
       if let line = state.lines.first(where: { $0.contains(text) }) { return .some(line) }
       return state.status != nil && state.openPipes == 0 ? .some(nil) : nil
     }
+    if let found { return found }
+    Issue.record("'\(text)' was not printed within \(patience); this was:\n\(self.text)")
+    return nil
+  }
+
+  /// Waits until `holds` does, which is asked again whenever the program prints something.
+  ///
+  /// - Returns: Whether it did before the program ended and `patience` was over; if not, the test
+  ///   has failed with what was printed.
+  func waits(
+    within patience: Duration = .seconds(120), until holds: @Sendable () throws -> Bool
+  ) async rethrows -> Bool {
+    // A folder tells of no change that could be awaited portably, so it is looked at.
+    let end = ContinuousClock.now + patience
+    while true {
+      if try holds() { return true }
+      guard isRunning, ContinuousClock.now < end else { break }
+      await record.pause(.milliseconds(20))
+    }
+    if try holds() { return true }
+    Issue.record("what was waited for did not come within \(patience); printed was:\n\(text)")
+    return false
   }
 
   /// Waits for the end and returns the exit code; -1 after a signal that was not handled.
-  func exitCode() async -> Int32 {
-    await record.first { $0.openPipes == 0 ? $0.status : nil }
+  ///
+  /// A program that does not end within `patience` is killed and fails the test.
+  func exitCode(within patience: Duration = .seconds(120)) async -> Int32 {
+    let ended = await record.first(within: patience) { $0.openPipes == 0 ? $0.status : nil }
+    if let ended { return ended }
+    signal(SIGKILL)
+    Issue.record("the program did not end within \(patience); it has printed:\n\(text)")
+    return -1
   }
 }
 
@@ -72,21 +104,45 @@ final class Program: Sendable {
 private final class Record: Sendable {
   let state = Mutex(Program.State())
 
-  /// Waits until `value` gives something, looking again whenever something has happened.
+  /// Waits until `value` gives something, looking again whenever something has happened; nil when
+  /// that has not come about in time.
   func first<Value: Sendable>(
-    _ value: @Sendable (inout Program.State) -> Value?
-  ) async -> Value {
+    within patience: Duration, _ value: @Sendable (inout Program.State) -> Value?
+  ) async -> Value? {
+    let end = ContinuousClock.now + patience
+    let alarm = alarm(after: patience)
+    defer { alarm.cancel() }
     while true {
       if let found = state.withLock({ value(&$0) }) { return found }
+      guard ContinuousClock.now < end else { return nil }
       await withCheckedContinuation { continuation in
         let isReady = state.withLock { state in
-          if value(&state) != nil { return true }
+          if value(&state) != nil || ContinuousClock.now >= end { return true }
           state.waiters.append(continuation)
           return false
         }
         if isReady { continuation.resume() }
       }
     }
+  }
+
+  /// Waits until something has happened, at most for a moment.
+  func pause(_ moment: Duration) async {
+    let alarm = alarm(after: moment)
+    defer { alarm.cancel() }
+    await withCheckedContinuation { continuation in
+      state.withLock { $0.waiters.append(continuation) }
+    }
+  }
+
+  /// Wakes all that wait when `patience` is over.
+  private func alarm(after patience: Duration) -> DispatchWorkItem {
+    let alarm = DispatchWorkItem { [self] in wake { _ in } }
+    let (seconds, attoseconds) = patience.components
+    let nanoseconds = seconds * 1_000_000_000 + attoseconds / 1_000_000_000
+    DispatchQueue.global().asyncAfter(
+      deadline: .now() + .nanoseconds(Int(nanoseconds) + 1), execute: alarm)
+    return alarm
   }
 
   func receive(_ bytes: [UInt8]) {

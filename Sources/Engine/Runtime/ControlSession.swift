@@ -264,8 +264,13 @@ final class ControlSession {
       case .duration(let milliseconds):
         let time = services[0].time.now - milliseconds
         let found = try consumer.offsets(atOrAfter: [partition: time], timeout: timeout)[partition]
-        // The embedded broker looks up no times: everything that it holds is recent.
-        wanted = found.flatMap { $0 >= 0 ? $0 : nil } ?? oldest
+        if let found, found >= 0 {
+          wanted = found
+        } else {
+          // Nothing is as young as that; but the embedded broker looks up no times, and everything
+          // that it holds is recent.
+          wanted = try consumer.isEmbedded(timeout: timeout) ? oldest : offsets[index]
+        }
       }
       first.append(min(offsets[index], max(oldest, wanted)))
     }

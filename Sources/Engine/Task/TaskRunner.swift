@@ -166,6 +166,7 @@ final class TaskRunner {
   private func becomeLive() {
     for index in core.plan.outputs.indices { _ = core.takeStaged(index) }
     phase = .live
+    breaker.begin(polled: core.counters.polled, bad: core.counters.deadLettered)
     // What is closed in the recovered state was committed with it.
     uploads.release(core.stages.map { Set($0.pending.map(\.identity.firstRow)) }, of: core)
     publishStatus()
