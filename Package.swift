@@ -171,6 +171,7 @@ let package = Package(
       name: "SystemTests",
       dependencies: [
         "cutbank", "Delivery", "Demo", "Kafka", "RimSupport",
+        .product(name: "Crypto", package: "swift-crypto"),
         .product(name: "Logging", package: "swift-log"),
       ],
       swiftSettings: strict),

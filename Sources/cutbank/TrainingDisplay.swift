@@ -64,7 +64,7 @@ final class TrainingLimits {
     let fields = String(decoding: line.map { UInt8(bitPattern: $0) }, as: UTF8.self)
       .split(separator: " ")
     guard fields.count > 1, let pages = Int(fields[1]) else { return 0 }
-    return pages * Int(sysconf(Int32(_SC_PAGESIZE))) >> 20
+    return (pages * Int(sysconf(Int32(_SC_PAGESIZE)))) >> 20
   }
 }
 
