@@ -26,6 +26,8 @@ struct OperatorBuilder {
   private var pumpName = ""
   private var nodes: [Operator] = []
   private var scans: [ScanOperator] = []
+  /// The columns that the user of the node about to be made reads; nil when it may be all.
+  private var columnsRead: [Int]?
 
   init(
     plan: Plan, configuration: DataflowConfiguration, tables: [TableState],
@@ -67,6 +69,8 @@ struct OperatorBuilder {
   }
 
   private mutating func makeOperator(_ node: PlanNode) throws -> Operator {
+    let read = columnsRead
+    columnsRead = nil
     let schema = node.output
     let section = "operator/\(pumpName)/\(node.id)"
     let limits = configuration.limits
@@ -78,9 +82,11 @@ struct OperatorBuilder {
       scans.append(scan)
       return scan
     case .filter(let input, let predicate):
+      columnsRead = read.map { $0 + predicate.columns }
       return FilterOperator(
         input: try make(input), predicate: predicate, schema: schema, section: section)
     case .project(let input, let expressions, let rowtime):
+      columnsRead = (expressions + (rowtime.map { [$0] } ?? [])).flatMap(\.columns)
       return ProjectOperator(
         input: try make(input), expressions: expressions, rowtime: rowtime, schema: schema,
         section: section)
@@ -119,13 +125,13 @@ struct OperatorBuilder {
     case .tableFunction(let input, let function, let partitionBy):
       return try makeTableFunction(
         function, input: try make(input), partitionBy: partitionBy, schema: schema,
-        section: section)
+        section: section, columnsRead: read)
     }
   }
 
   private mutating func makeTableFunction(
     _ function: TableFunction, input: Operator, partitionBy: [Int], schema: Schema,
-    section: String
+    section: String, columnsRead: [Int]?
   ) throws -> Operator {
     tableFunctions += 1
     let limits = configuration.limits
@@ -155,7 +161,7 @@ struct OperatorBuilder {
     case .detectAnomalies(let parameters):
       return try DetectAnomaliesOperator(
         input: input, parameters: parameters, partitionBy: partitionBy, seed: seed,
-        modelLimit: limits.models, schema: schema, section: section)
+        modelLimit: limits.models, schema: schema, section: section, columnsRead: columnsRead)
     case .predict(let parameters):
       return PredictOperator(
         input: input, parameters: parameters, partitionBy: partitionBy,

@@ -26,11 +26,16 @@ public struct PartitionQueue: Sendable {
   /// - Returns: Whether the queue was emptied, so that a new record will signal the wakeup.
   @discardableResult
   public func poll(into batch: inout RecordBatch) -> Bool {
-    guard isAssigned else {
-      batch.reset()
-      return true
-    }
-    return batch.fill(from: core.pointer, of: core.client)
+    batch.reset()
+    return append(to: &batch)
+  }
+
+  /// Adds what waits here to the batch, whose records stay, as far as it has room; does not wait.
+  ///
+  /// - Returns: Whether the queue was emptied, so that a new record will signal the wakeup.
+  @discardableResult
+  public func append(to batch: inout RecordBatch) -> Bool {
+    isAssigned ? batch.append(from: core.pointer, of: core.client) : true
   }
 
   /// Signals this wakeup, in place of the one before, when something arrives in the empty queue.

@@ -49,7 +49,7 @@ public struct StoredRecord: Hashable, Sendable {
 ///
 /// Nothing is copied: keys and values are borrowed from the batch and thus cannot outlive its next
 /// `poll`, `reset` or end. Reused, it does not allocate. It keeps the client alive.
-/// Filled from stored records it has messages of its own, which look the same to whoever reads them.
+/// Given stored records it has messages of its own, which look the same to whoever reads them.
 public struct RecordBatch: ~Copyable, @unchecked Sendable {
   // @unchecked: the only owner of its pointers; librdkafka's messages may be read and destroyed on
   // any thread.
@@ -58,10 +58,10 @@ public struct RecordBatch: ~Copyable, @unchecked Sendable {
   public let capacity: Int
   /// Number of records.
   public private(set) var count = 0
-  /// What else stood in the queue, in order.
+  /// What else stood in the queue at the last poll, in order.
   public private(set) var events: [QueueEvent] = []
   private var client: Client?
-  /// Whether the messages and their bytes were made by `fill(with:events:)`.
+  /// Whether the messages and their bytes were made by `append(_:events:)`.
   private var ownsMessages = false
   private let messages: UnsafeMutablePointer<UnsafeMutablePointer<rd_kafka_message_t>?>
   private let offsetColumn: UnsafeMutablePointer<Int64>
@@ -176,10 +176,10 @@ public struct RecordBatch: ~Copyable, @unchecked Sendable {
     }
   }
 
-  /// Replaces the content by copies of stored records, at most `capacity`, and events.
-  public mutating func fill(with records: [StoredRecord], events told: [QueueEvent] = []) {
-    precondition(records.count <= capacity, "a batch holds at most its capacity")
-    reset()
+  /// Adds copies of stored records, as many as there is room for at most, and replaces the events.
+  public mutating func append(_ records: [StoredRecord], events told: [QueueEvent] = []) {
+    precondition(records.count <= capacity - count, "a batch holds at most its capacity")
+    precondition(count == 0 || ownsMessages, "a batch holds messages of one kind")
     ownsMessages = true
     events = told
     for record in records {
@@ -217,15 +217,18 @@ public struct RecordBatch: ~Copyable, @unchecked Sendable {
     }
   }
 
-  /// Replaces the content by what waits in the queue; returns whether the queue was emptied.
-  mutating func fill(from queue: OpaquePointer, of client: Client) -> Bool {
-    reset()
+  /// Adds what waits in the queue, as far as there is room; returns whether the queue was emptied.
+  mutating func append(from queue: OpaquePointer, of client: Client) -> Bool {
+    precondition(count == 0 || !ownsMessages, "a batch holds messages of one kind")
     ownsMessages = false
-    let polled = rd_kafka_consume_batch_queue(queue, 0, messages, capacity)
+    if !events.isEmpty { events.removeAll() }
+    let (first, room) = (count, capacity - count)
+    guard room > 0 else { return false }
+    let polled = rd_kafka_consume_batch_queue(queue, 0, messages + first, room)
     // -1 is a failed argument check, which cannot be: everything was made by us.
     precondition(polled >= 0, "a partition queue can be polled")
     if polled > 0 { self.client = client }
-    for index in 0..<polled {
+    for index in first..<(first + polled) {
       guard let message = messages[index] else { preconditionFailure("librdkafka fills in order") }
       guard message.pointee.err == RD_KAFKA_RESP_ERR_NO_ERROR else {
         events.append(QueueEvent(message.pointee))
@@ -237,7 +240,7 @@ public struct RecordBatch: ~Copyable, @unchecked Sendable {
       timestampColumn[count] = rd_kafka_message_timestamp(message, nil)
       count += 1
     }
-    return polled < capacity
+    return polled < room
   }
 
   private func message(_ index: Int) -> UnsafeMutablePointer<rd_kafka_message_t> {

@@ -30,6 +30,12 @@ extension BoundExpression {
     }
   }
 
+  /// The columns that it reads, some perhaps more than once.
+  public var columns: [Int] {
+    if case .column(let index) = kind { return [index] }
+    return children.flatMap(\.columns)
+  }
+
   /// The expression with every part replaced for which `replacement` has an answer, outer parts first.
   func replacing<Failure: Error>(
     _ replacement: (BoundExpression) throws(Failure) -> BoundExpression?

@@ -6,9 +6,11 @@ import Testing
     var batch = RecordBatch(capacity: 4)
     for round in 0..<3 {
       let base = Int64(round * 10)
-      batch.fill(
-        with: [
-          StoredRecord(offset: base, timestamp: 5, key: [1], value: [2, 3]),
+      batch.reset()
+      batch.append([StoredRecord(offset: base, timestamp: 5, key: [1], value: [2, 3])])
+      #expect(batch.count == 1 && batch.events.isEmpty)
+      batch.append(
+        [
           StoredRecord(offset: base + 2, timestamp: -1, key: nil, value: nil),
           StoredRecord(offset: base + 3, timestamp: 7, key: [], value: []),
         ], events: [.partitionEnd(offset: base + 4)])

@@ -88,22 +88,19 @@ final class SimulatedQueue: RecordQueue, @unchecked Sendable {
   }
 
   @discardableResult
-  func poll(into batch: inout RecordBatch) -> Bool {
-    guard member.isCurrent(topicPartition, assignment) else {
-      batch.reset()
-      return true
-    }
+  func append(to batch: inout RecordBatch) -> Bool {
+    guard member.isCurrent(topicPartition, assignment) else { return true }
     let marks = log.watermarks
     guard position >= marks.low, position <= marks.high else {
-      batch.fill(
-        with: [],
+      batch.append(
+        [],
         events: [
           .offsetOutOfRange(offset: position, KafkaError(.offsetOutOfRange, operation: "fetch"))
         ])
       return true
     }
-    let fetched = min(Int(marks.high - position), batch.capacity, member.nextFetch())
-    batch.fill(with: Array(log.records[Int(position)..<(Int(position) + fetched)]))
+    let fetched = min(Int(marks.high - position), batch.capacity - batch.count, member.nextFetch())
+    batch.append(Array(log.records[Int(position)..<(Int(position) + fetched)]))
     position += Int64(fetched)
     return position == marks.high
   }

@@ -74,24 +74,61 @@ struct Detector: ~Copyable {
       repeating: DiscountedDeviation(discount: 1 / Double(parameters.sampleSize)), count: count)
   }
 
-  /// Judges a record and learns it.
-  mutating func detect(_ point: [Double]) throws(ForestError) -> Detection {
-    var detection = Detection()
+  /// Judges a record and learns it, and says which features made the score.
+  mutating func detectWithAttribution(_ point: [Double]) throws(ForestError) -> Detection {
     let input = point.map { Float($0) }
     let attribution = try forest.attribution(input.span)
-    detection.score = try forest.scoreAndUpdate(input.span)
-    detection.isWarm = detection.score > 0
+    var detection = judge(point, score: try forest.scoreAndUpdate(input.span))
+    if detection.isWarm {
+      detection.attribution = [Double](repeating: 0, count: point.count)
+      for index in attribution.high.indices {
+        detection.attribution[index % point.count] +=
+          attribution.high[index] + attribution.low[index]
+      }
+    }
+    return detection
+  }
+
+  /// Judges records one after the other and learns them.
+  ///
+  /// - Parameters:
+  ///   - points: The records' features, record after record.
+  ///   - body: Takes what is said about each record, by its number.
+  /// - Throws: Before anything is learned, when a value cannot be used.
+  mutating func detect(
+    _ points: [Double], then body: (Int, Detection) -> Void
+  ) throws(ForestError) {
+    let width = features.count
+    let count = points.count / width
+    let scores = try scoreAndUpdate(points.map { Float($0) }, count: count)
+    for number in 0..<count {
+      let point = Array(points[number * width..<(number + 1) * width])
+      body(number, judge(point, score: scores[number]))
+    }
+  }
+
+  private mutating func scoreAndUpdate(
+    _ points: [Float], count: Int
+  ) throws(ForestError) -> [Double] {
+    var scores = [Double](repeating: 0, count: count)
+    do {
+      var span = scores.mutableSpan
+      try forest.scoreAndUpdate(points: points.span, count: count, into: &span)
+    }
+    return scores
+  }
+
+  /// Grades the score of a record and lets threshold and expectation follow.
+  private mutating func judge(_ point: [Double], score: Double) -> Detection {
+    var detection = Detection()
+    detection.score = score
+    detection.isWarm = score > 0
     if detection.isWarm {
       (detection.threshold, detection.grade) = thresholder.grade(detection.score)
       detection.confidence =
         1 - DeterministicMath.exp(-Double(seen) / Double(parameters.sampleSize))
       detection.expected = features.map { $0.mean }
       detection.spread = features.map { parameters.sensitivity * $0.deviation }
-      detection.attribution = [Double](repeating: 0, count: point.count)
-      for index in attribution.high.indices {
-        detection.attribution[index % point.count] +=
-          attribution.high[index] + attribution.low[index]
-      }
       thresholder.update(detection.score)
     }
     for index in point.indices { features[index].update(point[index]) }

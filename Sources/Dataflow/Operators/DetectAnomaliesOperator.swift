@@ -4,9 +4,14 @@ import StreamSQL
 
 /// ML_DETECT_ANOMALIES: the cursor's rows with score, grade, confidence, threshold, expectation, attribution
 /// and status; one detector for all rows or one for each key.
+///
+/// The rows of a call are grouped by key and judged key by key, because many forests do not fit the
+/// processor's caches; they come out in the order of input.
 final class DetectAnomaliesOperator: Operator {
+  /// A detector with the rows that wait for it.
   private final class Model {
     var detector: Detector
+    var rows: [Int32] = []
 
     init(_ detector: consuming Detector) { self.detector = detector }
   }
@@ -17,12 +22,14 @@ final class DetectAnomaliesOperator: Operator {
   private let seed: UInt64
   private let modelLimit: Int
   private let firstColumn: Int
+  /// Whether anybody reads the attribution, which takes longer than the score.
+  private let needsAttribution: Bool
   private var keys: KeyTable
   private var models: [Model] = []
 
   init(
     input: Operator, parameters: DetectAnomaliesParameters, partitionBy: [Int], seed: UInt64,
-    modelLimit: Int, schema: Schema, section: String
+    modelLimit: Int, schema: Schema, section: String, columnsRead: [Int]?
   ) throws {
     features = parameters.features
     self.parameters = DetectorParameters(parameters.options)
@@ -30,6 +37,7 @@ final class DetectAnomaliesOperator: Operator {
     self.seed = seed
     self.modelLimit = modelLimit
     firstColumn = input.schema.columns.count
+    needsAttribution = columnsRead?.contains(firstColumn + 7) ?? true
     keys = KeyTable(partitionBy.map { input.schema.columns[$0].type.storage })
     super.init(
       schema: schema, section: section, inputs: [input], isBounded: input.isBounded)
@@ -53,21 +61,16 @@ final class DetectAnomaliesOperator: Operator {
       output.columns[index] = Column(type: schema.columns[index].type, values: input.columns[index])
     }
     for index in firstColumn..<schema.columns.count {
-      output.columns[index] = Column(type: schema.columns[index].type, capacity: input.count)
+      let type = schema.columns[index].type
+      output.columns[index] = Column(
+        type: type, values: Column(nulls: input.count, storage: type.storage))
     }
     output.rowtimes = input.rowtimes
     output.causes = input.causes
-    let words = keys.keys(of: partitionBy.map { input.columns[$0] }, count: input.count)
-    for row in 0..<input.count {
-      var detection: Detection?
-      if !evaluation.failed[row] {
-        do {
-          detection = try detect(input, row, words, pool)
-        } catch {
-          evaluation.fail(row, .badModelInput, "\(error)")
-        }
-      }
-      append(detection, &pool)
+    setStatus("NO_MODEL", ofRows: 0..<Int32(input.count), &pool)
+    for number in assign(input, &evaluation, pool) {
+      judge(models[number], input, &evaluation, &pool)
+      models[number].rows.removeAll(keepingCapacity: true)
     }
     if evaluation.hasFailures {
       report(evaluation, input, context, pool)
@@ -76,54 +79,95 @@ final class DetectAnomaliesOperator: Operator {
     counters.passed += Int64(output.count)
   }
 
-  /// What the row's detector says; nil when there is no room for a detector of its key.
-  private func detect(
-    _ input: Batch, _ row: Int, _ words: [UInt64], _ pool: borrowing StringPool
-  ) throws -> Detection? {
-    let number: Int
-    if let known = keys.find(words, row: row) {
-      number = known
-    } else {
-      guard models.count < modelLimit else { return nil }
-      let own = modelSeed(seed, partitionBy, input, row, pool)
-      models.append(Model(try Detector(parameters, features: features.count, seed: own)))
-      number = keys.insert(words, row: row).number
+  /// Gives every row to the detector of its key and returns which have rows; rows beyond the limit of
+  /// detectors stay without one.
+  private func assign(
+    _ input: Batch, _ evaluation: inout Evaluation, _ pool: borrowing StringPool
+  ) -> [Int] {
+    var touched: [Int] = []
+    let words = keys.keys(of: partitionBy.map { input.columns[$0] }, count: input.count)
+    for row in 0..<input.count where !evaluation.failed[row] {
+      let number: Int
+      if let known = keys.find(words, row: row) {
+        number = known
+      } else {
+        guard models.count < modelLimit else { continue }
+        let own = modelSeed(seed, partitionBy, input, row, pool)
+        do {
+          models.append(Model(try Detector(parameters, features: features.count, seed: own)))
+        } catch {
+          evaluation.fail(row, .badModelInput, "\(error)")
+          continue
+        }
+        number = keys.insert(words, row: row).number
+      }
+      if models[number].rows.isEmpty { touched.append(number) }
+      models[number].rows.append(Int32(truncatingIfNeeded: row))
     }
-    let point = features.map { feature in
-      let column = input.columns[feature]
-      return column.type.storage == .floating
-        ? column.doubles[row] : Double(column.integers[row])
-    }
-    return try models[number].detector.detect(point)
+    return touched
   }
 
-  private func append(_ detection: Detection?, _ pool: inout StringPool) {
-    let status = detection.map { $0.isWarm ? "SCORED" : "WARMING_UP" } ?? "NO_MODEL"
-    output.columns[firstColumn + 8].append(pool.intern(status))
-    guard let detection, detection.isWarm else {
-      for offset in 0..<8 {
-        if detection != nil, offset < 3 {
-          output.columns[firstColumn + offset].append(0.0)
-        } else {
-          output.columns[firstColumn + offset].appendNull()
+  /// Lets a detector judge the rows that wait for it.
+  private func judge(
+    _ model: Model, _ input: Batch, _ evaluation: inout Evaluation, _ pool: inout StringPool
+  ) {
+    let rows = model.rows
+    let width = features.count
+    var points = [Double](repeating: 0, count: rows.count * width)
+    for (offset, feature) in features.enumerated() {
+      let column = input.columns[feature]
+      let isFloating = column.type.storage == .floating
+      for (index, row) in rows.enumerated() {
+        points[index * width + offset] =
+          isFloating ? column.doubles[Int(row)] : Double(column.integers[Int(row)])
+      }
+    }
+    setStatus("WARMING_UP", ofRows: rows, &pool)
+    let scored = pool.intern("SCORED")
+    do {
+      guard needsAttribution else {
+        return try model.detector.detect(points) { number, detection in
+          write(detection, Int(rows[number]), scored, &pool)
         }
       }
-      return
+      for (number, row) in rows.enumerated() {
+        let point = Array(points[number * width..<(number + 1) * width])
+        write(try model.detector.detectWithAttribution(point), Int(row), scored, &pool)
+      }
+    } catch {
+      for row in rows { evaluation.fail(Int(row), .badModelInput, "\(error)") }
     }
-    output.columns[firstColumn].append(detection.score)
-    output.columns[firstColumn + 1].append(detection.grade)
-    output.columns[firstColumn + 2].append(detection.confidence)
-    output.columns[firstColumn + 3].append(detection.threshold)
+  }
+
+  private func setStatus(
+    _ status: String, ofRows rows: some Sequence<Int32>, _ pool: inout StringPool
+  ) {
+    let id = pool.intern(status)
+    for row in rows { output.columns[firstColumn + 8].set(id, at: Int(row)) }
+  }
+
+  private func write(
+    _ detection: Detection, _ row: Int, _ scored: StringID, _ pool: inout StringPool
+  ) {
+    let numbers = [detection.score, detection.grade, detection.confidence]
+    for (offset, value) in numbers.enumerated() {
+      output.columns[firstColumn + offset].set(detection.isWarm ? value : 0, at: row)
+    }
+    guard detection.isWarm else { return }
+    output.columns[firstColumn + 8].set(scored, at: row)
+    output.columns[firstColumn + 3].set(detection.threshold, at: row)
     let lower = zip(detection.expected, detection.spread).map { $0 - $1 }
     let upper = zip(detection.expected, detection.spread).map { $0 + $1 }
     for (offset, values) in [(4, detection.expected), (5, lower), (6, upper)] {
       if features.count == 1 {
-        output.columns[firstColumn + offset].append(values[0])
+        output.columns[firstColumn + offset].set(values[0], at: row)
       } else {
-        output.columns[firstColumn + offset].append(object(values, &pool))
+        output.columns[firstColumn + offset].set(object(values, &pool), at: row)
       }
     }
-    output.columns[firstColumn + 7].append(object(detection.attribution, &pool))
+    if needsAttribution {
+      output.columns[firstColumn + 7].set(object(detection.attribution, &pool), at: row)
+    }
   }
 
   /// A JSON object of one number per feature.

@@ -73,9 +73,9 @@ extension GroupMember {
 package protocol RecordQueue: Sendable {
   /// Whose records they are.
   var topicPartition: TopicPartition { get }
-  /// Replaces the batch's content by what waits here; returns whether nothing is left.
+  /// Adds what waits here to the batch, as far as it has room; returns whether nothing is left.
   @discardableResult
-  func poll(into batch: inout RecordBatch) -> Bool
+  func append(to batch: inout RecordBatch) -> Bool
   /// Signals this wakeup when something arrives in the empty queue.
   func attach(_ wakeup: Wakeup)
 }

@@ -30,8 +30,17 @@ final class PartitionBuffer {
   /// Whether every fetched record was taken.
   var isExhausted: Bool { cursor == records.count }
 
+  /// Whether nothing can be fetched before the records taken are dropped.
+  var isFull: Bool { records.count == records.capacity }
+
   /// The timestamp of the first record that was not taken.
   var headTimestamp: Int64 { records.timestamp(at: cursor) }
+
+  /// How many records, at most `limit`, come before one of another partition with the timestamp
+  /// `bound`; `winsTies` says whether they come first when the timestamps are equal.
+  func run(before bound: Int64, winsTies: Bool, limit: Int) -> Int {
+    records.run(from: cursor, before: bound, winsTies: winsTies, limit: limit)
+  }
 
   /// A copy of a taken record's value.
   func valueBytes(_ index: Int) -> [UInt8] {
@@ -47,9 +56,18 @@ final class PartitionBuffer {
   ///
   /// - Throws: `TaskFailure` when the broker no longer has what must be read next.
   func refill() throws(TaskFailure) {
-    guard let queue else { return }
-    queue.poll(into: &records)
+    guard queue != nil else { return }
+    records.reset()
     cursor = 0
+    try fetchMore()
+  }
+
+  /// Fetches what waits besides the records that are there, as far as there is room.
+  ///
+  /// - Throws: `TaskFailure` when the broker no longer has what must be read next.
+  func fetchMore() throws(TaskFailure) {
+    guard let queue, records.count < records.capacity else { return }
+    queue.append(to: &records)
     for event in records.events {
       switch event {
       case .partitionEnd: break

@@ -185,7 +185,7 @@ final class TaskLog {
           hint: "give the pipeline another name and a start position"))
     }
     let buffers = zip(start.partitions, offsets).map { partition, offset in
-      PartitionBuffer(partition, nextOffset: offset, capacity: Batch.rowLimit)
+      PartitionBuffer(partition, nextOffset: offset, capacity: Batch.laggingRowLimit)
     }
     return try TaskCore(
       plan: start.plan, task: start.name.number, life: life, buffers: buffers,

@@ -42,7 +42,7 @@ final class TaskRunner {
     let opened = try TaskLog.open(start)
     core = opened.core
     log = opened.log
-    merge = Merge(partitions: core.buffers.count, wait: start.plan.configuration.timing.mergeWait)
+    merge = Merge(core.buffers, wait: start.plan.configuration.timing.mergeWait)
     uploads = TaskUploads(start: start)
     breaker = CircuitBreaker(start.plan.configuration.circuitBreaker)
     replay = opened.steps
@@ -182,31 +182,51 @@ final class TaskRunner {
       try log.commit(core, now: now, snapshot: .take)
     }
     for (index, buffer) in core.buffers.enumerated() where buffer.isExhausted {
-      do throws(TaskFailure) {
-        try buffer.refill()
-      } catch {
-        try passGap(index, error)
-      }
+      try fetch(index) { buffer throws(TaskFailure) in try buffer.refill() }
     }
-    guard core.buffers.contains(where: { !$0.isExhausted }) else { return 0 }
+    guard core.buffers.contains(where: { !$0.isExhausted }), !log.needsSnapshot else { return 0 }
     try tickIfDue()
-    let lagging = core.buffers.contains { $0.records.count == $0.records.capacity }
-    let limit = lagging ? Batch.laggingRowLimit : Batch.rowLimit
-    var taken = 0
-    while taken < limit,
-      let run = merge.next(
-        core.buffers, limit: limit - taken, now: now, hasUnread: { self.hasUnread($0) })
-    {
-      try core.take(partition: run.partition, count: run.count)
-      log.noteTake(
-        partition: run.partition, count: run.count,
-        nextOffset: core.buffers[run.partition].nextOffset, rowNumber: core.position.rowNumber)
-      taken += run.count
-      if core.buffers[run.partition].isExhausted { break }
-    }
+    let isLagging = core.buffers.contains { $0.records.count > Batch.rowLimit }
+    let taken = try takeRuns(limit: isLagging ? Batch.laggingRowLimit : Batch.rowLimit)
     try core.flush()
     log.passRows(core)
     return taken
+  }
+
+  /// Takes records in the order of the merge as long as it need not wait, at most `limit`.
+  ///
+  /// What arrives meanwhile is added behind the records taken, which stay readable.
+  private func takeRuns(limit: Int) throws -> Int {
+    let time = now
+    for (index, buffer) in core.buffers.enumerated() {
+      merge.look(at: index, buffer, now: time) { self.hasUnread($0) }
+    }
+    var taken = 0
+    while taken < limit, let run = merge.next(core.buffers, limit: limit - taken) {
+      let buffer = core.buffers[run.partition]
+      try core.take(partition: run.partition, count: run.count)
+      log.noteTake(
+        partition: run.partition, count: run.count, nextOffset: buffer.nextOffset,
+        rowNumber: core.position.rowNumber)
+      taken += run.count
+      if buffer.isExhausted {
+        if buffer.isFull { break }
+        try fetch(run.partition) { buffer throws(TaskFailure) in try buffer.fetchMore() }
+        if log.needsSnapshot { break }
+      }
+      merge.look(at: run.partition, buffer, now: time) { self.hasUnread($0) }
+    }
+    return taken
+  }
+
+  private func fetch(
+    _ index: Int, _ body: (PartitionBuffer) throws(TaskFailure) -> Void
+  ) throws {
+    do throws(TaskFailure) {
+      try body(core.buffers[index])
+    } catch {
+      try passGap(index, error)
+    }
   }
 
   /// Goes on after records that were deleted unread, if the input allows it.
@@ -306,6 +326,7 @@ final class TaskRunner {
       !log.isSaving && log.schedule.snapshotIsDue(now: now, rowNumber: core.position.rowNumber)
     // Without threads of its own, as in simulations, the engine stores it at once.
     let choice = start.services.executor == nil ? TaskLog.SnapshotChoice.begin : .take
+    if log.needsSnapshot { return try log.commit(core, now: now, snapshot: .take) }
     try log.commit(core, now: now, snapshot: isDue ? choice : .none)
   }
 
