@@ -40,7 +40,7 @@ import Testing
   }
 
   @Test func betweenSnapshotAndCommit() throws {
-    for occurrence in 2...4 {
+    for occurrence in 2...3 {
       try expectUnharmed(
         [
           ScriptedFault(
