@@ -9,9 +9,18 @@ struct CaseCheck {
     let tolerance: Double
     let properties: [JSONDocument]
 
-    init(_ document: JSONDocument) {
+    /// Reads how a case compares.
+    ///
+    /// - Throws: `CaseError` for a word that means nothing.
+    init(_ document: JSONDocument) throws(CaseError) {
       check = document["check"]?.elements?.compactMap(\.text) ?? []
       order = document["order"]?.text ?? "rowtime"
+      guard ["rowtime", "strict", "any"].contains(order) else {
+        throw CaseError("case.json: 'order' is rowtime, strict or any, not '\(order)'")
+      }
+      guard ["exact", "subset"].contains(document["columns"]?.text ?? "exact") else {
+        throw CaseError("case.json: 'columns' is exact or subset")
+      }
       comparesRowtime = document["compareRowtime"]?.boolean ?? true
       isExact = document["columns"]?.text != "subset"
       tolerance = document["tolerance"]?.double ?? 1e-9

@@ -52,58 +52,65 @@ public struct CaseDeclaration: Sendable {
 
   /// Reads the `sources` and `referenceTables` of a case.
   ///
-  /// - Throws: `CaseError` that names what is wrong.
+  /// - Throws: `CaseError` that names everything that is wrong.
   public init(_ document: JSONDocument) throws {
-    var sources: [Source] = []
-    for member in document["sources"]?.members ?? [] {
-      sources.append(try Self.source(member.name, member.value))
+    var reader = DeclarationReader()
+    let members = document["sources"]?.members ?? []
+    if members.isEmpty { reader.report("'sources' is missing or empty; it declares the streams") }
+    let sources = members.map { Self.source($0.name, $0.value, &reader) }
+    let tables = (document["referenceTables"]?.members ?? []).map {
+      Self.table($0.name, $0.value, &reader)
     }
-    guard !sources.isEmpty else { throw CaseError("case.json declares no sources") }
-    self.init(sources: sources, tables: try Self.tables(in: document))
+    try reader.finish()
+    self.init(sources: sources, tables: tables)
   }
 
   /// The reference tables of a case.
   ///
-  /// - Throws: `CaseError` that names what is wrong.
+  /// - Throws: `CaseError` that names everything that is wrong.
   static func tables(in document: JSONDocument) throws -> [Table] {
-    try (document["referenceTables"]?.members ?? []).map { member in
-      let columns = try Self.columns(member.name, member.value)
-      let rows = (member.value["rows"]?.elements ?? []).map { $0.elements ?? [] }
-      guard rows.allSatisfy({ $0.count == columns.count }) else {
-        throw CaseError("a row of table \(member.name) has another number of values than columns")
-      }
-      return Table(name: member.name, schema: Schema(columns), rows: rows)
+    var reader = DeclarationReader()
+    let tables = (document["referenceTables"]?.members ?? []).map {
+      table($0.name, $0.value, &reader)
     }
+    try reader.finish()
+    return tables
   }
 
-  private static func columns(
-    _ owner: String, _ declaration: JSONDocument
-  ) throws -> [ColumnDefinition] {
-    try (declaration["columns"]?.elements ?? []).map { column in
-      guard let parts = column.elements, parts.count >= 2, let name = parts[0].text,
-        let type = parts[1].text.flatMap(ColumnType.init(sql:))
-      else { throw CaseError("\(owner): a column is [name, type] or [name, type, path]") }
-      return ColumnDefinition(name: name, type: type)
+  private static func table(
+    _ name: String, _ declaration: JSONDocument, _ reader: inout DeclarationReader
+  ) -> Table {
+    let columns = reader.columns("table \(name)", declaration)
+    let rows = (declaration["rows"]?.elements ?? []).map { $0.elements ?? [] }
+    for (index, row) in rows.enumerated() where row.count != columns.count {
+      reader.report(
+        "table \(name): row \(index + 1) has \(row.count) values for \(columns.count) columns")
     }
+    return Table(name: name, schema: Schema(columns), rows: rows)
   }
 
-  private static func source(_ name: String, _ declaration: JSONDocument) throws -> Source {
-    let columns = try columns(name, declaration)
+  private static func source(
+    _ name: String, _ declaration: JSONDocument, _ reader: inout DeclarationReader
+  ) -> Source {
+    let columns = reader.columns("source \(name)", declaration)
     switch declaration["format"]?.text {
     case nil: return Source(name: name, columns: columns, format: nil)
     case "json":
-      let paths = try (declaration["columns"]?.elements ?? []).map { column throws in
-        try JSONPath(column.elements?.dropFirst(2).first?.text ?? "$")
+      let paths = zip(columns, declaration["columns"]?.elements ?? []).map { column, element in
+        element.elements?.dropFirst(2).first?.text.map { reader.path($0, "source \(name)") }
+          ?? JSONPath(steps: [.member(column.name)])
       }
-      let root = declaration["rowPath"]?.text ?? declaration["recordRowPath"]?.text ?? "$"
-      return Source(
-        name: name, columns: columns, format: .json(rowPath: try JSONPath(root), paths: paths))
+      let text = declaration["rowPath"]?.text ?? declaration["recordRowPath"]?.text ?? "$"
+      let root = reader.path(text, "source \(name)")
+      return Source(name: name, columns: columns, format: .json(rowPath: root, paths: paths))
     case "csv":
       let format = CSVFormat(
         columnDelimiter: declaration["columnDelimiter"]?.text ?? ",",
         rowDelimiter: declaration["rowDelimiter"]?.text ?? "\n")
       return Source(name: name, columns: columns, format: .csv(format))
-    case .some(let other): throw CaseError("\(name): the format '\(other)' is not json or csv")
+    case .some(let other):
+      reader.report("source \(name): the format '\(other)' is not json or csv")
+      return Source(name: name, columns: columns, format: nil)
     }
   }
 
@@ -125,35 +132,4 @@ public struct CaseError: Error, Hashable, Sendable, CustomStringConvertible {
 
   /// Creates an error.
   public init(_ description: String) { self.description = description }
-}
-
-extension ColumnType {
-  /// Reads a type as it is written in SQL; nil when there is no such type.
-  init?(sql text: String) {
-    let parts = text.uppercased().split { "(), ".contains($0) }.map(String.init)
-    guard let name = parts.first else { return nil }
-    let numbers = parts.compactMap(Int.init)
-    switch name {
-    case "BOOLEAN": self = .boolean
-    case "TINYINT": self = .tinyint
-    case "SMALLINT": self = .smallint
-    case "INTEGER", "INT": self = .integer
-    case "BIGINT": self = .bigint
-    case "DECIMAL", "DEC", "NUMERIC":
-      self = .decimal(precision: numbers.first ?? 18, scale: numbers.count > 1 ? numbers[1] : 0)
-    case "REAL": self = .real
-    case "DOUBLE", "FLOAT": self = .double
-    case "CHAR", "CHARACTER":
-      self =
-        parts.dropFirst().first == "VARYING"
-        ? .varchar(numbers.first ?? 1) : .char(numbers.first ?? 1)
-    case "VARCHAR": self = .varchar(numbers.first ?? 65_535)
-    case "BINARY": self = .binary(numbers.first ?? 1)
-    case "VARBINARY": self = .varbinary(numbers.first ?? 65_535)
-    case "DATE": self = .date
-    case "TIME": self = .time
-    case "TIMESTAMP": self = .timestamp
-    default: return nil
-    }
-  }
 }

@@ -1,6 +1,7 @@
 import Codecs
 import Columns
 import Foundation
+import StreamSQL
 import Yams
 
 /// What a case takes from a pipeline file: its program and its sources.
@@ -52,21 +53,25 @@ struct CasePipeline {
   }
 
   private static func source(_ input: Node) throws -> CaseDeclaration.Source {
-    guard let name = input["stream"]?.string else { throw CaseError("an input without stream") }
+    guard let stream = input["stream"]?.string else { throw CaseError("an input without stream") }
     let mappings = input["columns"]?.sequence.map(Array.init) ?? []
     let columns = try mappings.map { column in
       guard let column = column.mapping, let name = column["name"]?.string,
-        let type = column["type"]?.string.flatMap(ColumnType.init(sql:))
-      else { throw CaseError("\(name): a column needs a name and a type") }
-      return ColumnDefinition(
-        name: name, type: type, isNullable: column["nullable"]?.bool ?? true)
+        let type = column["type"]?.string
+      else { throw CaseError("\(stream): a column needs a name and a type") }
+      do throws(ColumnTypeError) {
+        return ColumnDefinition(
+          name: name, type: try ColumnType(sql: type), isNullable: column["nullable"]?.bool ?? true)
+      } catch {
+        throw CaseError("\(stream), column \(name): \(error)")
+      }
     }
     if input["format"]?.string == "csv" {
       let csv = input["csv"]
       let format = CSVFormat(
         columnDelimiter: csv?["column_delimiter"]?.string ?? ",",
         rowDelimiter: csv?["row_delimiter"]?.string ?? "\n")
-      return .init(name: name, columns: columns, format: .csv(format))
+      return .init(name: stream, columns: columns, format: .csv(format))
     }
     let paths = try zip(mappings, columns).map { mapping, column in
       guard let path = mapping["path"]?.string else {
@@ -75,6 +80,6 @@ struct CasePipeline {
       return try JSONPath(path)
     }
     let root = try JSONPath(input["row_path"]?.string ?? "$")
-    return .init(name: name, columns: columns, format: .json(rowPath: root, paths: paths))
+    return .init(name: stream, columns: columns, format: .json(rowPath: root, paths: paths))
   }
 }

@@ -31,7 +31,11 @@ struct PropertyCheck {
     return value
   }
 
-  private func numbers(_ column: String) throws -> [Double] {
+  private func numbers(_ column: String) throws -> [Double] { try numbers(column, in: rows[...]) }
+
+  private func numbers(
+    _ column: String, in rows: ArraySlice<JSONDocument>
+  ) throws -> [Double] {
     try rows.map { row in
       guard let value = row[column]?.double else {
         throw Malformed(message: "column \(column) is not a number in \(row)")
@@ -49,11 +53,19 @@ struct PropertyCheck {
       return times == times.sorted() ? [] : ["ROWTIME decreases"]
     case "passthrough": return passthrough()
     case "leading-zero":
-      let leading = try numbers(text("column")).prefix(try integer("rows"))
-      return leading.firstIndex { $0 != 0 }.map { ["the score of row \($0) is not zero"] } ?? []
+      // NULL is no score and so not above zero.
+      let column = try text("column")
+      let leading = rows.prefix(try integer("rows")).map { $0[column] }
+      if leading.contains(nil) { throw Malformed(message: "there is no column \(column)") }
+      return leading.firstIndex { $0 != .null && $0?.double != 0 }.map {
+        ["the score of row \($0) is not zero"]
+      } ?? []
     case "positive-after":
-      let rest = try numbers(text("column")).dropFirst(try integer("from"))
-      return rest.firstIndex { $0 <= 0 }.map { ["the score of row \($0) is not positive"] } ?? []
+      let from = try integer("from")
+      let rest = try numbers(text("column"), in: rows.dropFirst(from))
+      return rest.firstIndex { $0 <= 0 }.map {
+        ["the score of row \(from + $0) is not positive"]
+      } ?? []
     case "all-positive":
       let scores = try numbers(text("column"))
       return !scores.isEmpty && scores.allSatisfy { $0 > 0 } ? [] : ["a score is not positive"]

@@ -16,7 +16,8 @@ public struct SQLCase: Sendable {
   /// Whether its pipeline asks for our extensions of the language.
   private let extensions: Bool
   private let document: JSONDocument
-  private let input: [[UInt8]]
+  private let inputFile: String
+  private let input: [(number: Int, line: [UInt8])]
   private let records: [JSONDocument]
   private let expected: [JSONDocument]
   private let alternative: [JSONDocument]?
@@ -41,12 +42,14 @@ public struct SQLCase: Sendable {
     } else {
       let programFile = directory.appendingPathComponent("app.sql")
       file = programFile.path
-      program = String(decoding: try Data(contentsOf: programFile), as: UTF8.self)
+      program = String(decoding: try Self.contents(of: programFile), as: UTF8.self)
       extensions = false
       declaration = try CaseDeclaration(document)
     }
-    input = Self.lines(try Data(contentsOf: directory.appendingPathComponent("input.jsonl")))
-    records = try Self.rows(directory.appendingPathComponent("input.jsonl")).filter {
+    let inputURL = directory.appendingPathComponent("input.jsonl")
+    inputFile = inputURL.path
+    input = Self.lines(try Self.contents(of: inputURL))
+    records = try Self.rows(inputURL).filter {
       $0["bound"] == nil
     }
     expected = try Self.rows(directory.appendingPathComponent("expected.jsonl"))
@@ -55,20 +58,34 @@ public struct SQLCase: Sendable {
   }
 
   /// The cases in a folder: the folder itself if it is one, else those in the folders below.
+  ///
+  /// A case is a folder that holds `case.json` or `app.sql`.
   public static func find(in directory: URL) -> [URL] {
     let manager = FileManager.default
-    let file = directory.appendingPathComponent("case.json").path
-    if manager.fileExists(atPath: file) { return [directory] }
+    let marks = ["case.json", "app.sql"]
+    let isCase = marks.contains {
+      manager.fileExists(atPath: directory.appendingPathComponent($0).path)
+    }
+    if isCase { return [directory] }
     guard let names = manager.enumerator(atPath: directory.path)?.compactMap({ $0 as? String })
     else { return [] }
-    return names.filter { $0.hasSuffix("/case.json") }.sorted().map {
-      directory.appendingPathComponent($0).deletingLastPathComponent()
+    let folders = Set(
+      names.filter { name in marks.contains { name.hasSuffix("/" + $0) } }.map {
+        directory.appendingPathComponent($0).deletingLastPathComponent()
+      })
+    return folders.sorted { $0.path < $1.path }
+  }
+
+  private static func contents(of file: URL) throws(CaseError) -> Data {
+    guard let data = FileManager.default.contents(atPath: file.path) else {
+      throw CaseError("\(file.path) cannot be read")
     }
+    return data
   }
 
   private static func json(_ file: URL) throws -> JSONDocument {
     do {
-      return try JSONDocument(Data(contentsOf: file))
+      return try JSONDocument(contents(of: file))
     } catch let error as JSONDocumentError {
       throw CaseError("\(file.path): \(error)")
     }
@@ -76,26 +93,32 @@ public struct SQLCase: Sendable {
 
   private static func rows(_ file: URL) throws -> [JSONDocument] {
     guard FileManager.default.fileExists(atPath: file.path) else { return [] }
-    return try lines(try Data(contentsOf: file)).enumerated().map { index, line in
+    return try lines(contents(of: file)).map { number, line in
       do {
         return try JSONDocument(line)
       } catch {
-        throw CaseError("\(file.path):\(index + 1): \(error)")
+        throw CaseError("\(file.path):\(number): \(error)")
       }
     }
   }
 
-  private static func lines(_ data: Data) -> [[UInt8]] {
-    data.split(separator: 10).map(Array.init).filter { line in
-      line.contains { $0 != 32 && $0 != 13 && $0 != 9 }
-    }
+  /// The lines that hold something, with their numbers.
+  private static func lines(_ data: Data) -> [(number: Int, line: [UInt8])] {
+    data.split(separator: 10, omittingEmptySubsequences: false).enumerated().map {
+      (number: $0.offset + 1, line: Array($0.element))
+    }.filter { $0.line.contains { $0 != 32 && $0 != 13 && $0 != 9 } }
   }
 
   /// Runs the case and says what differs; nothing when it passes.
   ///
   /// - Throws: `CaseError` when the input cannot be read.
   public func run(_ options: SQLSessionOptions) throws -> [String] {
-    let refusal = document["expectError"].flatMap { $0 == .null ? nil : $0 }
+    let nothing: [JSONDocument] = [.null, .boolean(false), .object([])]
+    let refusal = document["expectError"].flatMap { nothing.contains($0) ? nil : $0 }
+    let mode = try CaseCheck.Mode(document)
+    if refusal == nil, mode.check.isEmpty, mode.properties.isEmpty {
+      throw CaseError("case.json checks nothing: name streams in 'check'")
+    }
     let actual: [JSONDocument]
     do {
       actual = try emitted(options)
@@ -106,7 +129,7 @@ public struct SQLCase: Sendable {
     if let refusal {
       return ["the program was accepted; it must be refused: \(refusal["about"] ?? refusal)"]
     }
-    return differences(actual)
+    return differences(actual, mode)
   }
 
   /// The rows that the program emits, in order.
@@ -115,19 +138,18 @@ public struct SQLCase: Sendable {
     options.extensions = options.extensions || extensions
     let session = try SQLSession(
       program: program, file: file, declaration: declaration, options: options)
-    for (index, line) in input.enumerated() {
+    for (number, line) in input {
       do {
         try session.feed(line)
       } catch let error as CaseError {
-        throw CaseError("input line \(index + 1): \(error)")
+        throw CaseError("\(inputFile):\(number): \(error)")
       }
     }
     try session.finish()
     return try session.takeOutput().split(separator: 10).map { try JSONDocument($0) }
   }
 
-  private func differences(_ actual: [JSONDocument]) -> [String] {
-    let mode = CaseCheck.Mode(document)
+  private func differences(_ actual: [JSONDocument], _ mode: CaseCheck.Mode) -> [String] {
     let check = CaseCheck(mode: mode)
     var messages: [String] = []
     if !expected.isEmpty || mode.properties.isEmpty {

@@ -59,6 +59,8 @@ public final class SQLSession {
   private var cause: Int64 = 0
   /// What was emitted and not yet taken.
   private var text: [UInt8] = []
+  private var remarks: [String] = []
+  private var unknownColumns: Set<String> = []
 
   /// Compiles a program.
   ///
@@ -83,17 +85,23 @@ public final class SQLSession {
     for source in declaration.sources {
       let schema = Self.rowSchema(source)
       let paths = schema.columns.map { JSONPath(steps: [.member($0.name)]) }
-      rowDecoders.append(
-        OwnedDecoder(
-          try RecordDecoder(schema: schema, format: .json(rowPath: .root, paths: paths))))
+      rowDecoders.append(try Self.decoder(schema, .json(rowPath: .root, paths: paths), source))
       rawDecoders.append(
-        try source.format.map { format in
-          OwnedDecoder(try RecordDecoder(schema: Schema(source.columns), format: format))
-        })
+        try source.format.map { try Self.decoder(Schema(source.columns), $0, source) })
     }
     encoders = output.streams.map { OutputEncoder(name: $0.name, schema: $0.batch.schema) }
     pending = Batch(schema: Schema(sources[0].columns + CaseDeclaration.metadata))
     try loadTables(declaration)
+  }
+
+  private static func decoder(
+    _ schema: Schema, _ format: RecordFormat, _ source: CaseDeclaration.Source
+  ) throws -> OwnedDecoder {
+    do {
+      return OwnedDecoder(try RecordDecoder(schema: schema, format: format))
+    } catch {
+      throw CaseError("source \(source.name): \(error)")
+    }
   }
 
   private static func makeDataflow(_ plan: Plan, _ options: SQLSessionOptions) throws -> Dataflow {
@@ -151,6 +159,8 @@ public final class SQLSession {
       throw CaseError("there is no source stream '\(name)'")
     }
     let rowtime = try Self.time(document["rowtime"] ?? .null, "rowtime")
+    let raw = try rawRecord(document, source)
+    if raw == nil { noteUnknownColumns(document, source) }
     if pending.count >= options.batchSize || (!pending.isEmpty && source != pendingSource) {
       try processPending()
     }
@@ -159,11 +169,35 @@ public final class SQLSession {
       pending = Batch(schema: Schema(sources[source].columns + CaseDeclaration.metadata))
     }
     cause += 1
-    if let raw = document["raw"]?.text {
-      try decode(Array(raw.utf8), source, rowtime, isRaw: true)
-    } else {
-      try decode(sources[source].rowText(document, line), source, rowtime, isRaw: false)
+    try decode(
+      raw ?? sources[source].rowText(document, line), source, rowtime, isRaw: raw != nil)
+  }
+
+  /// The bytes of a raw record; nil for a row, whose source may have a column of this name.
+  private func rawRecord(_ document: JSONDocument, _ source: Int) throws -> [UInt8]? {
+    guard let raw = document["raw"], !sources[source].columns.contains(where: { $0.name == "raw" })
+    else { return nil }
+    guard let text = raw.text else { throw CaseError("'raw' is no text") }
+    guard rawDecoders[source] != nil else {
+      throw CaseError("source '\(sources[source].name)' declares no format for raw records")
     }
+    return Array(text.utf8)
+  }
+
+  /// A column that a source does not have is most often a slip of the pen: it is said once.
+  private func noteUnknownColumns(_ document: JSONDocument, _ source: Int) {
+    for member in document.members ?? [] where member.name != "stream" && member.name != "rowtime" {
+      let owner = sources[source]
+      let isKnown = (owner.columns + CaseDeclaration.metadata).contains { $0.name == member.name }
+      if isKnown || !unknownColumns.insert("\(source) \(member.name)").inserted { continue }
+      remarks.append("source '\(owner.name)' has no column '\(member.name)'; it is ignored")
+    }
+  }
+
+  /// What was noticed about the input since the last call.
+  public func takeRemarks() -> [String] {
+    defer { remarks = [] }
+    return remarks
   }
 
   private static func time(_ value: JSONDocument, _ key: String) throws -> Int64 {
@@ -176,9 +210,7 @@ public final class SQLSession {
   private func decode(
     _ record: [UInt8], _ source: Int, _ rowtime: Int64, isRaw: Bool
   ) throws {
-    guard let owned = isRaw ? rawDecoders[source] : rowDecoders[source] else {
-      throw CaseError("source '\(sources[source].name)' declares no format for raw records")
-    }
+    guard let owned = isRaw ? rawDecoders[source] : rowDecoders[source] else { return }
     switch owned.decoder.decode(record.span, pool: &pool) {
     case .rejected(let reject):
       try processPending()

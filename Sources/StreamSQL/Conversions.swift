@@ -22,8 +22,9 @@ enum Conversions {
     if case .column(.varchar(let from)) = expression.type, case .varchar(let to) = target,
       from <= to
     {
-      guard case .cast = expression.kind else {
-        return expression.retyped(.column(target))
+      switch expression.kind {
+      case .cast, .call(.jsonValue, _): break  // Their type says where the text is cut.
+      default: return expression.retyped(.column(target))
       }
     }
     return BoundExpression(.cast(expression), type: .column(target), position: expression.position)

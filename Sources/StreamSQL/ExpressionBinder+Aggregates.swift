@@ -55,6 +55,9 @@ extension ExpressionBinder {
     }
     try checkDistinct(family, call, at: offset)
     if family.isPercentile { return try percentile(family, call, at: offset) }
+    if family == .median || family == .approximatePercentile {
+      return try plainPercentile(family, call, at: offset)
+    }
     let counts = family.argumentCounts
     guard counts.contains(call.arguments.count) else {
       throw SQLError(
@@ -74,7 +77,7 @@ extension ExpressionBinder {
   private func checkDistinct(
     _ family: AggregateFamily, _ call: CallSyntax, at offset: Int
   ) throws(SQLError) {
-    if family == .approximateCountDistinct || family.isPercentile, !program.options.extensions {
+    if family.isExtension, !program.options.extensions {
       throw extensionNeeded("\(call.name.text) is an extension", at: offset)
     }
     if call.ignoresNulls != nil, !family.isPositional {
@@ -196,20 +199,49 @@ extension ExpressionBinder {
         "\(call.name.text) needs WITHIN GROUP", at: offset,
         hint: FunctionCatalog.usage(call.name.text))
     }
-    let fraction = Conversions.converted(try bind(call.arguments[0]), to: .double)
-    guard case .literal(.double(let share)) = fraction.kind, (0...1).contains(share) else {
-      throw SQLError("the fraction lies between 0 and 1", at: call.arguments[0].offset)
-    }
+    let share = try fraction(call.arguments[0])
     let value = try bind(order.expression)
-    guard let type = value.type.columnType, type.isNumeric || family == .discretePercentile else {
+    return try percentile(
+      order.isDescending ? 1 - share : share, of: value,
+      isContinuous: family == .continuousPercentile, call, at: offset)
+  }
+
+  /// `MEDIAN(x)` and `APPROX_PERCENTILE(x, fraction)`, which here is exact.
+  private func plainPercentile(
+    _ family: AggregateFamily, _ call: CallSyntax, at offset: Int
+  ) throws(SQLError) -> AggregateCall {
+    let isMedian = family == .median
+    guard call.arguments.count == (isMedian ? 1 : 2) else {
+      throw SQLError(
+        "\(call.name.text) has \(isMedian ? "1 argument" : "2 arguments"), not "
+          + "\(call.arguments.count)", at: offset, hint: FunctionCatalog.usage(call.name.text))
+    }
+    let share = isMedian ? 0.5 : try fraction(call.arguments[1])
+    return try percentile(
+      share, of: try bind(call.arguments[0]), isContinuous: isMedian, call, at: offset)
+  }
+
+  private func fraction(_ syntax: ExpressionSyntax) throws(SQLError) -> Double {
+    let fraction = Conversions.converted(try bind(syntax), to: .double)
+    guard case .literal(.double(let share)) = fraction.kind, (0...1).contains(share) else {
+      throw SQLError("the fraction is a constant from 0 to 1", at: syntax.offset)
+    }
+    return share
+  }
+
+  private func percentile(
+    _ wanted: Double, of value: BoundExpression, isContinuous: Bool, _ call: CallSyntax,
+    at offset: Int
+  ) throws(SQLError) -> AggregateCall {
+    guard let type = value.type.columnType, type.isNumeric || (type.isDatetime && !isContinuous)
+    else {
       throw SQLError("\(call.name.text) needs numbers, not \(value.type)", at: offset)
     }
-    let wanted = order.isDescending ? 1 - share : share
-    let isContinuous = family == .continuousPercentile
     return AggregateCall(
       function: isContinuous ? .continuousPercentile(wanted) : .discretePercentile(wanted),
       arguments: [isContinuous ? Conversions.converted(value, to: .double) : value],
-      type: isContinuous ? .double : type, position: program.source.position(of: offset))
+      isDistinct: call.isDistinct, type: isContinuous ? .double : type,
+      position: program.source.position(of: offset))
   }
 }
 
@@ -237,6 +269,13 @@ enum AggregateFamily: String {
   case continuousPercentile = "PERCENTILE_CONT"
   case discretePercentile = "PERCENTILE_DISC"
   case approximateCountDistinct = "APPROX_COUNT_DISTINCT"
+  case median = "MEDIAN"
+  case approximatePercentile = "APPROX_PERCENTILE"
+
+  /// Whether the original does not know it.
+  var isExtension: Bool {
+    isPercentile || [.approximateCountDistinct, .median, .approximatePercentile].contains(self)
+  }
 
   var isPercentile: Bool { self == .continuousPercentile || self == .discretePercentile }
 

@@ -179,7 +179,7 @@ extension ExpressionBinder {
   // MARK: Calls
 
   func bindCall(_ call: CallSyntax, at offset: Int) throws(SQLError) -> BoundExpression {
-    if let function = program.functions[call.name.text] {
+    if let function = try program.function(call.name) {
       return try inlined(function, call, at: offset)
     }
     if let aggregate = try bindAggregate(call, at: offset) { return aggregate }
@@ -333,9 +333,6 @@ extension ExpressionBinder {
       try program.checkPattern(
         .regexReplace, pattern: bound[1], escape: nil, at: call.arguments[1].offset)
       return make(.call(.regexReplace, bound), .varchar(Parser.lengthLimit), at: offset)
-    case "JSON_VALUE":
-      let bound = try texts(2)
-      return make(.call(.jsonValue, bound), .varchar(Parser.lengthLimit), at: offset)
     default: return nil
     }
   }

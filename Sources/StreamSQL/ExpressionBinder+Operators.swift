@@ -17,11 +17,15 @@ extension ExpressionBinder {
       return try arithmetic(sign, try bind(left), try bind(right), at: offset)
     case .concatenate(let left, let right):
       return try concatenated(try bind(left), try bind(right), at: offset)
-    case .between(let operand, let low, let high, let negated):
+    case .between(let operand, let low, let high, let symmetric, let negated):
       let value = try bind(operand)
-      let lower = try comparison(.greaterOrEqual, value, try bind(low), at: offset)
-      let upper = try comparison(.lessOrEqual, value, try bind(high), at: offset)
-      return not(make(.and([lower, upper]), .boolean, at: offset), if: negated)
+      let (one, other) = (try bind(low), try bind(high))
+      var test = try between(value, one, other, at: offset)
+      if symmetric {
+        test = make(
+          .or([test, try between(value, other, one, at: offset)]), .boolean, at: offset)
+      }
+      return not(test, if: negated)
     case .inList(let operand, let values, let negated):
       return not(try inList(operand, values, at: offset), if: negated)
     case .like(let text, let pattern, let escape, let similar, let negated):
@@ -48,6 +52,14 @@ extension ExpressionBinder {
     var bound: [BoundExpression] = []
     for operand in operands { bound.append(try condition(operand, "an operand of \(word)")) }
     return bound
+  }
+
+  private func between(
+    _ value: BoundExpression, _ low: BoundExpression, _ high: BoundExpression, at offset: Int
+  ) throws(SQLError) -> BoundExpression {
+    let lower = try comparison(.greaterOrEqual, value, low, at: offset)
+    let upper = try comparison(.lessOrEqual, value, high, at: offset)
+    return make(.and([lower, upper]), .boolean, at: offset)
   }
 
   private func not(_ expression: BoundExpression, if negated: Bool) -> BoundExpression {

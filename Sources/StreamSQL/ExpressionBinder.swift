@@ -131,6 +131,9 @@ final class ExpressionBinder {
     case .negate, .not, .and, .or, .comparison, .arithmetic, .concatenate, .between, .inList, .like,
       .isNull, .isTruth, .isDistinct, .intervalOf:
       return try bindOperator(syntax)
+    case .period(let predicate, let left, let right):
+      return try period(predicate, left, right, at: offset)
+    case .jsonValue(let call): return try jsonValue(call, at: offset)
     case .extract, .round, .step, .substring, .substringSimilar, .trim, .overlay, .position:
       return try bindSpecialFunction(syntax)
     }
@@ -173,6 +176,9 @@ final class ExpressionBinder {
   ) throws(SQLError) -> BoundExpression {
     let operand = try bind(syntax)
     if operand.isNullLiteral { return operand.retyped(target.type) }
+    if operand.type == .column(.time), target.type == .column(.timestamp) {
+      return onCurrentDate(operand, at: offset)
+    }
     guard Conversions.canCast(operand.type, to: target.type) else {
       let isTime = target.type == .column(.timestamp) && operand.type.columnType?.isNumeric == true
       let isNumber =
@@ -187,21 +193,32 @@ final class ExpressionBinder {
     return make(.cast(operand), target.type, at: offset)
   }
 
+  /// A TIME as a TIMESTAMP: that time on CURRENT_DATE.
+  private func onCurrentDate(_ time: BoundExpression, at offset: Int) -> BoundExpression {
+    let now = make(.call(.queryStartTimestamp, []), .timestamp, at: offset)
+    let today = Conversions.converted(Conversions.converted(now, to: .date), to: .timestamp)
+    let elapsed = time.retyped(.interval(IntervalQualifier(first: .day, last: .second)))
+    return make(.arithmetic(.add, today, elapsed), .timestamp, at: offset)
+  }
+
   private func conditional(
     _ operand: ExpressionSyntax?,
-    _ branches: [(when: ExpressionSyntax, then: ExpressionSyntax)],
+    _ branches: [(when: [ExpressionSyntax], then: ExpressionSyntax)],
     _ otherwise: ExpressionSyntax?, at offset: Int
   ) throws(SQLError) -> BoundExpression {
     let subject = try operand.map { (syntax) throws(SQLError) in try bind(syntax) }
     var conditions: [BoundExpression] = []
     var results: [BoundExpression] = []
     for branch in branches {
-      if let subject {
-        let value = try bind(branch.when)
-        conditions.append(try comparison(.equal, subject, value, at: branch.when.offset))
-      } else {
-        conditions.append(try condition(branch.when, "the condition of WHEN"))
+      var tests: [BoundExpression] = []
+      for when in branch.when {
+        if let subject {
+          tests.append(try comparison(.equal, subject, try bind(when), at: when.offset))
+        } else {
+          tests.append(try condition(when, "the condition of WHEN"))
+        }
       }
+      conditions.append(tests.count == 1 ? tests[0] : make(.or(tests), .boolean, at: offset))
       results.append(try bind(branch.then))
     }
     if let otherwise {

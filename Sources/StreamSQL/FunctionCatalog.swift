@@ -24,7 +24,8 @@ enum FunctionCatalog {
     "OVERLAY(s PLACING r FROM i FOR n)", "POSITION(a IN s)", "TRIM(BOTH ' ' FROM s)",
     "SUBSTRING(s FROM i FOR n)", "SUBSTRING(s, i, n)", "SUBSTRING(s FROM 'regex')",
     "SUBSTRING(s SIMILAR p ESCAPE e)",
-    "REGEX_REPLACE(text, regex, replacement, start, occurrence)", "JSON_VALUE(text, '$.a.b')",
+    "REGEX_REPLACE(text, regex, replacement, start, occurrence)",
+    "JSON_VALUE(text, '$.a.b' RETURNING type DEFAULT x ON EMPTY NULL ON ERROR)",
     "CURRENT_DATE", "CURRENT_TIME", "CURRENT_TIMESTAMP", "LOCALTIME", "LOCALTIMESTAMP",
     "CURRENT_ROW_TIMESTAMP", "EXTRACT(unit FROM t)", "UNIX_TIMESTAMP(t)",
     "TO_TIMESTAMP(milliseconds)", "TSDIFF(a, b)",
@@ -39,7 +40,8 @@ enum FunctionCatalog {
     "LAST_VALUE(x)", "NTH_VALUE(x, n) FROM LAST OVER w", "LAG(x, n, default) OVER w",
     "EXP_AVG(x, INTERVAL '10' SECOND) OVER w",
     "PERCENTILE_CONT(0.5) WITHIN GROUP (ORDER BY x)",
-    "PERCENTILE_DISC(0.5) WITHIN GROUP (ORDER BY x)", "APPROX_COUNT_DISTINCT(x)",
+    "PERCENTILE_DISC(0.5) WITHIN GROUP (ORDER BY x)", "MEDIAN(x)", "APPROX_PERCENTILE(x, 0.5)",
+    "APPROX_COUNT_DISTINCT(x)",
   ].map(entry)
 
   private static let records: [Entry] = [

@@ -91,8 +91,19 @@ public enum FunctionID: Hashable, Sendable {
   case like
   /// `text SIMILAR TO pattern [ESCAPE escape]`: BOOLEAN; text, pattern[, escape].
   case similarTo
-  /// `JSON_VALUE(text, path)`: the scalar at a JSONPath as VARCHAR, NULL when absent or not a scalar.
-  case jsonValue
+  /// `JSON_VALUE(text, path)`: the scalar at a path as a value of the result's type. Nothing there is
+  /// "empty"; malformed JSON, an object, an array, or a text that cannot be converted is an "error". Values
+  /// for the two follow as arguments, in this order, where asked for.
+  case jsonValue(onEmpty: JSONFallback, onError: JSONFallback)
+
+  /// What `JSON_VALUE` gives where it finds nothing.
+  public enum JSONFallback: Hashable, Sendable {
+    case null
+    /// The row fails.
+    case failure
+    /// An argument of the call.
+    case value
+  }
 
   /// Which ends `TRIM` shortens.
   public enum TrimSide: Hashable, Sendable {

@@ -28,7 +28,7 @@ extension Parser {
     guard isAt("(", 1) else { return nil }
     switch word {
     case "CAST", "FLOOR", "CEIL", "CEILING", "STEP", "EXTRACT", "SUBSTRING", "TRIM", "OVERLAY",
-      "POSITION":
+      "POSITION", "JSON_VALUE":
       advance()
       advance()
       let form = try functionForm(word, at: place)
@@ -76,6 +76,7 @@ extension Parser {
       let operand = try expression()
       return try node(.extract(unit, operand), at: place, [operand])
     case "SUBSTRING": return try substring(at: place)
+    case "JSON_VALUE": return try jsonValue(at: place)
     case "TRIM": return try trim(at: place)
     case "OVERLAY":
       let text = try expression()
@@ -160,16 +161,16 @@ extension Parser {
 
   private mutating func conditional(at place: Int) throws(SQLError) -> ExpressionSyntax {
     let operand = isAt(word: "WHEN") ? nil : try expression()
-    var branches: [(when: ExpressionSyntax, then: ExpressionSyntax)] = []
+    var branches: [(when: [ExpressionSyntax], then: ExpressionSyntax)] = []
     while accept(words: "WHEN") {
-      let when = try expression()
+      let when = try operand == nil ? [expression()] : expressions()
       try expect(word: "THEN")
       branches.append((when, try expression()))
     }
     if branches.isEmpty { throw unexpected("WHEN") }
     let otherwise = accept(words: "ELSE") ? try expression() : nil
     try expect(word: "END", hint: "CASE ends with END")
-    var children = branches.flatMap { [$0.when, $0.then] }
+    var children = branches.flatMap { $0.when + [$0.then] }
     if let operand { children.append(operand) }
     if let otherwise { children.append(otherwise) }
     return try node(.conditional(operand, branches, otherwise: otherwise), at: place, children)

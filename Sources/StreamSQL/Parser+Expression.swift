@@ -121,14 +121,14 @@ extension Parser {
       negated = true
     }
     if accept(words: "BETWEEN") {
-      if !accept(words: "ASYMMETRIC"), isAt(word: "SYMMETRIC") {
-        throw unexpected("a bound", hint: "write the smaller bound first, without SYMMETRIC")
-      }
+      let isSymmetric = accept(words: "SYMMETRIC")
+      if !isSymmetric { _ = accept(words: "ASYMMETRIC") }
       let low = try expression(above: .additive)
       try expect(word: "AND")
       let high = try expression(above: .additive)
       return try node(
-        .between(left, low, high, negated: negated), at: place, [left, low, high])
+        .between(left, low, high, symmetric: isSymmetric, negated: negated), at: place,
+        [left, low, high])
     }
     if accept(words: "IN") {
       if isAt("("), isQueryAhead(1) {
@@ -177,9 +177,12 @@ extension Parser {
     case .string(let text): return try literal(.string(text))
     case .binary(let bytes): return try literal(.binary(bytes))
     case .unicodeString(let text): return try unicodeString(text)
-    case .symbol("("): return try parenthesized()
+    case .symbol("("):
+      if let period = try period() { return period }
+      return try parenthesized()
     case .quoted: return isAt("(", 1) ? try call() : try nameChain()
     case .word(let word):
+      if word == "PERIOD", let period = try period() { return period }
       if let special = try specialForm(word) { return special }
       if isAt("(", 1) { return try call() }
       if Self.structuralWords.contains(word) { throw unexpected("an expression") }
@@ -220,9 +223,13 @@ extension Parser {
     advance()
     let inner = try expression()
     if isAt(",") {
-      throw unexpected("')'", hint: "row values are not known: compare column by column")
+      throw unexpected(
+        "')'",
+        hint: "row values are not known: compare column by column; a period is followed by "
+          + "CONTAINS, OVERLAPS, PRECEDES and the like")
     }
     try expect(")")
+    if isAt("."), case .name(let parts) = inner.form { return try nameChain(parts, at: place) }
     guard case .word(let word) = current.kind, ReservedWords.contains(word), unitAhead() != nil
     else { return inner }
     let qualifier = try qualifier()
@@ -231,7 +238,14 @@ extension Parser {
 
   private mutating func nameChain() throws(SQLError) -> ExpressionSyntax {
     let place = offset
-    var parts = [try name("a name")]
+    return try nameChain([try name("a name")], at: place)
+  }
+
+  /// The parts of a name behind the first; a record may stand in parentheses: `(t.r).COLUMN1`.
+  private mutating func nameChain(
+    _ first: [Name], at place: Int
+  ) throws(SQLError) -> ExpressionSyntax {
+    var parts = first
     while isAt("."), parts.count < 4 {
       advance()
       if isAt("*") { throw unexpected("the name of a column") }

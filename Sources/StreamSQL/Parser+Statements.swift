@@ -47,26 +47,73 @@ extension Parser {
     if accept(words: "STREAM") { return .createStream(try createStream(replaces)) }
     if accept(words: "PUMP") { return .createPump(try createPump(replaces)) }
     if accept(words: "FUNCTION") { return .createFunction(try createFunction(replaces)) }
-    let hint =
-      switch current.kind {
-      case .word("TABLE"): "reference tables are declared in the pipeline's configuration"
-      case .word("VIEW"): "create a stream and a pump that feeds it"
-      default: "CREATE [OR REPLACE] STREAM, PUMP or FUNCTION"
-      }
-    throw unexpected("STREAM, PUMP or FUNCTION", hint: hint)
+    throw unexpected("STREAM, PUMP or FUNCTION", hint: hintForCreate())
+  }
+
+  private func hintForCreate() -> String {
+    switch current.kind {
+    case .word("TABLE"):
+      (0..<200).contains { isAt(word: "WITH", $0) && isAt("(", $0 + 1) }
+        ? Self.connectorHint : "reference tables are declared in the pipeline's file, under tables"
+    case .word("SOURCE"), .word("SINK"), .word("CONNECTION"): Self.connectorHint
+    case .word("VIEW"), .word("MATERIALIZED"): "create a stream and a pump that feeds it"
+    case .word("SCHEMA"), .word("DATABASE"): "there are no schemas: leave it out"
+    default: "CREATE [OR REPLACE] STREAM, PUMP or FUNCTION"
+    }
   }
 
   private mutating func createStream(_ replaces: Bool) throws(SQLError) -> CreateStream {
     let name = try unreservedName("the name of a stream")
     try expect("(", hint: "list the columns: CREATE STREAM \"S\" (a INTEGER, b VARCHAR(16))")
-    let columns = try list { (parser) throws(SQLError) in try parser.column() }
-    try expect(")")
+    let columns = try columns()
     try description()
+    if isAt(word: "WITH") { throw unexpected("';'", hint: Self.connectorHint) }
     return CreateStream(name: name, replaces: replaces, columns: columns)
   }
 
+  /// The columns up to `)`; what is wrong with several of them is told together.
+  private mutating func columns() throws(SQLError) -> [ColumnSyntax] {
+    var columns: [ColumnSyntax] = []
+    var failure: SQLError?
+    repeat {
+      do throws(SQLError) {
+        columns.append(try column())
+        guard isAt(",") || isAt(")") else { throw unexpected("',' or ')'") }
+      } catch {
+        program.errors.append(error)
+        failure = .reported
+        skipColumn()
+      }
+    } while accept(",")
+    if let failure { throw failure }
+    try expect(")")
+    return columns
+  }
+
+  /// Goes to the comma behind a column, or to the end of the list.
+  private mutating func skipColumn() {
+    var depth = 0
+    while !isAtEnd, !isAt(";") {
+      if depth == 0, isAt(",") || isAt(")") { return }
+      if isAt("(") { depth += 1 } else if isAt(")") { depth -= 1 }
+      advance()
+    }
+  }
+
+  private static let connectorHint =
+    "a topic is an input of the pipeline's file (inputs: - stream: NAME, kafka: {topic: TOPIC}, "
+    + "columns: […]) or an output of it; CREATE STREAM makes a stream within the application"
+
   private mutating func column() throws(SQLError) -> ColumnSyntax {
     if isAt(")") { throw unexpected("a column", hint: "remove the comma before ')'") }
+    if isAt(word: "WATERMARK"), isAt(word: "FOR", 1) {
+      throw unexpected(
+        "a column",
+        hint: "event time is declared with the input in the pipeline's file, not by WATERMARK")
+    }
+    if isAt(word: "PRIMARY") || isAt(word: "CONSTRAINT"), !isAt(")", 2) {
+      throw unexpected("a column", hint: "a stream has no keys: leave it out")
+    }
     let name = try name("the name of a column")
     let type = try typeName()
     if case .interval = type.type {

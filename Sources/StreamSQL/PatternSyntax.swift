@@ -184,15 +184,23 @@ enum Patterns {
       case "NCSA EXTENDED": #"%h %l %u %t "%r" %>s %b "%{Referer}i" "%{User-agent}i""#
       case "REFERER": "%{Referer}i ---> %U"
       case "AGENT": "%{User-agent}i"
-      case "IIS": #"%h %l %u %t "%r" %>s %b"#
       default: nil
       }
     return format.map { Array($0.utf8) } ?? name
   }
 
+  /// The fixed format of Internet Information Services: fifteen fields, a comma behind each.
+  ///
+  /// Source: Microsoft, "IIS Log File Formats".
+  private static let iis: [UInt8] = {
+    let fields = Array(repeating: " ?([^,]*)", count: 15)
+    return Array(fields.joined(separator: ",").utf8) + Array(",? ?".utf8)
+  }()
+
   /// A log format as a regular expression with one group per field; `%t` keeps its brackets, a quoted field
   /// loses its quotes.
   static func w3c(_ name: [UInt8]) -> [UInt8] {
+    if String(decoding: name, as: UTF8.self).uppercased() == "IIS" { return anchored(iis) }
     let format = w3cFormat(name)
     var regex: [UInt8] = []
     var index = 0

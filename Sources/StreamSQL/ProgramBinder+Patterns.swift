@@ -35,8 +35,10 @@ extension ProgramBinder {
   ) throws(SQLError) -> [RecordField] {
     let counts = function.argumentCounts
     guard counts.contains(arguments.count) else {
+      let many =
+        counts.count == 1 ? "\(counts.lowerBound)" : "\(counts.lowerBound) to \(counts.upperBound)"
       throw SQLError(
-        "\(function.name) has \(counts.lowerBound) to \(counts.upperBound) arguments, not "
+        "\(function.name) has \(many) argument\(counts.upperBound == 1 ? "" : "s"), not "
           + "\(arguments.count)", at: offset, hint: FunctionCatalog.usage(function.name))
     }
     if function == .sysLog {

@@ -1,13 +1,5 @@
 internal import Columns
 
-/// A function of the program; its body refers to parameters as columns.
-struct UserFunction {
-  let parameters: [(name: String, type: ColumnType)]
-  let body: BoundExpression
-  let returnsNullOnNull: Bool
-  let signature: String
-}
-
 /// Binds the statements of a program one after the other.
 final class ProgramBinder {
   let source: SourceText
@@ -16,10 +8,8 @@ final class ProgramBinder {
   private(set) var diagnostics: [Diagnostic] = []
   private(set) var streams: [PlanStream] = []
   private(set) var tables: [PlanTable] = []
-  /// Only looked up, never iterated.
-  private(set) var functions: [String: UserFunction] = [:]
-  /// The names of `functions` in the order of their definition.
-  private(set) var functionNames: [String] = []
+  /// The functions in the order of their definition.
+  var functions: [FunctionDefinition] = []
   private var brokenStreams: Set<String>
   private var pumps: [(syntax: CreatePump, isStarted: Bool, offset: Int)] = []
   private var answers: [Answer] = []
@@ -77,6 +67,9 @@ final class ProgramBinder {
     for statement in statements {
       _ = collecting { () throws(SQLError) in try declare(statement) }
     }
+    for name in functions.map(\.syntax.name) {
+      _ = collecting { () throws(SQLError) in try function(name) }
+    }
     var bound: [Pump] = []
     for (syntax, isStarted, offset) in pumps {
       let pump = collecting { () throws(SQLError) in
@@ -90,9 +83,9 @@ final class ProgramBinder {
     return (plan, answers.map { $0.completed(with: plan, functions: functionSignatures) })
   }
 
-  private var functionSignatures: [String] {
-    functionNames.compactMap { functions[$0]?.signature }
-  }
+  var functionNames: [String] { functions.map(\.syntax.name.text) }
+
+  private var functionSignatures: [String] { functions.compactMap { $0.bound?.signature } }
 
   private func declare(_ statement: Statement) throws(SQLError) {
     switch statement.form {
@@ -112,10 +105,10 @@ final class ProgramBinder {
       pumps.remove(at: try pumpIndex(name))
     case .dropStream(let name, let ifExists): try dropStream(name, ifExists: ifExists)
     case .dropFunction(let name, let ifExists):
-      guard functions.removeValue(forKey: name.text) != nil || ifExists else {
+      guard ifExists || functionNames.contains(name.text) else {
         throw SQLError("there is no function \(name.quoted)", at: name.offset)
       }
-      functionNames.removeAll { $0 == name.text }
+      functions.removeAll { $0.syntax.name.text == name.text }
     case .describe(let name): answers.append(.description(of: try stream(name).index))
     case .explain(let name):
       if let name { _ = try pumpIndex(name) }
@@ -188,38 +181,14 @@ final class ProgramBinder {
   }
 
   private func declare(_ syntax: CreateFunction) throws(SQLError) {
-    if functions[syntax.name.text] != nil, !syntax.replaces {
-      throw duplicate("function", syntax.name)
+    let definition = FunctionDefinition(syntax: syntax)
+    guard let index = functions.firstIndex(where: { $0.syntax.name.text == syntax.name.text })
+    else {
+      functions.append(definition)
+      return
     }
-    var columns: [ScopeColumn] = []
-    for (name, type) in syntax.parameters {
-      guard let column = type.type.columnType else {
-        throw SQLError("a parameter cannot be an interval", at: type.offset)
-      }
-      if columns.contains(where: { $0.name == name.text }) {
-        throw SQLError("parameter \(name.quoted) is declared twice", at: name.offset)
-      }
-      columns.append(ScopeColumn(name: name.text, index: columns.count, type: column))
-    }
-    guard let result = syntax.result.type.columnType else {
-      throw SQLError("a function cannot return an interval", at: syntax.result.offset)
-    }
-    let binder = ExpressionBinder(
-      self, relations: [Relation(name: nil, columns: columns, hasRowtime: false)])
-    binder.clause = .functionBody
-    let body = try binder.bind(syntax.body)
-    guard let converted = Conversions.implicit(body, to: result) else {
-      throw SQLError(
-        "the function returns \(result), its body is \(body.type)", at: syntax.body.offset,
-        hint: "use CAST(… AS \(result))")
-    }
-    let parameters = columns.map { (name: $0.name, type: $0.type) }
-    if functions[syntax.name.text] == nil { functionNames.append(syntax.name.text) }
-    functions[syntax.name.text] = UserFunction(
-      parameters: parameters, body: converted, returnsNullOnNull: syntax.returnsNullOnNull,
-      signature: "\(syntax.name.text)("
-        + parameters.map { "\($0.name) \($0.type)" }.joined(separator: ", ")
-        + ") RETURNS \(result)")
+    guard syntax.replaces else { throw duplicate("function", syntax.name) }
+    functions[index] = definition
   }
 
   // MARK: Names

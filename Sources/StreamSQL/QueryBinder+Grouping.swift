@@ -106,7 +106,7 @@ extension QueryBinder {
   private func windowFunction(
     _ syntax: ExpressionSyntax, _ binder: ExpressionBinder
   ) throws(SQLError) -> GroupWindowFunction? {
-    guard case .call(let call) = syntax.form, program.functions[call.name.text] == nil,
+    guard case .call(let call) = syntax.form, !program.functionNames.contains(call.name.text),
       let name = TableFunctionName(rawValue: call.name.text), name.isWindow
     else { return nil }
     guard call.arguments.count == (name == .hop ? 3 : 2) else {

@@ -105,7 +105,7 @@ extension QueryBinder {
       clauses.items += star(relation, binder, at: name.offset)
     case .expression(let syntax, let alias):
       if case .call(let call) = syntax.form, let function = RecordFunction(name: call.name.text),
-        program.functions[call.name.text] == nil
+        !program.functionNames.contains(call.name.text)
       {
         let name = alias?.text ?? "EXPR$\(clauses.items.count)"
         clauses.items.append(

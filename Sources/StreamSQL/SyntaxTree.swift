@@ -200,7 +200,9 @@ struct ExpressionSyntax {
     case comparison(ComparisonOperator, ExpressionSyntax, ExpressionSyntax)
     case arithmetic(ArithmeticOperator, ExpressionSyntax, ExpressionSyntax)
     case concatenate(ExpressionSyntax, ExpressionSyntax)
-    case between(ExpressionSyntax, ExpressionSyntax, ExpressionSyntax, negated: Bool)
+    case between(
+      ExpressionSyntax, ExpressionSyntax, ExpressionSyntax, symmetric: Bool, negated: Bool)
+    case period(PeriodPredicate, PeriodSyntax, PeriodSyntax)
     case inList(ExpressionSyntax, [ExpressionSyntax], negated: Bool)
     case like(
       ExpressionSyntax, ExpressionSyntax, escape: ExpressionSyntax?, similar: Bool, negated: Bool)
@@ -208,7 +210,7 @@ struct ExpressionSyntax {
     case isTruth(ExpressionSyntax, Bool?, negated: Bool)
     case isDistinct(ExpressionSyntax, ExpressionSyntax, negated: Bool)
     case conditional(
-      ExpressionSyntax?, [(when: ExpressionSyntax, then: ExpressionSyntax)],
+      ExpressionSyntax?, [(when: [ExpressionSyntax], then: ExpressionSyntax)],
       otherwise: ExpressionSyntax?)
     case cast(ExpressionSyntax, TypeSyntax)
     case extract(DatetimeUnit, ExpressionSyntax)
@@ -222,6 +224,7 @@ struct ExpressionSyntax {
       ExpressionSyntax, ExpressionSyntax, from: ExpressionSyntax, length: ExpressionSyntax?)
     case position(ExpressionSyntax, in: ExpressionSyntax)
     case intervalOf(ExpressionSyntax, IntervalQualifier)
+    case jsonValue(JSONValueSyntax)
     case call(CallSyntax)
   }
 
@@ -229,6 +232,29 @@ struct ExpressionSyntax {
   let offset: Int
   /// How deep the tree is; bounded so that walking it cannot exhaust the stack.
   let depth: Int
+}
+
+/// `JSON_VALUE(text, path [RETURNING type] [… ON EMPTY] [… ON ERROR])`.
+struct JSONValueSyntax {
+  /// What stands before ON EMPTY or ON ERROR.
+  enum Behavior {
+    case null
+    case error
+    case value(ExpressionSyntax)
+  }
+
+  let text: ExpressionSyntax
+  let path: ExpressionSyntax
+  let type: TypeSyntax?
+  let onEmpty: Behavior
+  let onError: Behavior
+}
+
+/// `(start, end)` of a temporal predicate; a point has no end.
+struct PeriodSyntax {
+  let start: ExpressionSyntax
+  let end: ExpressionSyntax?
+  let offset: Int
 }
 
 struct CallSyntax {

@@ -34,18 +34,31 @@ struct SQLCommand: ParsableCommand {
     for answer in session.answers { Output.note(answer) }
     let file = try openInput()
     var reader = LineReader(file)
-    while let line = try reader.next() {
+    while let line = try next(&reader) {
       if line.allSatisfy({ $0 == 32 || $0 == 9 || $0 == 13 }) { continue }
       do {
         try session.feed(line)
       } catch let error as CaseError {
+        // What came before the bad line does not depend on where batches are cut.
+        try session.finish()
         try Output.write(bytes: session.takeOutput())
         throw Failure(message: "\(inputName):\(reader.lineNumber): \(error)")
+      }
+      for remark in session.takeRemarks() {
+        Output.note("\(inputName):\(reader.lineNumber): warning: \(remark)")
       }
       if session.outputCount > 1 << 16 { try Output.write(bytes: session.takeOutput()) }
     }
     try session.finish()
     try Output.write(bytes: session.takeOutput())
+  }
+
+  private func next(_ reader: inout LineReader) throws -> [UInt8]? {
+    do {
+      return try reader.next()
+    } catch {
+      throw Failure(message: "\(inputName) cannot be read: \(error.localizedDescription)")
+    }
   }
 
   private var inputName: String { input == "-" ? "standard input" : input }
@@ -83,6 +96,10 @@ struct SQLCommand: ParsableCommand {
 
   private func openInput() throws -> FileHandle {
     if input == "-" { return FileHandle.standardInput }
+    var isFolder = ObjCBool(false)
+    if FileManager.default.fileExists(atPath: input, isDirectory: &isFolder), isFolder.boolValue {
+      throw Failure(message: "\(input) is a folder", hint: "--input names a file of JSON lines")
+    }
     guard let file = FileHandle(forReadingAtPath: input) else {
       throw Failure(message: "\(input) cannot be read")
     }

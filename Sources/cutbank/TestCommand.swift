@@ -31,7 +31,7 @@ struct TestCommand: ParsableCommand {
     guard !cases.isEmpty else {
       throw Failure(
         message: "there is no case in \(directories.joined(separator: ", "))",
-        hint: "a case is a folder that holds case.json", code: ExitCode(64))
+        hint: "a case is a folder that holds app.sql or case.json", code: ExitCode(64))
     }
     let options = SQLSessionOptions(
       batchSize: batchSize, savesAndRestores: saveRestore, seed: seed, extensions: extensions)

@@ -95,8 +95,9 @@ import Testing
     let text = Self.valid.replacing("type: DOUBLE", with: "type: DUBLE")
     #expect(
       Self.problems(text) == [
-        "9:34 'DUBLE' is not a column type | for example DOUBLE, BIGINT, VARCHAR(64), TIMESTAMP, "
-          + "DECIMAL(10, 2), BOOLEAN"
+        "9:34 'DUBLE' is not a column type | types are BOOLEAN, TINYINT, SMALLINT, INTEGER, BIGINT, "
+          + "DECIMAL(p,s), REAL, DOUBLE, CHAR(n), VARCHAR(n), BINARY(n), VARBINARY(n), DATE, TIME, "
+          + "TIMESTAMP"
       ])
   }
 

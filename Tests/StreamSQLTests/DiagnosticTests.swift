@@ -158,7 +158,11 @@ import Testing
     ("INSERT INTO s SELECT STREAM * FROM t", "INSERT stands outside a pump"),
     ("SELECT STREAM * FROM t", "SELECT stands outside a pump"),
     ("ALTER PUMP nope START", "there is no pump"),
-    ("CREATE FUNCTION f(a INTEGER) RETURNS INTEGER RETURN f(a)", "there is no function F"),
+    ("CREATE FUNCTION f(a INTEGER) RETURNS INTEGER RETURN f(a)", "calls itself"),
+    ("CREATE STREAM s2 (a STRING, b INTEGER, c TEXT)", "unknown type 'TEXT'"),
+    ("CREATE STREAM s2 (a INTEGER) WITH (connector = 'kafka')", "found 'WITH'"),
+    ("CREATE SOURCE s2 FROM KAFKA", "found 'SOURCE'"),
+    ("CREATE STREAM s2 (a INTEGER, WATERMARK FOR a AS a)", "found 'WATERMARK'"),
     ("CREATE FUNCTION f(a INTEGER) RETURNS INTEGER RETURN b", "there is no column \"B\""),
     (
       "CREATE STREAM a (n INTEGER); CREATE STREAM b (n INTEGER); CREATE PUMP p AS INSERT INTO a SELECT STREAM n FROM b; CREATE PUMP q AS INSERT INTO b SELECT STREAM n FROM a",

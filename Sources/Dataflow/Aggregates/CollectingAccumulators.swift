@@ -90,7 +90,8 @@ final class PositionAccumulator: Accumulator {
 /// The percentiles: all values of a group are kept.
 final class PercentileAccumulator: Accumulator {
   private let function: AggregateFunction
-  private var values: [[Double]] = []
+  /// Integers, or floating-point numbers by `orderedBits`.
+  private var values: [[Int64]] = []
 
   init(_ function: AggregateFunction) { self.function = function }
 
@@ -103,40 +104,51 @@ final class PercentileAccumulator: Accumulator {
     for index in groups.indices where !arrived.isNull(Int(rows[index])) {
       let row = Int(rows[index])
       values[Int(groups[index])].append(
-        arrived.type.storage == .floating ? arrived.doubles[row] : Double(arrived.integers[row]))
+        arrived.type.storage == .floating
+          ? Self.orderedBits(arrived.doubles[row]) : arrived.integers[row])
     }
   }
 
   override func appendResult(
     of group: Int, to column: inout Column, _ pool: borrowing StringPool
   ) -> RuntimeError? {
-    let sorted = values[group].sorted()
-    guard let value = Self.percentile(function, sorted) else {
-      column.appendNull()
-      return nil
-    }
-    if column.type.storage == .floating {
-      column.append(value)
-    } else {
-      column.append(Int64(value))
-    }
+    Self.append(function, values[group].sorted(), to: &column)
     return nil
   }
 
-  /// The percentile of sorted values, nil of none.
-  static func percentile(_ function: AggregateFunction, _ sorted: [Double]) -> Double? {
-    guard let last = sorted.last else { return nil }
+  /// Appends the percentile of sorted values, NULL of none.
+  static func append(_ function: AggregateFunction, _ sorted: [Int64], to column: inout Column) {
+    guard let last = sorted.indices.last else {
+      column.appendNull()
+      return
+    }
     switch function {
     case .continuousPercentile(let fraction):
-      let place = fraction * Double(sorted.count - 1)
+      let place = fraction * Double(last)
       let low = Int(place)
-      guard low + 1 < sorted.count else { return last }
-      return sorted[low] + (place - Double(low)) * (sorted[low + 1] - sorted[low])
+      let value = double(sorted[low])
+      let above = double(sorted[min(low + 1, last)])
+      column.append(value + (place - Double(low)) * (above - value))
     case .discretePercentile(let fraction):
       let place = Int((fraction * Double(sorted.count)).rounded(.up)) - 1
-      return sorted[min(sorted.count - 1, max(0, place))]
-    default: return last
+      let value = sorted[min(last, max(0, place))]
+      if column.type.storage == .floating {
+        column.append(double(value))
+      } else {
+        column.append(value)
+      }
+    default: column.appendNull()
     }
+  }
+
+  /// The number as an integer that is ordered as the numbers are.
+  static func orderedBits(_ number: Double) -> Int64 {
+    let bits = Int64(bitPattern: number.bitPattern)
+    return bits < 0 ? bits ^ Int64.max : bits
+  }
+
+  private static func double(_ ordered: Int64) -> Double {
+    Double(bitPattern: UInt64(bitPattern: ordered < 0 ? ordered ^ Int64.max : ordered))
   }
 
   override func reset(_ group: Int) { values[group] = [] }
@@ -147,7 +159,7 @@ final class PercentileAccumulator: Accumulator {
 
   override func restore(
     group: Int, from reader: inout SectionReader, _ pool: inout StringPool
-  ) throws(StateError) { values[group] = try reader.doubles() }
+  ) throws(StateError) { values[group] = try reader.integers() }
 }
 
 /// APPROX_COUNT_DISTINCT.

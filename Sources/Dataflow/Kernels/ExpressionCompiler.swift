@@ -194,7 +194,10 @@ enum ExpressionCompiler {
       .charToTime,
       .datetimeToChar, .queryStartTimestamp, .currentRowTimestamp:
       return datetime(function, arguments)
-    case .jsonValue: return JSONValueKernel(compile(arguments[0]), path: compile(arguments[1]))
+    case .jsonValue(let onEmpty, let onError):
+      return JSONValueKernel(
+        arguments.map(compile), onEmpty: onEmpty, onError: onError,
+        type: type.columnType ?? .varchar(0))
     default:
       return TextFunctionKernel(function, arguments.map(compile), storage: type.storage)
     }

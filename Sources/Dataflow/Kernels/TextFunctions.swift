@@ -287,37 +287,3 @@ final class TextFunctionKernel: Kernel {
     return true
   }
 }
-
-/// JSON_VALUE: the scalar at a path, NULL when there is none.
-final class JSONValueKernel: Kernel {
-  private let text: Kernel
-  private let path: Kernel
-
-  init(_ text: Kernel, path: Kernel) {
-    self.text = text
-    self.path = path
-    super.init(storage: .text, canFail: text.canFail || path.canFail)
-  }
-
-  override func evaluate(
-    _ input: Batch, _ rows: Rows, _ evaluation: inout Evaluation, _ pool: inout StringPool
-  ) -> Column {
-    let texts = text.evaluate(input, rows, &evaluation, &pool)
-    let paths = path.evaluate(input, rows, &evaluation, &pool)
-    var result = Column(zeros: input.count, storage: .text)
-    result.nulls.formUnion(texts.nulls)
-    result.nulls.formUnion(paths.nulls)
-    for index in 0..<rows.activeCount {
-      let row = rows.selected.map { Int($0[index]) } ?? index
-      if result.isNull(row) { continue }
-      let document = Array(pool.bytes[pool.range(of: texts.texts[row])])
-      let steps = Array(pool.bytes[pool.range(of: paths.texts[row])])
-      if let value = JSONScalar.find(document, path: steps) {
-        result.texts[row] = pool.intern(value.span)
-      } else {
-        result.setNull(at: row)
-      }
-    }
-    return result
-  }
-}

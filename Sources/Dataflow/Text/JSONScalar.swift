@@ -1,51 +1,30 @@
-/// Finds scalars in JSON text by a path of member names and array indexes: `$.a.b[0]`.
-enum JSONScalar {
-  private enum Step {
-    case member([UInt8])
-    case element(Int)
-  }
+import StreamSQL
 
-  /// The text of the scalar at a path: strings without quotes and escapes, others as they stand.
-  ///
-  /// Nil when the path is malformed or leads to nothing, to null, to an object or an array.
-  static func find(_ text: [UInt8], path: [UInt8]) -> [UInt8]? {
-    guard let steps = parse(path) else { return nil }
-    var scanner = Scanner(text: text)
-    for step in steps {
-      switch step {
-      case .member(let name): guard scanner.enterMember(name) else { return nil }
-      case .element(let index): guard scanner.enterElement(index) else { return nil }
-      }
-    }
-    return scanner.scalar()
-  }
+/// What lies at a path of a JSON document.
+enum JSONScalar: Hashable {
+  /// The text of a string without quotes and escapes, or a number or truth value as it stands.
+  case scalar([UInt8])
+  case null
+  /// The path leads to nothing.
+  case empty
+  /// The document is no JSON, or there is an object or an array.
+  case malformed
 
-  private static func parse(_ path: [UInt8]) -> [Step]? {
-    guard path.first == 36 else { return nil }
-    var steps: [Step] = []
-    var index = 1
-    while index < path.count {
-      if path[index] == 46 {
-        let rest = path[(index + 1)...].prefix { $0 != 46 && $0 != 91 }
-        guard !rest.isEmpty else { return nil }
-        steps.append(.member(Array(rest)))
-        index = rest.endIndex
-      } else if path[index] == 91, let close = path[index...].firstIndex(of: 93) {
-        let inner = path[(index + 1)..<close]
-        if let quote = inner.first, quote == 39 || quote == 34 {
-          steps.append(.member(Array(inner.dropFirst().dropLast())))
-        } else {
-          guard let number = Int(String(decoding: inner, as: UTF8.self)), number >= 0 else {
-            return nil
-          }
-          steps.append(.element(number))
+  /// Follows a path from the document down.
+  init(in document: [UInt8], at path: JSONScalarPath) {
+    var scanner = Scanner(text: document)
+    for step in path.steps {
+      let obstacle =
+        switch step {
+        case .member(let name): scanner.enter(member: name)
+        case .element(let index): scanner.enter(element: index)
         }
-        index = close + 1
-      } else {
-        return nil
+      if let obstacle {
+        self = obstacle
+        return
       }
     }
-    return steps
+    self = scanner.scalar()
   }
 
   private struct Scanner {
@@ -63,30 +42,37 @@ enum JSONScalar {
       return true
     }
 
-    mutating func enterMember(_ name: [UInt8]) -> Bool {
-      guard take(123) else { return false }
-      if take(125) { return false }
+    /// Goes to the value of a member; nil when it is there, else what its absence means.
+    mutating func enter(member name: [UInt8]) -> JSONScalar? {
+      guard take(123) else { return otherValue() }
+      if take(125) { return .empty }
       while true {
         skipBlanks()
-        guard let key = string(), take(58) else { return false }
-        if key == name {
-          skipBlanks()
-          return true
-        }
-        guard skipValue() else { return false }
-        if !take(44) { return false }
+        guard let key = string(), take(58) else { return .malformed }
+        if key == name { return nil }
+        guard skipValue() else { return .malformed }
+        if !take(44) { return take(125) ? .empty : .malformed }
       }
     }
 
-    mutating func enterElement(_ number: Int) -> Bool {
-      guard take(91) else { return false }
-      skipBlanks()
-      if index < text.count, text[index] == 93 { return false }
+    /// Goes to an element; nil when it is there, else what its absence means.
+    mutating func enter(element number: Int) -> JSONScalar? {
+      guard take(91) else { return otherValue() }
+      if take(93) { return .empty }
       for _ in 0..<number {
-        guard skipValue(), take(44) else { return false }
+        guard skipValue() else { return .malformed }
+        if !take(44) { return take(93) ? .empty : .malformed }
       }
-      skipBlanks()
-      return true
+      return nil
+    }
+
+    /// Where no object or array begins: another value has no members, no value at all is malformed.
+    private mutating func otherValue() -> JSONScalar {
+      switch scalar() {
+      case .malformed where index < text.count && (text[index] == 123 || text[index] == 91): .empty
+      case .malformed: .malformed
+      default: .empty
+      }
     }
 
     /// Passes over a value without looking into it, by counting brackets.
@@ -120,16 +106,28 @@ enum JSONScalar {
       return text[start..<min(index, text.count)]
     }
 
-    mutating func scalar() -> [UInt8]? {
+    mutating func scalar() -> JSONScalar {
       skipBlanks()
-      guard index < text.count else { return nil }
+      guard index < text.count else { return .malformed }
       switch text[index] {
-      case 34: return string()
-      case 123, 91: return nil
-      default:
-        let word = Array(word())
-        return word == Array("null".utf8) ? nil : word
+      case 34: return string().map(JSONScalar.scalar) ?? .malformed
+      case 123, 91: return .malformed
+      default: return Self.plain(Array(word()))
       }
+    }
+
+    /// A word without quotes: null, true, false or a number.
+    private static func plain(_ word: [UInt8]) -> JSONScalar {
+      switch String(decoding: word, as: UTF8.self) {
+      case "null": .null
+      case "true", "false": .scalar(word)
+      case let text:
+        text.utf8.allSatisfy(isNumeric) && Double(text) != nil ? .scalar(word) : .malformed
+      }
+    }
+
+    private static func isNumeric(_ byte: UInt8) -> Bool {
+      (48...57).contains(byte) || byte == 43 || byte == 45 || byte == 46 || byte | 32 == 101
     }
 
     /// The content of a string, escapes resolved.

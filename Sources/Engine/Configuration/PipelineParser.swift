@@ -1,4 +1,5 @@
 import Columns
+import StreamSQL
 import Yams
 
 /// Turns a pipeline file's mapping into a `PipelineConfiguration`.
@@ -234,10 +235,11 @@ struct PipelineParser {
       if !names.insert(name).inserted {
         reader.report("the column '\(name)' is declared twice", at: column.node)
       }
-      guard let type = ColumnType(sql: text) else {
-        reader.report(
-          "'\(text)' is not a column type", at: column.value("type"),
-          hint: "for example DOUBLE, BIGINT, VARCHAR(64), TIMESTAMP, DECIMAL(10, 2), BOOLEAN")
+      let type: ColumnType
+      do throws(ColumnTypeError) {
+        type = try ColumnType(sql: text)
+      } catch {
+        reader.report(error.message, at: column.value("type"), hint: error.hint)
         return nil
       }
       let definition = ColumnDefinition(name: name, type: type, isNullable: isNullable)
