@@ -166,6 +166,11 @@ struct OperatorBuilder {
       return PredictOperator(
         input: input, parameters: parameters, partitionBy: partitionBy,
         slot: try endpoint(parameters.endpoint), schema: schema, section: section)
+    case .forecast(let parameters):
+      return ForecastOperator(
+        input: input, parameters: parameters, partitionBy: partitionBy,
+        slot: try endpoint(parameters.endpoint), keyLimit: limits.models, schema: schema,
+        section: section)
     }
   }
 

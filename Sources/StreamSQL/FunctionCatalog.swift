@@ -61,6 +61,7 @@ enum FunctionCatalog {
     "GROUP_RANK(CURSOR(query), 'rankBy', 'rankOut', 'desc', 'asc', maxIdle, outputMax)",
     "ML_DETECT_ANOMALIES(CURSOR(query) PARTITION BY key, name => value)",
     "ML_PREDICT(CURSOR(query) PARTITION BY key, 'endpoint')",
+    "ML_FORECAST(CURSOR(query) PARTITION BY key, 'endpoint', name => value)",
     "TUMBLE(TABLE s, DESCRIPTOR(ROWTIME), INTERVAL '1' MINUTE)",
     "HOP(TABLE s, DESCRIPTOR(ROWTIME), INTERVAL '10' SECOND, INTERVAL '1' MINUTE)",
     "SESSION(TABLE s, DESCRIPTOR(ROWTIME), INTERVAL '5' MINUTE)",

@@ -9,7 +9,10 @@ extension Plan {
 extension PlanNode {
   fileprivate var endpoints: [String] {
     let below = inputs.flatMap(\.endpoints)
-    guard case .tableFunction(_, .predict(let parameters), _) = operation else { return below }
-    return below + [parameters.endpoint]
+    switch operation {
+    case .tableFunction(_, .predict(let parameters), _): return below + [parameters.endpoint]
+    case .tableFunction(_, .forecast(let parameters), _): return below + [parameters.endpoint]
+    default: return below
+    }
   }
 }

@@ -230,6 +230,8 @@ extension TableFunction {
     case .detectAnomalies(let parameters): return " on \(names(parameters.features))"
     case .predict(let parameters):
       return " on \(names(parameters.features)), endpoint \(parameters.endpoint)"
+    case .forecast(let parameters):
+      return " of \(names([parameters.target])), endpoint \(parameters.endpoint)"
     }
   }
 }

@@ -185,6 +185,7 @@ extension TableFunction {
     case .groupRank: "GROUP_RANK"
     case .detectAnomalies: "ML_DETECT_ANOMALIES"
     case .predict: "ML_PREDICT"
+    case .forecast: "ML_FORECAST"
     }
   }
 

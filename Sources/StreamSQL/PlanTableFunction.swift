@@ -18,6 +18,9 @@ public enum TableFunction: Hashable, Sendable {
   case detectAnomalies(DetectAnomaliesParameters)
   /// Adds CLOSEST_CLUSTER, DISTANCE_TO_CLUSTER, SCORE, PROJECTION, MODEL_VERSION, VARIANT, STATUS.
   case predict(PredictParameters)
+  /// Adds EXPECTED, LOWER, UPPER, TAIL_PROBABILITY, NEXT_EXPECTED, NEXT_LOWER, NEXT_UPPER,
+  /// MODEL_VERSION, VARIANT, STATUS.
+  case forecast(ForecastParameters)
 }
 
 /// The parameters of `ML_PREDICT`.
@@ -31,6 +34,31 @@ public struct PredictParameters: Hashable, Sendable {
   public init(features: [Int], endpoint: String) {
     self.features = features
     self.endpoint = endpoint
+  }
+}
+
+/// The parameters of `ML_FORECAST`.
+public struct ForecastParameters: Hashable, Sendable {
+  /// Index of the numeric column that is forecast.
+  public let target: Int
+  /// Index of the TIMESTAMP column that is the time of a row; nil is ROWTIME.
+  public let timeColumn: Int?
+  /// The endpoint's name.
+  public let endpoint: String
+  /// The probability below LOWER and NEXT_LOWER.
+  public let lower: Double
+  /// The probability below UPPER and NEXT_UPPER, greater than `lower`.
+  public let upper: Double
+
+  /// Creates parameters.
+  public init(
+    target: Int, timeColumn: Int?, endpoint: String, lower: Double = 0.1, upper: Double = 0.9
+  ) {
+    self.target = target
+    self.timeColumn = timeColumn
+    self.endpoint = endpoint
+    self.lower = lower
+    self.upper = upper
   }
 }
 

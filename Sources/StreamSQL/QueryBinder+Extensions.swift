@@ -12,20 +12,10 @@ extension QueryBinder {
     var options: [DetectAnomaliesParameters.Option] = []
     for (name, value) in call.named {
       if name.text == "TIME" {
-        guard let text = value.textLiteral else {
-          throw SQLError("time => names a column in quotes", at: name.offset)
-        }
-        if text.uppercased() == "ROWTIME", !call.columns.contains(where: { $0.name == text }) {
-          continue
-        }
-        let column = try call.column(named: text, at: name.offset)
-        guard column.type == .timestamp else {
-          throw SQLError("time => names a TIMESTAMP, not \(column.type)", at: name.offset)
-        }
-        time = column.index
-        continue
+        time = try timeColumn(call, name, value)
+      } else {
+        options.append(try detectorOption(name, value))
       }
-      options.append(try detectorOption(name, value))
     }
     let features = try features(call, keys, except: time)
     let parameters = DetectAnomaliesParameters(
@@ -38,6 +28,23 @@ extension QueryBinder {
       ("ATTRIBUTION", .varchar(Parser.lengthLimit)), ("STATUS", .varchar(16)),
     ]
     return appending(added, .detectAnomalies(parameters), call, keys)
+  }
+
+  /// The TIMESTAMP that `time => 'column'` names; nil for ROWTIME.
+  func timeColumn(
+    _ call: TableCall, _ name: Name, _ value: BoundExpression
+  ) throws(SQLError) -> Int? {
+    guard let text = value.textLiteral else {
+      throw SQLError("time => names a column in quotes", at: name.offset)
+    }
+    if text.uppercased() == "ROWTIME", !call.columns.contains(where: { $0.name == text }) {
+      return nil
+    }
+    let column = try call.column(named: text, at: name.offset)
+    guard column.type == .timestamp else {
+      throw SQLError("time => names a TIMESTAMP, not \(column.type)", at: name.offset)
+    }
+    return column.index
   }
 
   private func detectorOption(

@@ -36,6 +36,7 @@ extension QueryBinder {
     case .groupRank: return try groupRank(call, keys)
     case .detectAnomalies: return try detectAnomalies(call, keys)
     case .predict: return try predict(call, keys)
+    case .forecast: return try forecast(call, keys)
     case .tumble, .hop, .session: preconditionFailure("windows are bound above")
     }
   }
@@ -69,7 +70,7 @@ extension QueryBinder {
         throw SQLError("unexpected \(other.text)", at: other.offset, hint: usage(syntax))
       }
     }
-    if let parameter = named.first, name != .detectAnomalies {
+    if let parameter = named.first, ![.detectAnomalies, .forecast].contains(name) {
       throw SQLError(
         "\(syntax.name.text) has positional parameters", at: parameter.name.offset,
         hint: usage(syntax))

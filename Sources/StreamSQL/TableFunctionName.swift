@@ -8,6 +8,7 @@ enum TableFunctionName: String, CaseIterable {
   case groupRank = "GROUP_RANK"
   case detectAnomalies = "ML_DETECT_ANOMALIES"
   case predict = "ML_PREDICT"
+  case forecast = "ML_FORECAST"
   case tumble = "TUMBLE"
   case hop = "HOP"
   case session = "SESSION"

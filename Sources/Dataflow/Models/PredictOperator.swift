@@ -31,7 +31,7 @@ final class PredictOperator: Operator, EndpointUser {
   func check(_ deployment: Deployment) throws {
     for variant in deployment.variants {
       if case .deepAR = variant.model {
-        throw DataflowError("\(variant.version) is a forecaster, which ML_PREDICT cannot ask")
+        throw DataflowError("\(variant.version) is a forecaster: ask it by ML_FORECAST")
       }
       let count = variant.model.featureCount
       guard count == parameters.features.count else {

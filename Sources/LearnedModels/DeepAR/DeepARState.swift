@@ -111,6 +111,11 @@ public struct DeepARScorer: Sendable {
     return state(filled: series.filled(model.configuration.frequency))
   }
 
+  /// The state of a series of which nothing is known, for models without categories.
+  public mutating func emptyState() -> DeepARState {
+    state(filled: TimeSeries(start: 0, target: []))
+  }
+
   /// The state after a checked history without gaps.
   mutating func state(filled series: TimeSeries) -> DeepARState {
     let frequency = model.configuration.frequency

@@ -1,0 +1,275 @@
+import Columns
+import LearnedModels
+import RandomCutForest
+import StreamSQL
+
+/// ML_FORECAST: the cursor's rows with the law that was predicted for each, how far out it lies, and the
+/// law of the next one; one series for all rows or one for each key.
+///
+/// A key belongs to one variant as long as the weights stay. Results depend on the key's rows alone.
+final class ForecastOperator: Operator, EndpointUser {
+  private let parameters: ForecastParameters
+  private let partitionBy: [Int]
+  private let slot: EndpointSlot
+  private let keyLimit: Int
+  private let firstColumn: Int
+  private var keys: KeyTable
+  private var series: [ForecastSeries] = []
+  /// By variant, made for the slot's generation.
+  private var scorers: [DeepARScorer] = []
+  private var generation: Int64 = 0
+
+  init(
+    input: Operator, parameters: ForecastParameters, partitionBy: [Int], slot: EndpointSlot,
+    keyLimit: Int, schema: Schema, section: String
+  ) {
+    self.parameters = parameters
+    self.partitionBy = partitionBy
+    self.slot = slot
+    self.keyLimit = keyLimit
+    firstColumn = input.schema.columns.count
+    keys = KeyTable(partitionBy.map { input.schema.columns[$0].type.storage })
+    super.init(schema: schema, section: section, inputs: [input], isBounded: input.isBounded)
+    slot.add(self)
+  }
+
+  func check(_ deployment: Deployment) throws {
+    var frequency: DeepARFrequency?
+    for variant in deployment.variants {
+      guard case .deepAR(let model) = variant.model else {
+        throw DataflowError(
+          "\(variant.version) is a \(variant.model.algorithm.rawValue) model, ML_FORECAST asks deepar "
+            + "models: use ML_PREDICT")
+      }
+      let shape = model.configuration
+      guard shape.cardinalities.isEmpty, shape.dynamicFeatureCount == 0 else {
+        throw DataflowError(
+          "\(variant.version) was trained with categories or dynamic features, which a stream does not "
+            + "have: train it with cardinality=ignore,num_dynamic_feat=ignore")
+      }
+      guard frequency == nil || frequency == shape.frequency else {
+        throw DataflowError(
+          "\(variant.version) has a value per \(shape.frequency.text), another variant one per "
+            + "\(frequency?.text ?? "")")
+      }
+      frequency = shape.frequency
+    }
+  }
+
+  override var hasState: Bool { true }
+
+  override func run(_ context: ExecutionContext, _ pool: inout StringPool) {
+    let input = inputs[0].output
+    output.removeAll()
+    guard !input.isEmpty else { return }
+    counters.rowsIn += Int64(input.count)
+    if generation != slot.generation {
+      scorers = slot.deployment?.forecasters ?? []
+      generation = slot.generation
+    }
+    var evaluation = Evaluation(count: input.count, startTime: 0)
+    for index in input.columns.indices {
+      output.columns[index] = Column(type: schema.columns[index].type, values: input.columns[index])
+    }
+    for index in firstColumn..<schema.columns.count {
+      output.columns[index] = Column(
+        type: schema.columns[index].type,
+        values: Column(nulls: input.count, storage: schema.columns[index].type.storage))
+    }
+    output.rowtimes = input.rowtimes
+    output.causes = input.causes
+    let words = keys.keys(of: partitionBy.map { input.columns[$0] }, count: input.count)
+    for row in 0..<input.count {
+      do {
+        try forecast(input, row, words, &pool)
+      } catch {
+        evaluation.fail(row, .badModelInput, error.description)
+      }
+    }
+    if evaluation.hasFailures {
+      report(evaluation, input, context, pool)
+      output.keep(Rows(count: input.count).filter { !evaluation.failed[$0] })
+    }
+    counters.passed += Int64(output.count)
+  }
+
+  /// Where the added columns stand behind the cursor's.
+  private enum Place {
+    static let expected = 0
+    static let lower = 1
+    static let upper = 2
+    static let tail = 3
+    static let nextExpected = 4
+    static let nextLower = 5
+    static let nextUpper = 6
+    static let version = 7
+    static let variant = 8
+    static let status = 9
+  }
+
+  /// Takes a row into its series and writes what was predicted for it, and what comes next.
+  private func forecast(
+    _ input: Batch, _ row: Int, _ words: [UInt64], _ pool: inout StringPool
+  ) throws(DataflowError) {
+    let value = try target(input, row)
+    let time = try time(input, row)
+    guard let one = find(words, row) else {
+      output.columns[firstColumn + Place.status].set(pool.intern("NO_MODEL"), at: row)
+      return
+    }
+    guard let deployment = slot.deployment else {
+      one.remember(value, at: time)
+      output.columns[firstColumn + Place.status].set(pool.intern("NO_MODEL"), at: row)
+      return
+    }
+    if one.generation != generation {
+      let hash = spread(modelSeed(0, partitionBy, input, row, pool))
+      one.adopt(
+        &scorers, serving: slot.variant(of: hash),
+        shadows: deployment.variants.indices.filter {
+          deployment.variants[$0].isShadow && slot.shadows($0, hash)
+        }, generation: generation)
+    }
+    let variant = deployment.variants[one.serving]
+    output.columns[firstColumn + Place.version].set(pool.intern(variant.version), at: row)
+    output.columns[firstColumn + Place.variant].set(pool.intern(variant.name), at: row)
+    let status = try score(one, value, time, row)
+    output.columns[firstColumn + Place.status].set(pool.intern(status), at: row)
+  }
+
+  /// The row's value; nil when it is missing.
+  private func target(_ input: Batch, _ row: Int) throws(DataflowError) -> Double? {
+    let column = input.columns[parameters.target]
+    if column.isNull(row) { return nil }
+    let value =
+      column.type.storage == .floating ? column.doubles[row] : Double(column.integers[row])
+    guard value.magnitude <= 1e18 else {
+      throw DataflowError(
+        "\(schema.columns[parameters.target].name) is \(value); forecasts take finite values up to "
+          + "±1e18, and NULL for a missing one")
+    }
+    return value
+  }
+
+  private func time(_ input: Batch, _ row: Int) throws(DataflowError) -> Int64 {
+    guard let index = parameters.timeColumn else { return input.rowtimes[row] }
+    guard !input.columns[index].isNull(row) else {
+      throw DataflowError("\(schema.columns[index].name), the time of the row, is NULL")
+    }
+    return input.columns[index].integers[row]
+  }
+
+  /// The row's series; nil when there is no room for one more.
+  private func find(_ words: [UInt64], _ row: Int) -> ForecastSeries? {
+    if let known = keys.find(words, row: row) { return series[known] }
+    guard series.count < keyLimit else { return nil }
+    let number = keys.insert(words, row: row).number
+    series.append(ForecastSeries())
+    return series[number]
+  }
+
+  /// Lets all variants of a series take a value, and writes what the serving one says.
+  private func score(
+    _ one: ForecastSeries, _ value: Double?, _ time: Int64, _ row: Int
+  ) throws(DataflowError) -> String {
+    guard let memory = one.memories[one.serving] else { return "NO_MODEL" }
+    slot.counters[one.serving].rows += 1
+    // A series begins with its first value.
+    if value == nil, memory.state.count == 0 { return "WARMING_UP" }
+    let shape = scorers[one.serving].model.configuration
+    let gap =
+      memory.state.count == 0
+      ? 0 : shape.frequency.period(of: time) - memory.state.nextPeriod
+    let score: DeepARScore
+    do throws(DeepARError) {
+      score = try scorers[one.serving].step(value, at: time, state: &memory.state)
+    } catch {
+      slot.counters[one.serving].failed += 1
+      throw DataflowError(
+        gap < 0
+          ? "the row's period, one of \(shape.frequency.text), is scored already: aggregate the stream "
+            + "to one row per period" : error.description)
+    }
+    one.pass(gap: gap, isMissing: value == nil, context: shape.contextLength)
+    count(score, of: one.serving)
+    scoreShadows(of: one, value, time)
+    if one.periods >= shape.contextLength {
+      write(memory.state.next, Place.nextExpected, row)
+    }
+    guard one.periods > shape.contextLength else { return "WARMING_UP" }
+    write(score.distribution, Place.expected, row)
+    if let tail = score.tailProbability {
+      output.columns[firstColumn + Place.tail].set(tail, at: row)
+    }
+    return value == nil ? "IMPUTED" : "SCORED"
+  }
+
+  /// Expectation and quantiles, in three columns from `place` on.
+  private func write(_ law: DeepARDistribution, _ place: Int, _ row: Int) {
+    output.columns[firstColumn + place].set(law.mean, at: row)
+    output.columns[firstColumn + place + 1].set(law.quantile(parameters.lower), at: row)
+    output.columns[firstColumn + place + 2].set(law.quantile(parameters.upper), at: row)
+  }
+
+  private func scoreShadows(of one: ForecastSeries, _ value: Double?, _ time: Int64) {
+    for (index, memory) in one.memories.enumerated() where index != one.serving {
+      guard let memory else { continue }
+      slot.counters[index].rows += 1
+      do throws(DeepARError) {
+        count(try scorers[index].step(value, at: time, state: &memory.state), of: index)
+      } catch {
+        slot.counters[index].failed += 1
+      }
+    }
+  }
+
+  private func count(_ score: DeepARScore, of variant: Int) {
+    guard let threshold = slot.deployment?.alertAbove, let tail = score.tailProbability else {
+      return
+    }
+    // The negative decimal logarithm of the tail probability.
+    if -logarithm(max(tail, 1e-300)) / 2.302_585_092_994_046 > threshold {
+      slot.counters[variant].alerts += 1
+    }
+  }
+
+  // MARK: State
+
+  override func save(into writer: inout StateWriter, _ pool: borrowing StringPool) {
+    writer.section(section) { section in
+      section.write(Int64(series.count))
+      keys.save(into: &section, pool)
+    }
+    for (index, one) in series.enumerated() {
+      writer.section(section, slice: index + 1) { one.save(into: &$0) }
+    }
+  }
+
+  override func restore(from reader: StateReader, _ pool: inout StringPool) throws {
+    var head = try reader.section(section)
+    let count = try head.integer(Int64.self)
+    try keys.restore(from: &head, &pool)
+    try head.finish()
+    guard count == reader.sliceCount(section) - 1, keys.count == count else {
+      throw head.failure("\(count) series are announced")
+    }
+    series = []
+    for index in 0..<Int(count) {
+      var slice = try reader.section(section, slice: index + 1)
+      series.append(try ForecastSeries(from: &slice))
+      try slice.finish()
+    }
+  }
+
+  override func remapStrings(_ remap: inout StringRemapper) { keys.remapStrings(&remap) }
+}
+
+extension Deployment {
+  /// A scorer for every variant; only of deployments that ML_FORECAST has checked.
+  fileprivate var forecasters: [DeepARScorer] {
+    variants.compactMap { variant in
+      guard case .deepAR(let model) = variant.model else { return nil }
+      return DeepARScorer(model)
+    }
+  }
+}
