@@ -163,7 +163,7 @@ let package = Package(
     .testTarget(
       name: "EngineTests",
       dependencies: [
-        "Columns", "Engine", "Kafka", "LearnedModels", "Registry", "Transport",
+        "Columns", "Dataflow", "Engine", "Kafka", "LearnedModels", "Registry", "Transport",
         .product(name: "Logging", package: "swift-log"),
       ],
       swiftSettings: strict),

@@ -16,7 +16,7 @@ public final class Dataflow {
   private let context = ExecutionContext()
   private var pumps: [PumpExecutor] = []
   private var streams: [StreamState]
-  private let tables: [TableState]
+  let tables: [TableState]
   let endpoints: [EndpointSlot]
   /// Streams whose rows leave, with their place in the output.
   private let watched: [(stream: Int, output: Int)]

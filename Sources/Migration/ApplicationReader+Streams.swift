@@ -200,15 +200,37 @@ extension ApplicationReader {
       kind: .delivery(to: "file://./out/\(application)/\(stream)", format: "jsonl"))
   }
 
-  mutating func referenceTable(_ table: Element) {
-    let name = table["tablename"].map { text($0, "the reference table's name") } ?? "a table"
+  mutating func referenceTable(
+    _ table: Element
+  ) throws(ImportProblem) -> PipelineText.ReferenceTable {
+    guard let name = table["tablename"] else {
+      throw problem(table, "the reference table has no TableName")
+    }
     let source = table["s3referencedatasource", "s3"]
-    let bucket = source?["bucketarn"].map { resourceName($0, "the bucket") } ?? "…"
-    let key = source?["filekey"].map { text($0, "the object's key") } ?? "…"
+    guard let bucket = source?["bucketarn"], let key = source?["filekey"] else {
+      throw problem(
+        table, "the reference table has no S3 object",
+        hint: "an S3ReferenceDataSource with BucketARN and FileKey is missing")
+    }
+    guard let schema = table["referenceschema", "schema"] else {
+      throw problem(table, "the reference table has no ReferenceSchema")
+    }
+    let (format, csv, rowPath) = self.format(schema)
+    var result = PipelineText.ReferenceTable(
+      table: text(name, "the reference table's name"),
+      bucket: resourceName(bucket, "the bucket"), key: text(key, "the object's key"),
+      format: format, csv: csv, rowPath: rowPath)
+    for column in schema.all("recordcolumns", "recordcolumn") {
+      result.columns.append(try self.column(column, isJSON: format == "json"))
+    }
+    guard !result.columns.isEmpty else {
+      throw problem(schema, "the reference table has no RecordColumns")
+    }
     remark(
       table,
-      "the reference table \(name) (s3://\(bucket)/\(key)) has no place in a pipeline yet: feed its rows "
-        + "into the stream as further columns, or leave the join out")
+      "the reference table \(result.table) is read from s3://\(result.bucket)/\(result.key): set s3.region "
+        + "there, and the keys in the environment (AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY)")
+    return result
   }
 
   /// What has no counterpart.

@@ -48,7 +48,7 @@ struct ApplicationReader {
     }
     if pipeline.outputs.isEmpty { pipeline.outputs.append(standardOutput(sql, pipeline.name)) }
     for table in sql.all("referencedatasources", "referencedatasource") + application.references {
-      referenceTable(table)
+      pipeline.tables.append(try referenceTable(table))
     }
     noteTheRest(settings)
     remarks.sort {

@@ -29,6 +29,27 @@ struct PipelineText {
     }
   }
 
+  struct ReferenceTable {
+    let table: String
+    let bucket: String
+    let key: String
+    let format: String
+    let csv: CSV?
+    let rowPath: String?
+    var columns: [Column] = []
+
+    init(
+      table: String, bucket: String, key: String, format: String, csv: CSV?, rowPath: String?
+    ) {
+      self.table = table
+      self.bucket = bucket
+      self.key = key
+      self.format = format
+      self.csv = csv
+      self.rowPath = rowPath
+    }
+  }
+
   struct Output {
     enum Kind {
       case kafka(topic: String)
@@ -41,6 +62,7 @@ struct PipelineText {
 
   let name: String
   var inputs: [Input] = []
+  var tables: [ReferenceTable] = []
   var outputs: [Output] = []
 
   /// The file.
@@ -56,25 +78,39 @@ struct PipelineText {
     }
     lines += ["", "inputs:"]
     for input in inputs { lines += Self.lines(input) }
+    if !tables.isEmpty { lines += ["", "reference_tables:"] }
+    for table in tables { lines += Self.lines(table) }
     lines += ["", "outputs:"]
     for output in outputs { lines += Self.lines(output) }
     return lines.joined(separator: "\n") + "\n"
   }
 
   private static func lines(_ input: Input) -> [String] {
-    var lines = [
+    [
       "  - stream: \(scalar(input.stream))",
       "    kafka: {topic: \(scalar(input.topic)), start: \(input.start)}",
-      "    format: \(input.format)",
-    ]
-    if let csv = input.csv, csv.columnDelimiter != "," || csv.rowDelimiter != "\n" {
+    ] + layout(input.format, input.csv, input.rowPath, input.columns)
+  }
+
+  private static func lines(_ table: ReferenceTable) -> [String] {
+    [
+      "  - table: \(scalar(table.table))",
+      "    s3: {bucket: \(scalar(table.bucket)), key: \(scalar(table.key))}",
+    ] + layout(table.format, table.csv, table.rowPath, table.columns)
+  }
+
+  private static func layout(
+    _ format: String, _ csv: CSV?, _ rowPath: String?, _ columns: [Column]
+  ) -> [String] {
+    var lines = ["    format: \(format)"]
+    if let csv, csv.columnDelimiter != "," || csv.rowDelimiter != "\n" {
       lines.append(
         "    csv: {column_delimiter: \(quoted(csv.columnDelimiter)), "
           + "row_delimiter: \(quoted(csv.rowDelimiter))}")
     }
-    if let path = input.rowPath { lines.append("    row_path: \(scalar(path))") }
+    if let rowPath { lines.append("    row_path: \(scalar(rowPath))") }
     lines.append("    columns:")
-    for column in input.columns {
+    for column in columns {
       let path = column.path.map { ", path: \(scalar($0))" } ?? ""
       lines.append("      - {name: \(scalar(column.name)), type: \(scalar(column.type))\(path)}")
     }

@@ -16,6 +16,8 @@ struct ValidateCommand: ParsableCommand {
     let (plans, warnings) = try PipelineFiles.plans(
       pipelines, daemon: try options.daemon(), brokersRequired: false)
     for warning in warnings { Output.note(warning.description) }
+    let problems = plans.flatMap { $0.checkTables() }
+    guard problems.isEmpty else { throw ConfigurationRefused(problems: problems) }
     for plan in plans {
       try Output.write(
         "\(plan.configuration.file): pipeline \(plan.configuration.name) is valid\n")

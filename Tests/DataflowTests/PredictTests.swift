@@ -49,7 +49,7 @@ final class PredictTask {
 
   func activate(_ bytes: [UInt8]) throws {
     let slot = Dataflow.slot(ofEndpoint: "cells")
-    dataflow.activate(slot, try dataflow.value(of: slot, bytes: bytes))
+    try dataflow.activate(slot, dataflow.value(of: slot, bytes: bytes), pool: &pool)
   }
 
   /// What comes out for rows: `key x cluster distance version variant status`.

@@ -1,20 +1,41 @@
+public import Columns
+import StreamSQL
+
 /// Something that a program uses under a name and that is exchanged while it runs.
 public enum SlotValue: Sendable {
   /// The models of an endpoint.
   case deployment(Deployment)
+  /// The rows of a reference table.
+  case table(TableContent)
 }
 
 extension Dataflow {
-  /// The names of what is exchanged while the plan runs: `endpoint/NAME`.
-  public var slots: [String] { endpoints.map { Self.slot(ofEndpoint: $0.name) } }
+  /// The names of what is exchanged while the plan runs: `endpoint/NAME` and `table/NAME`.
+  public var slots: [String] { endpoints.map { Self.slot(ofEndpoint: $0.name) } + tableSlots }
+
+  /// The slots without which no row can be processed: those of the reference tables.
+  public var tableSlots: [String] {
+    plan.tables.filter { $0.rows == nil }.map { Self.slot(ofTable: $0.name) }
+  }
+
+  /// The name of a reference table's slot.
+  public static func slot(ofTable name: String) -> String { "table/" + name }
 
   /// The name of an endpoint's slot.
   public static func slot(ofEndpoint name: String) -> String { "endpoint/" + name }
 
   /// Reads the bytes of a slot's value and finds out whether the plan's operators can work with it.
   ///
-  /// - Throws: when the bytes are damaged, or the model does not fit the rows.
+  /// - Throws: when the bytes are damaged, or the model does not fit the rows, or the table's columns
+  ///   are others.
   public func value(of slot: String, bytes: [UInt8]) throws -> SlotValue {
+    if let table = table(of: slot) {
+      let content = try TableContent(decoding: bytes)
+      guard content.fits(table.schema) else {
+        throw DataflowError("the rows have other columns than the table")
+      }
+      return .table(content)
+    }
     let deployment = try Deployment(decoding: bytes)
     for endpoint in endpoints where Self.slot(ofEndpoint: endpoint.name) == slot {
       for user in endpoint.users { try user.check(deployment) }
@@ -23,13 +44,29 @@ extension Dataflow {
   }
 
   /// From the next row on a slot holds a value that `value(of:bytes:)` has checked.
-  public func activate(_ slot: String, _ value: SlotValue) {
+  ///
+  /// - Parameters:
+  ///   - slot: The slot's name.
+  ///   - value: The value.
+  ///   - pool: The strings of the task.
+  /// - Throws: `StateError` when the rows of a table are damaged.
+  public func activate(_ slot: String, _ value: SlotValue, pool: inout StringPool) throws {
     switch value {
+    case .table(let content):
+      guard let table = table(of: slot) else { return }
+      table.feed(try content.rows(table.schema, into: &pool))
     case .deployment(let deployment):
       for endpoint in endpoints where Self.slot(ofEndpoint: endpoint.name) == slot {
         endpoint.activate(deployment)
       }
     }
+  }
+
+  private func table(of slot: String) -> TableState? {
+    let place = plan.tables.firstIndex {
+      $0.rows == nil && Self.slot(ofTable: $0.name) == slot
+    }
+    return place.map { tables[$0] }
   }
 
   /// What the variants of every endpoint have done since they were activated.

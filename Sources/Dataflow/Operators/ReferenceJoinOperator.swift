@@ -9,6 +9,8 @@ final class TableState {
   /// Changes whenever the rows do.
   private(set) var version = 0
   private var isInterned = false
+  /// Whether the rows came through the table's slot: state then names their blob and leaves them out.
+  private var isFed = false
 
   init(_ table: PlanTable) {
     schema = table.schema
@@ -19,7 +21,14 @@ final class TableState {
   /// Replaces the rows.
   func replace(_ rows: Batch) {
     loaded = rows
+    isFed = false
     version += 1
+  }
+
+  /// Replaces the rows by those of the table's slot.
+  func feed(_ rows: Batch) {
+    replace(rows)
+    isFed = true
   }
 
   /// The rows.
@@ -45,6 +54,8 @@ final class TableState {
   }
 
   func save(into writer: inout SectionWriter, _ pool: borrowing StringPool) {
+    writer.write(isFed)
+    if isFed { return }
     writer.write(isInterned)
     writer.write(loaded, in: pool)
   }
@@ -52,6 +63,8 @@ final class TableState {
   func restore(
     from reader: inout SectionReader, _ pool: inout StringPool
   ) throws(StateError) {
+    // Whoever restores fills the slots before.
+    if try reader.boolean() { return }
     isInterned = try reader.boolean()
     loaded = try reader.batch(schema: schema, into: &pool)
     version += 1

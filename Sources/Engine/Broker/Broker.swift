@@ -9,10 +9,21 @@ package protocol Broker: Sendable {
   func makeMember(
     _ plan: PipelinePlan, logger: Logger
   ) throws(KafkaError) -> any GroupMember
+  /// Makes a reader that belongs to no group and only assigns; where it can, its queues tell when
+  /// everything was read.
+  func makeReader(_ plan: PipelinePlan, logger: Logger) throws(KafkaError) -> any GroupMember
   /// Makes a producer for the pipeline's Kafka outputs, without an id one without transactions.
   func makeProducer(
     _ plan: PipelinePlan, transactionalID: String?, logger: Logger
   ) throws(KafkaError) -> any TopicProducer
+}
+
+extension Broker {
+  package func makeReader(
+    _ plan: PipelinePlan, logger: Logger
+  ) throws(KafkaError) -> any GroupMember {
+    try makeMember(plan, logger: logger)
+  }
 }
 
 /// A member of a consumer group, as its control thread uses it; see `Consumer`.

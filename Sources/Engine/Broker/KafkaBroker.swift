@@ -26,6 +26,18 @@ package struct KafkaBroker: Broker {
     return KafkaMember(consumer: try Consumer(configuration, logger: logger))
   }
 
+  package func makeReader(
+    _ plan: PipelinePlan, logger: Logger
+  ) throws(KafkaError) -> any GroupMember {
+    let kafka = plan.configuration.kafka
+    var configuration = ConsumerConfiguration(
+      brokers: kafka.brokers, group: nil, properties: kafka.consumerProperties)
+    configuration.clientID = "cutbank-\(plan.configuration.name)-tables"
+    configuration.reportsPartitionEnd = true
+    configuration.queueKilobytes = 4_096
+    return KafkaMember(consumer: try Consumer(configuration, logger: logger))
+  }
+
   package func makeProducer(
     _ plan: PipelinePlan, transactionalID: String?, logger: Logger
   ) throws(KafkaError) -> any TopicProducer {

@@ -158,13 +158,18 @@ struct OutputParser {
   }
 
   private func objectStore(_ mapping: MappingReader) -> ObjectStoreSettings {
+    guard let store = mapping.mapping("s3") else { return ObjectStoreSettings() }
+    defer { store.finish() }
+    return objectStore(keysOf: store)
+  }
+
+  /// How an object store is reached, from the keys of a mapping that may have others.
+  func objectStore(keysOf store: MappingReader) -> ObjectStoreSettings {
     var settings = ObjectStoreSettings()
-    guard let store = mapping.mapping("s3") else { return settings }
     settings.region = store.string("region") ?? settings.region
     settings.endpoint = store.string("endpoint")
     settings.usesPathStyle = store.boolean("path_style")
     settings.allow = addresses(store)
-    store.finish()
     return settings
   }
 

@@ -16,6 +16,8 @@ public struct PipelineConfiguration: Sendable {
   public var applicationOffset = (lines: 0, columns: 0)
   /// The Kafka topics that are read, each as one in-application stream.
   public var inputs: [Input]
+  /// The tables that the application may join its streams to.
+  public var referenceTables: [ReferenceTableSettings] = []
   /// Where in-application streams go.
   public var outputs: [Output]
   /// Connection settings, the pipeline's over the daemon's.

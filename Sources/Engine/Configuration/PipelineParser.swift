@@ -34,6 +34,7 @@ struct PipelineParser {
       configuration.sql.extensions = sql.boolean("extensions") ?? false
       sql.finish()
     }
+    configuration.referenceTables = parseReferenceTables(root)
     configuration.history = parseHistory(root)
     if let breaker = root.mapping("circuit_breaker") {
       let defaults = CircuitBreakerSettings()
@@ -207,18 +208,24 @@ struct PipelineParser {
     return time.isValid ? time.milliseconds : nil
   }
 
-  private func parseFormat(_ input: MappingReader) -> PipelineConfiguration.Format {
+  /// The format of an input or table; `readMore` reads further keys of `csv`.
+  func parseFormat(
+    _ input: MappingReader, readMore: (MappingReader) -> Void = { _ in }
+  ) -> PipelineConfiguration.Format {
     let rowPath = input.string("row_path")
     let csv = input.mapping("csv")
     let columnDelimiter = csv?.string("column_delimiter") ?? ","
     let rowDelimiter = csv?.string("row_delimiter") ?? "\n"
-    csv?.finish()
+    if let csv {
+      readMore(csv)
+      csv.finish()
+    }
     let isCSV = input.choice("format", [("json", false), ("csv", true)]) ?? false
     if isCSV { return .csv(columnDelimiter: columnDelimiter, rowDelimiter: rowDelimiter) }
     return .json(rowPath: rowPath)
   }
 
-  private func parseColumns(_ input: MappingReader) -> [PipelineConfiguration.InputColumn] {
+  func parseColumns(_ input: MappingReader) -> [PipelineConfiguration.InputColumn] {
     let mappings = input.mappings("columns")
     if mappings.isEmpty {
       reader.report(

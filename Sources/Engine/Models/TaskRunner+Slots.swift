@@ -6,10 +6,13 @@ extension TaskRunner {
   ///
   /// One that the application cannot work with is refused: what was active stays.
   func activatePublished() throws {
-    let board = start.services.slots
-    guard board.changes != slotChanges else { return }
-    slotChanges = board.changes
+    let services = start.services
+    let changes = services.slots.changes + services.tables.changes
+    guard changes != slotChanges else { return }
+    slotChanges = changes
+    let tables = core.tableSlots
     for slot in core.slots {
+      let board = tables.contains(slot) ? services.tables : services.slots
       guard let published = board.published(slot), published.blob != core.activeBlobs[slot] else {
         continue
       }

@@ -24,6 +24,13 @@ extension PipelinePlan {
         text += "    \(column.name) \(column.type)\(role)\n"
       }
     }
+    if !tables.isEmpty { text += "reference tables\n" }
+    for table in tables {
+      let settings = table.settings
+      text += "  \(settings.table) from \(settings.sourceName), "
+      text += "looked at every \(Double(settings.refresh) / 1_000) s\n"
+      for column in table.schema.columns { text += "    \(column.name) \(column.type)\n" }
+    }
     text += application.explain(parallelism: parallelism.text)
     text += "outputs\n"
     for output in outputs {

@@ -9,6 +9,8 @@ public struct PipelinePlan: Sendable {
   public let configuration: PipelineConfiguration
   /// The inputs in order: source i of the application.
   public let inputs: [InputPlan]
+  /// The reference tables in order: the first tables of the application.
+  public let tables: [TablePlan]
   /// The application.
   public let application: Plan
   /// The outputs in order, the dead letters last.
@@ -51,6 +53,18 @@ public struct InputPlan: Sendable {
   let format: RecordFormat
   let start: PipelineConfiguration.StartPosition
   let gapPolicy: PipelineConfiguration.GapPolicy
+}
+
+/// A reference table of the application and where its rows come from.
+public struct TablePlan: Sendable {
+  let settings: ReferenceTableSettings
+  /// The declared columns.
+  public let schema: Schema
+  /// The same, the column that holds the record's key set apart.
+  let decodingSchema: Schema
+  let format: RecordFormat
+  /// The column that holds the key of a topic's record.
+  var keyColumn: Int?
 }
 
 /// Where the rows of a stream of the application go.

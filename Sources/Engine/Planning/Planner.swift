@@ -45,8 +45,12 @@ private struct Planner {
     let sources = zip(configuration.inputs, inputs).map { input, plan in
       SourceStream(name: input.stream, schema: plan.schema, key: input.key)
     }
+    let tables = configuration.referenceTables.compactMap { table($0) }
     let result = compile(
       configuration.application, file: configuration.applicationFile, sources: sources,
+      referenceTables: tables.map {
+        ReferenceTable(name: $0.settings.table, schema: $0.schema)
+      },
       options: CompileOptions(extensions: configuration.sql.extensions))
     let offset = configuration.applicationOffset
     problems += result.diagnostics.map { ConfigurationProblem($0, offset: offset) }
@@ -61,10 +65,11 @@ private struct Planner {
     let deadLetters = planner.deadLetters()
     problems += planner.problems
     guard let deadLetters, inputs.count == configuration.inputs.count,
+      tables.count == configuration.referenceTables.count,
       outputs.count == configuration.outputs.count
     else { return nil }
     return PipelinePlan(
-      configuration: configuration, inputs: inputs, application: application,
+      configuration: configuration, inputs: inputs, tables: tables, application: application,
       outputs: outputs + [deadLetters], parallelism: parallelism(application))
   }
 
@@ -83,32 +88,76 @@ private struct Planner {
     if let key = input.key, schema.index(of: key) == nil {
       problem("input \(input.stream): the key '\(key)' is none of its columns")
     }
-    guard let format = format(input) else { return nil }
-    do {
-      _ = try RecordDecoder(schema: schema, format: format)
-    } catch {
-      problem("input \(input.stream): \(error.message)", hint: error.hint)
-      return nil
-    }
+    guard
+      let format = format(
+        input.format, input.columns, schema: schema, of: "input \(input.stream)")
+    else { return nil }
     return InputPlan(
       topic: input.topic, schema: schema, format: format, start: input.start,
       gapPolicy: input.gapPolicy)
   }
 
-  private mutating func format(_ input: PipelineConfiguration.Input) -> RecordFormat? {
-    switch input.format {
+  /// How records become rows of `schema`, tried out; nil after noting what is wrong.
+  private mutating func format(
+    _ declared: PipelineConfiguration.Format, _ columns: [PipelineConfiguration.InputColumn],
+    schema: Schema, of what: String
+  ) -> RecordFormat? {
+    let format: RecordFormat
+    switch declared {
     case .csv(let columnDelimiter, let rowDelimiter):
-      return .csv(CSVFormat(columnDelimiter: columnDelimiter, rowDelimiter: rowDelimiter))
+      format = .csv(CSVFormat(columnDelimiter: columnDelimiter, rowDelimiter: rowDelimiter))
     case .json(let rowPath):
       var paths: [JSONPath] = []
-      for column in input.columns {
+      for column in columns {
         let text = column.path ?? "$.\(column.definition.name)"
         if let path = path(text, of: "column '\(column.definition.name)'") { paths.append(path) }
       }
-      guard paths.count == input.columns.count,
-        let root = path(rowPath ?? "$", of: "row_path of \(input.stream)")
+      guard paths.count == columns.count,
+        let root = path(rowPath ?? "$", of: "row_path of \(what)")
       else { return nil }
-      return .json(rowPath: root, paths: paths)
+      format = .json(rowPath: root, paths: paths)
+    }
+    do {
+      _ = try RecordDecoder(schema: schema, format: format)
+    } catch {
+      problem("\(what): \(error.message)", hint: error.hint)
+      return nil
+    }
+    return format
+  }
+
+  // MARK: Reference tables
+
+  private mutating func table(_ settings: ReferenceTableSettings) -> TablePlan? {
+    let what = "table \(settings.table)"
+    let schema = Schema(settings.columns.map(\.definition))
+    if configuration.inputs.contains(where: { $0.stream == settings.table }) {
+      problem("\(what): an input has the same name", hint: "give the table a name of its own")
+      return nil
+    }
+    guard case .topic(_, let keyColumn?) = settings.source else {
+      return format(settings.format, settings.columns, schema: schema, of: what).map {
+        TablePlan(settings: settings, schema: schema, decodingSchema: schema, format: $0)
+      }
+    }
+    guard let index = schema.index(of: keyColumn),
+      case .text = schema.columns[index].type.storage
+    else {
+      problem(
+        "\(what): key_column '\(keyColumn)' is none of its columns, or no text",
+        hint: "declare it as VARCHAR under columns")
+      return nil
+    }
+    var others = settings.columns
+    others.remove(at: index)
+    var columns = schema.columns
+    columns[index] = ColumnDefinition(
+      name: keyColumn, type: columns[index].type, role: .metadata)
+    let decodingSchema = Schema(columns)
+    return format(settings.format, others, schema: decodingSchema, of: what).map {
+      TablePlan(
+        settings: settings, schema: schema, decodingSchema: decodingSchema, format: $0,
+        keyColumn: index)
     }
   }
 
@@ -189,6 +238,7 @@ extension PipelinePlan {
       "\(configuration.sql)", "\(timing.maxFuture)",
     ]
     parts += configuration.inputs.map { "\($0.stream) \($0.topic) \($0.format) \($0.columns)" }
+    parts += configuration.referenceTables.map { "\($0.table) \($0.columns)" }
     for output in outputs {
       switch output.kind {
       case .delivery(let delivery):

@@ -20,6 +20,7 @@ public final class Daemon: Sendable {
   private let deadline = ShutdownDeadline()
   private let slots = SlotBoard()
   private let publisher = Mutex<EndpointPublisher?>(nil)
+  private let tables = Mutex<[TablePublisher]>([])
   private let threads = Mutex<[Worker]>([])
   private let writers = Mutex<[TopicWriter]>([])
   private let controls = Mutex<(ending: StopMode?, running: [PipelineControl])>((nil, []))
@@ -60,6 +61,11 @@ public final class Daemon: Sendable {
   /// Where tasks have taken up what endpoints serve, since `run`.
   public var activations: [EndpointActivation] {
     publisher.withLock { $0 }?.activations ?? []
+  }
+
+  /// Where tasks have taken up rows of reference tables, since `run`.
+  public var tableActivations: [TableActivation] {
+    tables.withLock { $0 }.flatMap(\.activations)
   }
 
   /// Lets every pipeline deliver what it has taken, commit and end; `run` then returns.
@@ -105,7 +111,8 @@ public final class Daemon: Sendable {
       // Task 0 of each pipeline has another worker, as far as there are enough.
       let first = index % workers.count
       let rotated = Array(workers[first...] + workers[..<first])
-      all.append(try makeControl(plan, rotated, uploaders, alerts))
+      let tables = try await openTables(plan, destinations)
+      all.append(try makeControl(plan, rotated, uploaders, alerts, tables))
     }
     let publisher = try openRegistry()
     self.publisher.withLock { $0 = publisher }
@@ -123,6 +130,7 @@ public final class Daemon: Sendable {
     try await wait(for: all, alerts: alerts, publisher: publisher)
     for worker in workers { worker.mailbox.post(.quit) }
     for writer in writers.withLock({ $0 }) { writer.close() }
+    for tables in tables.withLock({ $0 }) { try await tables.close() }
     try await alerts?.shutdown()
     try await destinations.shutdown()
     try await threads.stop()
@@ -142,6 +150,9 @@ public final class Daemon: Sendable {
             return
           }
         }
+      }
+      for tables in tables.withLock({ $0 }) {
+        group.addTask { try await tables.run() }
       }
       if let alerts {
         group.addTask {
@@ -173,6 +184,29 @@ public final class Daemon: Sendable {
     for job in failed { logger.warning("training job \(job.id) of \(job.model) is failed") }
     return EndpointPublisher(
       registry: registry, slots: slots, endpoints: endpoints, time: time, logger: logger)
+  }
+
+  /// Opens the sources of a pipeline's reference tables and loads those in files.
+  private func openTables(
+    _ plan: PipelinePlan, _ destinations: Destinations
+  ) async throws -> SlotBoard {
+    let board = SlotBoard()
+    guard !plan.tables.isEmpty else { return board }
+    let sources = try plan.tables.map { table in
+      try destinations.makeTableSource(table, of: plan, disk: disk, broker: broker, logger: logger)
+    }
+    let publisher = TablePublisher(
+      plan, sources: sources, board: board, time: time, logger: logger)
+    let problems = await publisher.loadFiles()
+    // With state there are rows to go on with.
+    let folder = "\(configuration.dataDirectory)/\(plan.configuration.name)"
+    let hasState = try disk.list(folder).contains { $0.hasPrefix("task-") }
+    guard problems.isEmpty || hasState else { throw ConfigurationRefused(problems: problems) }
+    for problem in problems {
+      logger.error("the rows of the pipeline's state stay in use: \(problem)")
+    }
+    tables.withLock { $0.append(publisher) }
+    return board
   }
 
   private func openAlerts(_ threads: BlockingThreads) throws -> AlertServices? {
@@ -222,7 +256,8 @@ public final class Daemon: Sendable {
   }
 
   private func makeControl(
-    _ plan: PipelinePlan, _ workers: [Worker], _ uploaders: [Uploader?], _ alerts: AlertServices?
+    _ plan: PipelinePlan, _ workers: [Worker], _ uploaders: [Uploader?], _ alerts: AlertServices?,
+    _ tables: SlotBoard
   ) throws -> PipelineControl {
     let receivers = plan.outputs.map {
       AlertTarget(pipeline: plan.configuration.name, output: $0)?.receiver
@@ -235,7 +270,7 @@ public final class Daemon: Sendable {
         outbox: alerts?.outbox,
         receivers: receivers,
         topics: writers.isEmpty ? nil : writers[index],
-        deadline: deadline, slots: slots)
+        deadline: deadline, slots: slots, tables: tables)
     }
     let lives = Lives(seed: seed)
     return PipelineControl(

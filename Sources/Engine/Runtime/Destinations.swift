@@ -1,5 +1,6 @@
 import Delivery
 import Foundation
+import Logging
 import Synchronization
 import Transport
 
@@ -65,9 +66,7 @@ final class Destinations: Sendable {
         path: path, owner: owner, compression: compression, parquet: parquet, threads: threads)
     case .objectStore(let bucket, let prefix):
       let connections = open(store.allow)
-      let keys = try AccessKeySource(
-        environment: ProcessInfo.processInfo.environment, region: store.region,
-        connections: connections, threads: threads, time: time)
+      let keys = try accessKeys(store, connections)
       return ObjectStoreDestination(
         store: try ObjectStore(
           bucket: bucket, region: store.region, endpoint: store.endpoint,
@@ -77,6 +76,38 @@ final class Destinations: Sendable {
     case .httpEndpoint, .topic:
       preconditionFailure("the planner refuses these")
     }
+  }
+
+  /// What gives the rows of a reference table.
+  ///
+  /// - Throws: `SettingError` when there are no keys of an object store.
+  func makeTableSource(
+    _ table: TablePlan, of plan: PipelinePlan, disk: any Disk, broker: any Broker, logger: Logger
+  ) throws -> any TableSource {
+    switch table.settings.source {
+    case .file(let path):
+      return FileTableSource(table, path: path, disk: disk, threads: threads)
+    case .object(let bucket, let key, let store):
+      let connections = open(store.allow)
+      let reader = ObjectStoreReader(
+        store: try ObjectStore(
+          bucket: bucket, region: store.region, endpoint: store.endpoint,
+          usesPathStyle: store.usesPathStyle),
+        keys: try accessKeys(store, connections), connections: connections, time: time)
+      return ObjectTableSource(table, key: key, reader: reader, threads: threads)
+    case .topic(let name, _):
+      return TopicTableSource(table, topic: name, threads: threads, logger: logger) {
+        try broker.makeReader(plan, logger: logger)
+      }
+    }
+  }
+
+  private func accessKeys(
+    _ store: ObjectStoreSettings, _ connections: HTTPConnections
+  ) throws -> AccessKeySource {
+    try AccessKeySource(
+      environment: ProcessInfo.processInfo.environment, region: store.region,
+      connections: connections, threads: threads, time: time)
   }
 
   private func open(_ allow: [String]) -> HTTPConnections {

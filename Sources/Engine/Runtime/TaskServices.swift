@@ -23,8 +23,10 @@ package struct TaskServices: Sendable {
   /// Where rows of Kafka outputs go; nil when there are none.
   let topics: TopicWriter?
   let deadline: ShutdownDeadline
-  /// What models and tables shall be in use.
+  /// What models shall be in use.
   var slots = SlotBoard()
+  /// What rows the pipeline's reference tables shall have.
+  var tables = SlotBoard()
 
   /// Where the state of a task lives.
   func stateFolder(_ task: TaskName) -> String {

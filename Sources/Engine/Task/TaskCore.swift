@@ -43,8 +43,8 @@ final class TaskCore {
     let offset: Int64
   }
 
-  /// How many strings the pool may hold before it is compacted.
-  private static let poolLimit = 1 << 20
+  /// How many strings the pool may hold before it is compacted: more when that many are in use.
+  private var poolLimit = 1 << 20
 
   init(
     plan: PipelinePlan, task: Int, life: String, buffers: [PartitionBuffer], seed: UInt64,
@@ -142,6 +142,12 @@ final class TaskCore {
   /// The places of the application whose contents are exchanged while it runs.
   var slots: [String] { dataflow.slots }
 
+  /// The slots of reference tables that hold nothing: until they do, no record can be processed.
+  var missingTables: [String] { tableSlots.filter { activeBlobs[$0] == nil } }
+
+  /// The slots that hold rows of reference tables.
+  var tableSlots: [String] { dataflow.tableSlots }
+
   /// Reads bytes for a slot and finds out whether the application can work with them.
   func value(of slot: String, bytes: [UInt8]) throws -> SlotValue {
     try dataflow.value(of: slot, bytes: bytes)
@@ -155,7 +161,7 @@ final class TaskCore {
   /// The same with the blob's value at hand.
   func activate(_ slot: String, blob: String, value: SlotValue) throws {
     try flush()
-    dataflow.activate(slot, value)
+    try dataflow.activate(slot, value, pool: &pool)
     activeBlobs[slot] = blob
   }
 
@@ -172,7 +178,7 @@ final class TaskCore {
     try drain()
     sources[source].reset()
     origins.removeAll(keepingCapacity: true)
-    if pool.count > Self.poolLimit { compact() }
+    if pool.count > poolLimit { compact() }
   }
 
   /// Bytes of rows for topics that no commit has taken up.
@@ -317,6 +323,7 @@ final class TaskCore {
     var remap = StringRemapper(from: old)
     dataflow.remapStrings(&remap)
     pool = remap.finish()
+    poolLimit = max(1 << 20, 2 * pool.count)
   }
 
   // MARK: State
@@ -381,7 +388,8 @@ final class TaskCore {
       let bytes = try readBlob(blob)
       do {
         try activate(slot, blob: blob, value: value(of: slot, bytes: bytes))
-      } catch  where !isSameProgram {
+      } catch  where !isSameProgram || dataflow.tableSlots.contains(slot) {
+        // A table whose declared columns have changed waits for its source.
         continue
       }
     }

@@ -36,6 +36,8 @@ final class TaskRunner {
   private var isAssigned = false
   /// How often something had been published when the slots were last looked at.
   var slotChanges = 0
+  /// Whether reference tables without rows hold records up.
+  private var waitsForTables = true
 
   init(_ start: TaskStart) throws {
     self.start = start
@@ -175,7 +177,7 @@ final class TaskRunner {
 
   private func takeRecords() throws -> Int {
     guard uploads.hasRoom(core), core.stagedBytes < Self.stagedByteLimit,
-      start.services.topics?.hasRoom ?? true, breaker.reason == nil
+      start.services.topics?.hasRoom ?? true, breaker.reason == nil, try tablesAreThere()
     else { return 0 }
     if log.needsSnapshot {
       guard log.hasRoom else { return 0 }
@@ -227,6 +229,14 @@ final class TaskRunner {
     } catch {
       try passGap(index, error)
     }
+  }
+
+  /// Whether every reference table has rows; says which has none.
+  private func tablesAreThere() throws -> Bool {
+    guard waitsForTables else { return true }
+    waitsForTables = !core.missingTables.isEmpty
+    publishStatus()
+    return !waitsForTables
   }
 
   /// Goes on after records that were deleted unread, if the input allows it.
@@ -364,6 +374,12 @@ final class TaskRunner {
         phase: phaseName, counters: core.counters, rowtime: core.position.rowtime,
         nextOffsets: core.position.nextOffsets, pendingBytes: uploads.pendingBytes(core),
         oldestUndelivered: core.stages.compactMap(\.oldestRowTime).min(),
-        problem: breaker.reason))
+        problem: breaker.reason ?? missingTables))
+  }
+
+  /// What is said while reference tables have no rows.
+  private var missingTables: String? {
+    guard waitsForTables, !core.missingTables.isEmpty else { return nil }
+    return "waits for the rows of \(core.missingTables.joined(separator: ", "))"
   }
 }
