@@ -98,7 +98,8 @@ final class TopicTableSource: TableSource {
       var batch = RecordBatch(capacity: Batch.rowLimit)
       for queue in reading.queues {
         while true {
-          queue.poll(into: &batch)
+          batch.reset()
+          queue.append(to: &batch)
           for index in 0..<batch.count {
             take(batch, index, queue.topicPartition, &state, &check)
           }
