@@ -170,7 +170,7 @@ struct OperatorBuilder {
       return ForecastOperator(
         input: input, parameters: parameters, partitionBy: partitionBy,
         slot: try endpoint(parameters.endpoint), keyLimit: limits.models, schema: schema,
-        section: section)
+        section: section, columnsRead: columnsRead)
     }
   }
 

@@ -56,17 +56,22 @@ struct TrainCommand: ParsableCommand {
         try tune(request, strategy, data, limits, display)
         return
       }
+      let writer = MetricWriter()
       let result = try Learning.train(
         request, on: data,
         progress: TrainingProgress(
           isCancelled: limits.isExceeded,
           report: { stage in display.withLock { $0.show(stage) } },
+          measured: { metric in
+            display.withLock { $0.finish() }
+            return writer.write(metric)
+          },
           noted: { note in
             display.withLock { $0.finish() }
             Output.note(note)
           }))
       display.withLock { $0.finish() }
-      for metric in result.metrics { try Output.write(metric.line()) }
+      if let failure = writer.failure { throw failure }
       try write(result, request, data)
     } catch {
       display.withLock { $0.finish() }
@@ -207,6 +212,23 @@ struct TrainCommand: ParsableCommand {
       throw Failure(
         message: "\(output) cannot be written: \(error.localizedDescription)",
         hint: "name a directory that you may write to")
+    }
+  }
+}
+
+/// Writes every figure to standard output as soon as it is known.
+private final class MetricWriter {
+  /// Why nothing more can be written; the training has ended then.
+  private(set) var failure: (any Error)?
+
+  /// Whether the training should go on.
+  func write(_ metric: Metric) -> Bool {
+    do {
+      try Output.write(metric.line())
+      return true
+    } catch {
+      failure = error
+      return false
     }
   }
 }

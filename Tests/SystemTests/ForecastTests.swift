@@ -124,6 +124,29 @@ extension SystemTests {
       #expect(!FileManager.default.fileExists(atPath: folder.path + "/model"))
     }
 
+    @Test func aKilledTrainingLeavesNoModelAndTheOldOneStays() async throws {
+      try write((1...4).map { wave($0, hours: 150) }, to: "a.jsonl")
+      let arguments = [
+        "train", "--algorithm", "deepar", "--data", "a.jsonl", "--output", "model",
+        "--hyperparameters",
+      ]
+      for hasModel in [false, true] {
+        if hasModel {
+          #expect(try await train("a.jsonl", shape: Self.shape + ",epochs=1").code == 0)
+        }
+        let before = FileManager.default.contents(atPath: folder.path + "/model/model.bin")
+        let training = try Program(
+          nil, arguments + [Self.shape + ",epochs=100000"], folder: folder.path)
+        // Figures come while it trains.
+        #expect(await training.line(containing: "\"step\":2}") != nil)
+        training.signal(SIGKILL)
+        #expect(await training.exitCode() != 0)
+        #expect(FileManager.default.contents(atPath: folder.path + "/model/model.bin") == before)
+        #expect(
+          FileManager.default.fileExists(atPath: folder.path + "/model/manifest.json") == hasModel)
+      }
+    }
+
     @Test func trainingEndsEarlyWithoutProgress() async throws {
       try write((1...4).map { wave($0, hours: 150) }, to: "a.jsonl")
       let ended = try await train(

@@ -13,6 +13,8 @@ final class ForecastOperator: Operator, EndpointUser {
   private let slot: EndpointSlot
   private let keyLimit: Int
   private let firstColumn: Int
+  /// By added column whether somebody reads it: quantiles cost more than all else together.
+  private let isRead: [Bool]
   private var keys: KeyTable
   private var series: [ForecastSeries] = []
   /// By variant, made for the slot's generation.
@@ -21,13 +23,15 @@ final class ForecastOperator: Operator, EndpointUser {
 
   init(
     input: Operator, parameters: ForecastParameters, partitionBy: [Int], slot: EndpointSlot,
-    keyLimit: Int, schema: Schema, section: String
+    keyLimit: Int, schema: Schema, section: String, columnsRead: [Int]?
   ) {
     self.parameters = parameters
     self.partitionBy = partitionBy
     self.slot = slot
     self.keyLimit = keyLimit
-    firstColumn = input.schema.columns.count
+    let firstColumn = input.schema.columns.count
+    self.firstColumn = firstColumn
+    isRead = (firstColumn..<schema.columns.count).map { columnsRead?.contains($0) ?? true }
     keys = KeyTable(partitionBy.map { input.schema.columns[$0].type.storage })
     super.init(schema: schema, section: section, inputs: [input], isBounded: input.isBounded)
     slot.add(self)
@@ -180,6 +184,7 @@ final class ForecastOperator: Operator, EndpointUser {
     let gap =
       memory.state.count == 0
       ? 0 : shape.frequency.period(of: time) - memory.state.nextPeriod
+    let known = gap == 0 ? one.nextQuantiles : nil
     let score: DeepARScore
     do throws(DeepARError) {
       score = try scorers[one.serving].step(value, at: time, state: &memory.state)
@@ -193,22 +198,35 @@ final class ForecastOperator: Operator, EndpointUser {
     one.pass(gap: gap, isMissing: value == nil, context: shape.contextLength)
     count(score, of: one.serving)
     scoreShadows(of: one, value, time)
+    one.nextQuantiles = (nil, nil)
     if one.periods >= shape.contextLength {
-      write(memory.state.next, Place.nextExpected, row)
+      one.nextQuantiles = write(memory.state.next, Place.nextExpected, row, known: (nil, nil))
     }
     guard one.periods > shape.contextLength else { return "WARMING_UP" }
-    write(score.distribution, Place.expected, row)
+    _ = write(score.distribution, Place.expected, row, known: known ?? (nil, nil))
     if let tail = score.tailProbability {
       output.columns[firstColumn + Place.tail].set(tail, at: row)
     }
     return value == nil ? "IMPUTED" : "SCORED"
   }
 
-  /// Expectation and quantiles, in three columns from `place` on.
-  private func write(_ law: DeepARDistribution, _ place: Int, _ row: Int) {
+  /// Expectation and the quantiles that are read, in three columns from `place` on; returns the quantiles.
+  private func write(
+    _ law: DeepARDistribution, _ place: Int, _ row: Int, known: ForecastSeries.Quantiles
+  ) -> ForecastSeries.Quantiles {
     output.columns[firstColumn + place].set(law.mean, at: row)
-    output.columns[firstColumn + place + 1].set(law.quantile(parameters.lower), at: row)
-    output.columns[firstColumn + place + 2].set(law.quantile(parameters.upper), at: row)
+    var quantiles = known
+    if isRead[place + 1] {
+      let lower = known.lower ?? law.quantile(parameters.lower)
+      output.columns[firstColumn + place + 1].set(lower, at: row)
+      quantiles.lower = lower
+    }
+    if isRead[place + 2] {
+      let upper = known.upper ?? law.quantile(parameters.upper)
+      output.columns[firstColumn + place + 2].set(upper, at: row)
+      quantiles.upper = upper
+    }
+    return quantiles
   }
 
   private func scoreShadows(of one: ForecastSeries, _ value: Double?, _ time: Int64) {

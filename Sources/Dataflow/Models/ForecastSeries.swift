@@ -22,6 +22,9 @@ final class ForecastSeries {
   private(set) var generation: Int64 = 0
   /// Periods, missing ones too, since the first value or the last gap as long as a context.
   private(set) var periods = 0
+  /// Quantiles of the law that is predicted for the next period, as far as they were computed.
+  typealias Quantiles = (lower: Double?, upper: Double?)
+  var nextQuantiles: Quantiles = (nil, nil)
   /// How many periods at the end have no value.
   private var missing = 0
   /// The spacing of the values that are remembered.
@@ -85,6 +88,7 @@ final class ForecastSeries {
       memories[index] = Memory(state ?? scorers[index].emptyState())
     }
     self.memories = memories
+    nextQuantiles = (nil, nil)
     self.serving = serving
     self.generation = generation
     frequency = shape.frequency
