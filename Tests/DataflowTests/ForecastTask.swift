@@ -89,7 +89,7 @@ final class ForecastTask {
 
   func activate(_ bytes: [UInt8]) throws {
     let slot = Dataflow.slot(ofEndpoint: "load")
-    dataflow.activate(slot, try dataflow.value(of: slot, bytes: bytes))
+    try dataflow.activate(slot, dataflow.value(of: slot, bytes: bytes), pool: &pool)
   }
 
   /// A fresh task goes on from this one's state, as after a crash.
