@@ -109,6 +109,11 @@ public final class Dataflow {
     run(&pool, &output)
   }
 
+  /// The clock reads `time`, milliseconds since 1970 UTC: what CURRENT_ROW_TIMESTAMP gives from now on.
+  ///
+  /// Without a tick it is the ROWTIME of each row. The clock is not part of the saved state.
+  public func tick(_ time: Int64) { context.clock = time }
+
   /// Takes a rowtime bound: no later row is earlier than `time`, milliseconds since 1970 UTC.
   public func advance(to time: Int64, pool: inout StringPool, output: inout DataflowOutput) {
     context.begin(bound: time)

@@ -10,8 +10,13 @@ final class ExecutionContext {
   private(set) var lastCause: Int64 = 0
   /// The greatest bound so far.
   private(set) var bound = Int64.min
-  /// The first time that was seen: what CURRENT_TIMESTAMP says.
+  /// What the clock read last, or the first time that was seen, when the first rows came: what
+  /// CURRENT_TIMESTAMP says.
   private(set) var startTime: Int64?
+  /// What the clock read last; nil where rows alone move time.
+  ///
+  /// It is not saved: whoever restores a state gives it again.
+  var clock: Int64?
   /// What was refused in this call.
   var errors: [RowError] = []
   /// The pump that runs.
@@ -34,7 +39,7 @@ final class ExecutionContext {
       }
     }
     lastCause = causes.last ?? lastCause
-    if startTime == nil, let first = batch.rowtimes.first { startTime = first }
+    if startTime == nil { startTime = clock ?? batch.rowtimes.first }
   }
 
   /// A tick or an idle time-out moves time.
@@ -42,7 +47,7 @@ final class ExecutionContext {
     bound = max(bound, time)
     causes = [lastCause]
     times = [bound]
-    if startTime == nil { startTime = time }
+    if startTime == nil { startTime = clock ?? time }
   }
 
   /// Nothing moves time.

@@ -54,9 +54,10 @@ public enum FunctionID: Hashable, Sendable {
   /// `TIMESTAMP_TO_CHAR(pattern, t)`, `DATE_TO_CHAR`, `TIME_TO_CHAR`: VARCHAR; the second argument's type
   /// tells which.
   case datetimeToChar
-  /// `CURRENT_TIMESTAMP`, `LOCALTIMESTAMP`: the time at which the pump started; no arguments.
+  /// `CURRENT_TIMESTAMP`, `LOCALTIMESTAMP`: the time at which the application began; no arguments.
   case queryStartTimestamp
-  /// `CURRENT_ROW_TIMESTAMP`: the time of the last tick when the row is processed; no arguments.
+  /// `CURRENT_ROW_TIMESTAMP`: the time of the last tick when the row is processed, its ROWTIME where there
+  /// are no ticks; no arguments.
   case currentRowTimestamp
 
   /// `a || b`: NULL if one is.
@@ -125,6 +126,7 @@ public enum RecordFunction: Hashable, Sendable {
   case variableColumn
   /// `FIXED_COLUMN_LOG_PARSE(text, columns)`: columns by start and length.
   case fixedColumn
-  /// `SYS_LOG_PARSE(text)`.
+  /// `SYS_LOG_PARSE(text)`: the time as TIMESTAMP, in the year of the row's ROWTIME, and the text behind
+  /// it.
   case sysLog
 }

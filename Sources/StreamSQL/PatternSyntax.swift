@@ -14,7 +14,7 @@ package enum TextPattern: Hashable, Sendable {
   case fastRegex([UInt8])
   /// W3C_LOG_PARSE: a format's name or its directives.
   case w3c([UInt8])
-  /// SYS_LOG_PARSE: priority, time, host and message (RFC 3164).
+  /// SYS_LOG_PARSE: the time, and what stands behind it (RFC 3164); a priority before it is passed over.
   case sysLog
 
   /// The regular expression; nil when the pattern is malformed.
@@ -44,7 +44,7 @@ package enum TextPattern: Hashable, Sendable {
 /// LIKE, SIMILAR TO and the log formats as regular expressions.
 enum Patterns {
   fileprivate static let sysLog =
-    #"(?:<(\d{1,3})>)?\s*([A-Z][a-z]{2}\s+\d{1,2}\s+\d{2}:\d{2}:\d{2}|\S+)\s+(\S+)\s+(.*)"#
+    #"(?:<\d{1,3}>\d?)?\s*([A-Z][a-z]{2}\s+\d{1,2}\s+\d{2}:\d{2}:\d{2}|\d{4}-\S+)\s+(.*)"#
 
   private static let special = Array(#"\^$.[]|()?*+{}#/"#.utf8)
 

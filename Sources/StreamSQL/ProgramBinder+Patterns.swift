@@ -42,7 +42,10 @@ extension ProgramBinder {
           + "\(arguments.count)", at: offset, hint: FunctionCatalog.usage(function.name))
     }
     if function == .sysLog {
-      return RecordField.numbered(try regex(.sysLog, at: offset).groupCount)
+      return [
+        RecordField(name: "COLUMN1", type: .timestamp),
+        RecordField(name: "COLUMN2", type: .varchar(RecordField.textLength)),
+      ]
     }
     let place = call.arguments[1].offset
     if function == .variableColumn, let count = arguments[1].integerLiteral {

@@ -239,7 +239,11 @@ extension QueryBinder {
     let function = TableFunction.hotspots(
       features: try features(call, keys), windowSize: size, scanRadius: radius,
       minimumPoints: points)
-    return appending([("HOTSPOTS_RESULT", .varchar(Parser.lengthLimit))], function, call, keys)
+    var added: [(name: String, type: ColumnType)] = [
+      ("HOTSPOTS_RESULT", .varchar(Parser.lengthLimit))
+    ]
+    if !keys.isEmpty { added.append(("STATUS", .varchar(16))) }
+    return appending(added, function, call, keys)
   }
 
   private func items(_ call: TableCall, _ keys: [Int]) throws(SQLError) -> BoundRelation {

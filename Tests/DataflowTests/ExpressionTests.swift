@@ -87,11 +87,14 @@ import Testing
         "10:00:12.000|a=b|null",
       ])
     let system = Program(
-      columns: "a VARCHAR(60), b VARCHAR(60), c VARCHAR(60)",
+      columns: "a TIMESTAMP, b VARCHAR(60)",
       query: """
-        SELECT STREAM t.r.COLUMN1, t.r.COLUMN2, t.r.COLUMN3
+        SELECT STREAM t.r.COLUMN1, t.r.COLUMN2
         FROM (SELECT STREAM SYS_LOG_PARSE(LINE) AS r FROM S WHERE ID = 1) AS t
         """)
-    #expect(try system.rows(fourRows) == ["10:00:00.000|34|Oct 11 22:14:15|mymachine"])
+    #expect(
+      try system.rows(fourRows) == [
+        "10:00:00.000|2023-10-11 22:14:15.000|mymachine su: failed"
+      ])
   }
 }

@@ -105,6 +105,19 @@ import Testing
     #expect(found == Array(repeating: "WARMING_UP", count: 20) + ["SCORED", "SCORED"])
   }
 
+  @Test func aWindowOfHotspotsPerKeySaysWhetherItIsFull() throws {
+    let program = Program(
+      columns: "a VARCHAR(20)",
+      query: """
+        SELECT STREAM STATUS FROM TABLE(HOTSPOTS(CURSOR(
+          SELECT STREAM K, CAST(ID AS DOUBLE) AS x FROM S) PARTITION BY K, 100, 1.5, 5))
+        """)
+    let input = (0..<202).map { row($0 / 10, id: $0 % 7, key: $0 % 2 == 0 ? "a" : "b") }
+    let found = try program.rows(input).map { String($0.split(separator: "|")[1]) }
+    #expect(
+      found == Array(repeating: "WARMING_UP", count: 198) + Array(repeating: "SCORED", count: 4))
+  }
+
   @Test func binaryValuesAreBase64() throws {
     let program = Program(columns: "a VARBINARY(4)", query: "SELECT STREAM X'0102ff' FROM S")
     #expect(try program.rows([row(0, id: 1, key: "a")]) == ["10:00:00.000|AQL/"])

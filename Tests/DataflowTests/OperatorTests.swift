@@ -195,31 +195,4 @@ import Testing
     }
     #expect(try !program.output(input).isEmpty)
   }
-
-  @Test func aLimitNamesItself() throws {
-    let source = SourceStream(
-      name: "S", schema: Schema([ColumnDefinition(name: "N", type: .integer)]))
-    let text = """
-      CREATE STREAM O (n INTEGER, c BIGINT); CREATE PUMP P AS INSERT INTO O
-      SELECT STREAM N, COUNT(*) FROM S GROUP BY N, FLOOR(S.ROWTIME TO MINUTE);
-      """
-    let plan = try #require(compile(text, file: "test.sql", sources: [source]).plan)
-    let dataflow = try Dataflow(
-      plan: plan, configuration: DataflowConfiguration(limits: DataflowLimits(keys: 2)))
-    var output = dataflow.makeOutput()
-    var pool = StringPool()
-    var batch = Batch(schema: source.schema)
-    for value in [1, 2, 3, 1] as [Int64] {
-      batch.rowtimes.append(0)
-      batch.causes.append(Int64(batch.causes.count))
-      batch.columns[0].append(value)
-    }
-    dataflow.process(&batch, source: 0, pool: &pool, output: &output)
-    dataflow.advance(to: 60_000, pool: &pool, output: &output)
-    #expect(output.errors.map(\.error.code) == [.limitExceeded])
-    #expect(output.errors.first?.error.message.contains("limits: keys") == true)
-    let rows = output.streams.first { $0.name == "O" }?.batch
-    #expect(rows?.columns[0].integers == [1, 2])
-    #expect(rows?.columns[1].integers == [2, 1])
-  }
 }

@@ -185,7 +185,7 @@ import Testing
       "VARCHAR(2);INTEGER"
     ),
     (
-      "SELECT STREAM t.r.COLUMN4 FROM (SELECT STREAM SYS_LOG_PARSE(k) AS r FROM s) AS t",
+      "SELECT STREAM t.r.COLUMN2 FROM (SELECT STREAM SYS_LOG_PARSE(k) AS r FROM s) AS t",
       "VARCHAR(9)"
     ),
     (

@@ -39,7 +39,12 @@ class Accumulator {
   func remapStrings(_ remap: inout StringRemapper) {}
 
   /// The accumulator of a call.
-  static func make(_ call: AggregateCall) -> Accumulator {
+  ///
+  /// - Parameters:
+  ///   - call: The function with its arguments.
+  ///   - limits: How many values it may hold where it holds values; over it a group has no result.
+  /// - Returns: An accumulator without groups.
+  static func make(_ call: AggregateCall, _ limits: DataflowLimits) -> Accumulator {
     let argument = call.arguments.first?.type
     let inner: Accumulator
     switch call.function {
@@ -62,11 +67,12 @@ class Accumulator {
       inner = PositionAccumulator(
         call.function, storage: argument?.storage ?? .integer, ignoresNulls: call.ignoresNulls)
     case .continuousPercentile, .discretePercentile, .exponentialAverage:
-      inner = PercentileAccumulator(call.function)
+      inner = PercentileAccumulator(call.function, valueLimit: limits.heldRows)
     case .approximateCountDistinct: inner = ApproximateCountAccumulator()
     }
     return call.isDistinct
-      ? DistinctAccumulator(inner, storage: argument?.storage ?? .integer) : inner
+      ? DistinctAccumulator(
+        inner, storage: argument?.storage ?? .integer, valueLimit: limits.keys) : inner
   }
 }
 

@@ -90,12 +90,21 @@ final class PositionAccumulator: Accumulator {
 /// The percentiles: all values of a group are kept.
 final class PercentileAccumulator: Accumulator {
   private let function: AggregateFunction
+  private let valueLimit: Int
   /// Integers, or floating-point numbers by `orderedBits`.
   private var values: [[Int64]] = []
+  private var held = 0
+  private var overflowed: [Bool] = []
 
-  init(_ function: AggregateFunction) { self.function = function }
+  init(_ function: AggregateFunction, valueLimit: Int) {
+    self.function = function
+    self.valueLimit = valueLimit
+  }
 
-  override func grow(by count: Int) { values.append(contentsOf: repeatElement([], count: count)) }
+  override func grow(by count: Int) {
+    values.append(contentsOf: repeatElement([], count: count))
+    overflowed.append(contentsOf: repeatElement(false, count: count))
+  }
 
   override func add(
     rows: [Int32], groups: [Int32], _ arguments: [Column], _ pool: borrowing StringPool
@@ -103,6 +112,11 @@ final class PercentileAccumulator: Accumulator {
     let arrived = arguments[0]
     for index in groups.indices where !arrived.isNull(Int(rows[index])) {
       let row = Int(rows[index])
+      if held >= valueLimit {
+        overflowed[Int(groups[index])] = true
+        continue
+      }
+      held += 1
       values[Int(groups[index])].append(
         arrived.type.storage == .floating
           ? Self.orderedBits(arrived.doubles[row]) : arrived.integers[row])
@@ -112,6 +126,12 @@ final class PercentileAccumulator: Accumulator {
   override func appendResult(
     of group: Int, to column: inout Column, _ pool: borrowing StringPool
   ) -> RuntimeError? {
+    if overflowed[group] {
+      column.appendNull()
+      return RuntimeError(
+        code: .limitExceeded,
+        message: "percentiles hold \(valueLimit) values already (limits: held_rows)")
+    }
     Self.append(function, values[group].sorted(), to: &column)
     return nil
   }
@@ -151,15 +171,24 @@ final class PercentileAccumulator: Accumulator {
     Double(bitPattern: UInt64(bitPattern: ordered < 0 ? ordered ^ Int64.max : ordered))
   }
 
-  override func reset(_ group: Int) { values[group] = [] }
+  override func reset(_ group: Int) {
+    held -= values[group].count
+    values[group] = []
+    overflowed[group] = false
+  }
 
   override func save(group: Int, into writer: inout SectionWriter, _ pool: borrowing StringPool) {
     writer.write(values[group])
+    writer.write(overflowed[group])
   }
 
   override func restore(
     group: Int, from reader: inout SectionReader, _ pool: inout StringPool
-  ) throws(StateError) { values[group] = try reader.integers() }
+  ) throws(StateError) {
+    values[group] = try reader.integers()
+    overflowed[group] = try reader.boolean()
+    held += values[group].count
+  }
 }
 
 /// APPROX_COUNT_DISTINCT.
@@ -201,17 +230,21 @@ final class ApproximateCountAccumulator: Accumulator {
 final class DistinctAccumulator: Accumulator {
   private let inner: Accumulator
   private let storage: ColumnType.Storage
+  private let valueLimit: Int
   private var seen: KeyTable
   private var members: [[Int32]] = []
+  private var overflowed: [Bool] = []
 
-  init(_ inner: Accumulator, storage: ColumnType.Storage) {
+  init(_ inner: Accumulator, storage: ColumnType.Storage, valueLimit: Int) {
     self.inner = inner
     self.storage = storage
+    self.valueLimit = valueLimit
     seen = KeyTable([.integer, storage])
   }
 
   override func grow(by count: Int) {
     members.append(contentsOf: repeatElement([], count: count))
+    overflowed.append(contentsOf: repeatElement(false, count: count))
     inner.reserve(members.count)
   }
 
@@ -226,6 +259,10 @@ final class DistinctAccumulator: Accumulator {
     var newRows: [Int32] = []
     var newGroups: [Int32] = []
     for index in rows.indices where !values.isNull(index) {
+      if seen.count >= valueLimit, seen.find(keys, row: index) == nil {
+        overflowed[Int(groups[index])] = true
+        continue
+      }
       let (number, isNew) = seen.insert(keys, row: index)
       guard isNew else { continue }
       members[Int(groups[index])].append(Int32(truncatingIfNeeded: number))
@@ -237,11 +274,18 @@ final class DistinctAccumulator: Accumulator {
 
   override func appendResult(
     of group: Int, to column: inout Column, _ pool: borrowing StringPool
-  ) -> RuntimeError? { inner.appendResult(of: group, to: &column, pool) }
+  ) -> RuntimeError? {
+    guard overflowed[group] else { return inner.appendResult(of: group, to: &column, pool) }
+    column.appendNull()
+    return RuntimeError(
+      code: .limitExceeded,
+      message: "DISTINCT holds \(valueLimit) values already (limits: keys)")
+  }
 
   override func reset(_ group: Int) {
     for number in members[group] { seen.remove(Int(number)) }
     members[group] = []
+    overflowed[group] = false
     inner.reset(group)
   }
 
@@ -249,6 +293,7 @@ final class DistinctAccumulator: Accumulator {
     inner.save(group: group, into: &writer, pool)
     var values = Column(zeros: 0, storage: storage)
     for number in members[group] { seen.append(number: Int(number), index: 1, to: &values) }
+    writer.write(overflowed[group])
     writer.write(Int64(values.count))
     for row in 0..<values.count { writer.write(value: row, of: values, in: pool) }
   }
@@ -257,6 +302,7 @@ final class DistinctAccumulator: Accumulator {
     group: Int, from reader: inout SectionReader, _ pool: inout StringPool
   ) throws(StateError) {
     try inner.restore(group: group, from: &reader, &pool)
+    overflowed[group] = try reader.boolean()
     let count = try reader.count()
     var values = Column(zeros: count, storage: storage)
     for row in 0..<count { try reader.readValue(row, of: &values, into: &pool) }

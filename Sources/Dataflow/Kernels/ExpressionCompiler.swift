@@ -239,7 +239,7 @@ enum ExpressionCompiler {
       return FormatMomentKernel(
         pattern: operands[0], moment: operands[1], scale: self.scale(of: arguments[1].type))
     case .queryStartTimestamp: return StartTimeKernel()
-    case .currentRowTimestamp: return RowtimeKernel()
+    case .currentRowTimestamp: return ClockKernel()
     default: return operands[0]
     }
   }

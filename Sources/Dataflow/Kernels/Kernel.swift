@@ -49,6 +49,8 @@ struct Evaluation {
   private(set) var failures: [Failure] = []
   /// When the query started, milliseconds since 1970 UTC.
   let startTime: Int64
+  /// What the clock reads, milliseconds since 1970 UTC; nil where rows alone move time.
+  let clock: Int64?
 
   /// One row that could not be computed.
   struct Failure {
@@ -57,9 +59,17 @@ struct Evaluation {
   }
 
   /// Begins to evaluate a batch of `count` rows.
-  init(count: Int, startTime: Int64) {
+  init(count: Int, _ context: ExecutionContext) {
     failed = Bitmap(clear: count)
-    self.startTime = startTime
+    startTime = context.startTime ?? 0
+    clock = context.clock
+  }
+
+  /// Begins to note the failures of `count` rows where no expression asks for the time.
+  init(count: Int) {
+    failed = Bitmap(clear: count)
+    startTime = 0
+    clock = nil
   }
 
   /// Notes that a row cannot be computed; the first failure of a row counts.
@@ -174,6 +184,21 @@ final class RowtimeKernel: Kernel {
   ) -> Column {
     var result = Column(type: .timestamp)
     result.integers = input.rowtimes
+    result.nulls = Bitmap(clear: input.count)
+    return result
+  }
+}
+
+/// CURRENT_ROW_TIMESTAMP: what the clock reads when the row is processed, else the row's ROWTIME.
+final class ClockKernel: Kernel {
+  init() { super.init(storage: .integer, canFail: false) }
+
+  override func evaluate(
+    _ input: Batch, _ rows: Rows, _ evaluation: inout Evaluation, _ pool: inout StringPool
+  ) -> Column {
+    var result = Column(type: .timestamp)
+    result.integers =
+      evaluation.clock.map { [Int64](repeating: $0, count: input.count) } ?? input.rowtimes
     result.nulls = Bitmap(clear: input.count)
     return result
   }

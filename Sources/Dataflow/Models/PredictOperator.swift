@@ -48,7 +48,7 @@ final class PredictOperator: Operator, EndpointUser {
     output.removeAll()
     guard !input.isEmpty else { return }
     counters.rowsIn += Int64(input.count)
-    var evaluation = Evaluation(count: input.count, startTime: 0)
+    var evaluation = Evaluation(count: input.count)
     checkFeatures(parameters.features, input, &evaluation)
     for index in input.columns.indices {
       output.columns[index] = Column(type: schema.columns[index].type, values: input.columns[index])

@@ -33,7 +33,7 @@ final class AggregateOperator: Operator {
     self.window = window
     self.keys = keys.map(ExpressionCompiler.compile)
     arguments = calls.map { $0.arguments.map(ExpressionCompiler.compile) }
-    accumulators = calls.map(Accumulator.make)
+    accumulators = calls.map { Accumulator.make($0, limits) }
     keyLimit = limits.keys
     var storages = self.keys.map(\.storage)
     if case .hopping = window { storages.append(.integer) }
@@ -67,7 +67,7 @@ final class AggregateOperator: Operator {
   ) {
     counters.rowsIn += Int64(input.count)
     let rows = Rows(count: input.count)
-    var evaluation = Evaluation(count: input.count, startTime: context.startTime ?? 0)
+    var evaluation = Evaluation(count: input.count, context)
     var keyColumns: [Column] = []
     for key in keys { keyColumns.append(key.evaluate(input, rows, &evaluation, &pool)) }
     for call in arguments {
@@ -137,7 +137,9 @@ final class AggregateOperator: Operator {
     case .hopping(let slide, let size):
       let width = keys.count + 2
       var key = Array(words[(row * width)..<((row + 1) * width)])
-      var start = nextMultiple(after: saturatingSum(rowtime, -size), of: slide)
+      let first = nextMultiple(after: saturatingSum(rowtime, -size), of: slide)
+      guard hasRoom(first: first, rowtime, slide, key) else { return false }
+      var start = first
       while start <= rowtime {
         key[width - 2] = UInt64(bitPattern: start)
         guard let (group, isNew) = insert(key, row: 0, pendingRow: row) else { return false }
@@ -147,6 +149,20 @@ final class AggregateOperator: Operator {
       }
       return true
     }
+  }
+
+  /// Whether all windows that begin from `first` up to a row's ROWTIME have room for its key.
+  private func hasRoom(first: Int64, _ rowtime: Int64, _ slide: Int64, _ key: [UInt64]) -> Bool {
+    var room = keyLimit - table.count
+    var key = key
+    var start = first
+    while start <= rowtime, start < Int64.max {
+      key[key.count - 2] = UInt64(bitPattern: start)
+      if table.find(key, row: 0) == nil { room -= 1 }
+      if room < 0 { return false }
+      start = saturatingSum(start, slide)
+    }
+    return true
   }
 
   private func insert(

@@ -55,7 +55,7 @@ final class DetectAnomaliesOperator: Operator {
     output.removeAll()
     guard !input.isEmpty else { return }
     counters.rowsIn += Int64(input.count)
-    var evaluation = Evaluation(count: input.count, startTime: 0)
+    var evaluation = Evaluation(count: input.count)
     checkFeatures(features, input, &evaluation)
     for index in input.columns.indices {
       output.columns[index] = Column(type: schema.columns[index].type, values: input.columns[index])

@@ -50,15 +50,18 @@ final class HotspotsOperator: Operator {
     output.removeAll()
     guard !input.isEmpty else { return }
     counters.rowsIn += Int64(input.count)
-    var evaluation = Evaluation(count: input.count, startTime: 0)
+    var evaluation = Evaluation(count: input.count)
     checkFeatures(features, input, &evaluation)
-    let last = schema.columns.count - 1
-    var results = Column(type: schema.columns[last].type, capacity: input.count)
+    let place = input.columns.count
+    var results = Column(type: schema.columns[place].type, capacity: input.count)
+    var status = Column(type: .varchar(16), capacity: input.count)
+    let names = ["NO_MODEL", "WARMING_UP", "SCORED"].map { pool.intern($0) }
     let words = keys.keys(of: partitionBy.map { input.columns[$0] }, count: input.count)
     var point = [Double](repeating: 0, count: features.count)
     for row in 0..<input.count {
       guard !evaluation.failed[row], let model = model(words, row) else {
         results.appendNull()
+        status.append(names[0])
         continue
       }
       for (index, feature) in features.enumerated() {
@@ -70,11 +73,13 @@ final class HotspotsOperator: Operator {
       if models[model].detector.hasChanged { write(model) }
       let result = models[model].result
       results.append(pool.intern(result.span))
+      status.append(names[models[model].detector.count < windowSize ? 1 : 2])
     }
     for index in input.columns.indices {
       output.columns[index] = Column(type: schema.columns[index].type, values: input.columns[index])
     }
-    output.columns[last] = results
+    output.columns[place] = results
+    if !partitionBy.isEmpty { output.columns[place + 1] = status }
     output.rowtimes = input.rowtimes
     output.causes = input.causes
     if evaluation.hasFailures {

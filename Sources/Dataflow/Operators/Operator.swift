@@ -112,7 +112,7 @@ final class FilterOperator: Operator {
     output.removeAll()
     let input = inputs[0].output
     guard !input.isEmpty else { return }
-    var evaluation = Evaluation(count: input.count, startTime: context.startTime ?? 0)
+    var evaluation = Evaluation(count: input.count, context)
     let truth = predicate.evaluate(input, Rows(count: input.count), &evaluation, &pool)
     var kept: [Int32] = []
     kept.reserveCapacity(input.count)
@@ -157,7 +157,7 @@ final class ProjectOperator: Operator {
     }
     counters.rowsIn += Int64(input.count)
     let rows = Rows(count: input.count)
-    var evaluation = Evaluation(count: input.count, startTime: context.startTime ?? 0)
+    var evaluation = Evaluation(count: input.count, context)
     for index in expressions.indices {
       let values = expressions[index].evaluate(input, rows, &evaluation, &pool)
       output.columns[index] = Column(type: schema.columns[index].type, values: values)

@@ -34,7 +34,7 @@ final class ParseRecordOperator: Operator {
     let input = inputs[0].output
     guard !input.isEmpty else { return }
     counters.rowsIn += Int64(input.count)
-    var evaluation = Evaluation(count: input.count, startTime: context.startTime ?? 0)
+    var evaluation = Evaluation(count: input.count, context)
     let texts = text.evaluate(input, Rows(count: input.count), &evaluation, &pool)
     for index in input.columns.indices {
       output.columns[index] = Column(type: schema.columns[index].type, values: input.columns[index])
@@ -47,7 +47,8 @@ final class ParseRecordOperator: Operator {
     for row in 0..<input.count {
       var fields: [[UInt8]?] = []
       if !texts.isNull(row) {
-        fields = parser.parse(Array(pool.bytes[pool.range(of: texts.texts[row])]))
+        fields = parser.parse(
+          Array(pool.bytes[pool.range(of: texts.texts[row])]), rowtime: input.rowtimes[row])
       }
       for index in firstColumn..<schema.columns.count {
         let place = index - firstColumn

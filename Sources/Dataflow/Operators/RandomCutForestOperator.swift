@@ -58,7 +58,7 @@ final class RandomCutForestOperator: Operator {
     output.removeAll()
     guard !input.isEmpty else { return }
     counters.rowsIn += Int64(input.count)
-    var evaluation = Evaluation(count: input.count, startTime: 0)
+    var evaluation = Evaluation(count: input.count)
     checkFeatures(parameters.features, input, &evaluation)
     var result = Column(zeros: input.count, storage: .floating)
     let touched = assign(input, &evaluation, &result, pool)

@@ -108,7 +108,7 @@ final class ReferenceJoinOperator: Operator {
     indexedVersion = table.version
     index = KeyTable(streamKeys.map(\.storage))
     rowsByKey = []
-    var evaluation = Evaluation(count: rows.count, startTime: 0)
+    var evaluation = Evaluation(count: rows.count)
     var columns: [Column] = []
     for key in tableKeys {
       columns.append(key.evaluate(rows, Rows(count: rows.count), &evaluation, &pool))
@@ -128,7 +128,7 @@ final class ReferenceJoinOperator: Operator {
     counters.rowsIn += Int64(input.count)
     let rows = table.rows(&pool)
     if indexedVersion != table.version { buildIndex(rows, &pool) }
-    var evaluation = Evaluation(count: input.count, startTime: context.startTime ?? 0)
+    var evaluation = Evaluation(count: input.count, context)
     var columns: [Column] = []
     for key in streamKeys {
       columns.append(key.evaluate(input, Rows(count: input.count), &evaluation, &pool))
@@ -177,7 +177,7 @@ final class ReferenceJoinOperator: Operator {
     }
     pairs.rowtimes = left.map { input.rowtimes[Int($0)] }
     pairs.causes = left.map { input.causes[Int($0)] }
-    var inner = Evaluation(count: pairs.count, startTime: context.startTime ?? 0)
+    var inner = Evaluation(count: pairs.count, context)
     let truth = condition.evaluate(pairs, Rows(count: pairs.count), &inner, &pool)
     for failure in inner.failures {
       evaluation.fail(Int(left[failure.row]), failure.error.code, failure.error.message)

@@ -14,7 +14,7 @@ final class SlidingWindowsOperator: Operator {
     partitions = windows.map { $0.partitionBy.map(ExpressionCompiler.compile) }
     self.windows = zip(windows, partitions).map { window, kernels in
       RowWindow(
-        frame: window.frame, storages: kernels.map(\.storage), rowLimit: limits.heldRows)
+        frame: window.frame, storages: kernels.map(\.storage), limits: limits)
     }
     self.calls = calls.map { call in
       let frame = windows[call.window].frame
@@ -34,7 +34,7 @@ final class SlidingWindowsOperator: Operator {
     var input = inputs[0].output
     guard !input.isEmpty else { return }
     counters.rowsIn += Int64(input.count)
-    var evaluation = Evaluation(count: input.count, startTime: context.startTime ?? 0)
+    var evaluation = Evaluation(count: input.count, context)
     var (keys, arguments) = evaluate(input, &evaluation, &pool)
     findOverfullRows(input, keys, &evaluation)
     if evaluation.hasFailures {
@@ -42,7 +42,7 @@ final class SlidingWindowsOperator: Operator {
       let kept = Rows(count: input.count).filter { !evaluation.failed[$0] }
       input.keep(kept)
       guard !input.isEmpty else { return }
-      var again = Evaluation(count: input.count, startTime: context.startTime ?? 0)
+      var again = Evaluation(count: input.count, context)
       (keys, arguments) = evaluate(input, &again, &pool)
     }
     for index in windows.indices {
@@ -53,7 +53,7 @@ final class SlidingWindowsOperator: Operator {
     }
     output.rowtimes = input.rowtimes
     output.causes = input.causes
-    var failed = Evaluation(count: input.count, startTime: 0)
+    var failed = Evaluation(count: input.count)
     for (index, call) in calls.enumerated() {
       let place = input.columns.count + index
       var column = Column(type: schema.columns[place].type, capacity: input.count)
@@ -93,13 +93,11 @@ final class SlidingWindowsOperator: Operator {
   private func findOverfullRows(
     _ input: Batch, _ keys: [[Column]], _ evaluation: inout Evaluation
   ) {
-    for window in windows where window.mayOverflow(input.count) {
+    for (index, window) in windows.enumerated() where window.mayOverflow(input.count) {
       let refused = window.rowsWithoutRoom(
-        input.rowtimes, isFailed: { evaluation.failed[$0] })
+        keys[index], input.rowtimes, isFailed: { evaluation.failed[$0] })
       for row in refused {
-        evaluation.fail(
-          row, .limitExceeded,
-          "the window holds \(window.rowLimit) rows already (limits: held_rows)")
+        evaluation.fail(row, window.overflow.code, window.overflow.message)
       }
     }
   }

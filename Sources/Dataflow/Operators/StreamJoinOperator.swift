@@ -82,7 +82,7 @@ final class StreamJoinOperator: Operator {
     var evaluations: [Evaluation] = []
     var words: [[UInt64]] = []
     for side in 0...1 {
-      var evaluation = Evaluation(count: batches[side].count, startTime: context.startTime ?? 0)
+      var evaluation = Evaluation(count: batches[side].count, context)
       var columns: [Column] = []
       for kernel in keyKernels[side] {
         columns.append(
@@ -189,7 +189,7 @@ final class StreamJoinOperator: Operator {
     var batch = joined(pairs[0], pairs[1])
     batch.rowtimes = pairTimes
     batch.causes = pairCauses
-    var evaluation = Evaluation(count: batch.count, startTime: context.startTime ?? 0)
+    var evaluation = Evaluation(count: batch.count, context)
     let truth = condition.evaluate(batch, Rows(count: batch.count), &evaluation, &pool)
     report(evaluation, batch, context, pool)
     var passed = Bitmap(clear: batch.count)

@@ -51,50 +51,58 @@ final class TopItemsOperator: Operator {
         continue
       }
       if due == Int64.max { due = nextMultiple(after: rowtime, of: length) }
-      if items.count >= keyLimit {
+      if !add(input.columns[column], row, keys) {
         refuse(
           input, row,
           RuntimeError(
             code: .limitExceeded, message: "the window holds \(keyLimit) items (limits: keys)"),
           context, pool)
-        continue
       }
-      add(input.columns[column], row, partitions.insert(keys, row: row).number)
     }
     if let cause = bounds.reaches(due) { close(cause, itemType, &pool) }
     counters.passed += Int64(output.count)
   }
 
-  private func add(_ values: Column, _ row: Int, _ partition: Int) {
+  /// Counts the item of a row; false when it is new and there is no room for it.
+  private func add(_ values: Column, _ row: Int, _ keys: [UInt64]) -> Bool {
+    let isFull = items.count >= keyLimit
+    guard let partition = partitions.find(keys, row: row) ?? (isFull ? nil : partitions.count)
+    else { return false }
     var owner = Column(zeros: 1, storage: .integer)
     owner.integers[0] = Int64(partition)
     var item = Column(zeros: 0, storage: values.type.storage)
     item.append(from: values, row: row)
-    let (number, isNew) = items.insert(items.keys(of: [owner, item], count: 1), row: 0)
+    let words = items.keys(of: [owner, item], count: 1)
+    if isFull, items.find(words, row: 0) == nil { return false }
+    _ = partitions.insert(keys, row: row)
+    let (number, isNew) = items.insert(words, row: 0)
     if isNew {
       counts.append(0)
       owners.append(Int32(truncatingIfNeeded: partition))
     }
     counts[number] += 1
     counters.absorbed += 1
+    return true
   }
 
   private func close(_ cause: Int64, _ type: ColumnType, _ pool: inout StringPool) {
-    for partition in 0..<partitions.count {
-      let members = counts.indices.filter { owners[$0] == Int32(partition) }
-      let order = members.sorted { (-counts[$0], $0) < (-counts[$1], $1) }
-      for number in order.prefix(k) {
-        var item = Column(zeros: 0, storage: type.storage)
-        items.append(number: number, index: 1, to: &item)
-        output.columns[0].append(itemText(item, type, &pool))
-        if output.columns[1].type.storage == .floating {
-          output.columns[1].append(Double(counts[number]))
-        } else {
-          output.columns[1].append(counts[number])
-        }
-        output.rowtimes.append(due)
-        output.causes.append(cause)
+    let order = counts.indices.sorted {
+      (owners[$0], -counts[$0], $0) < (owners[$1], -counts[$1], $1)
+    }
+    var rank = 0
+    for (place, number) in order.enumerated() {
+      rank = place > 0 && owners[order[place - 1]] == owners[number] ? rank + 1 : 0
+      if rank >= k { continue }
+      var item = Column(zeros: 0, storage: type.storage)
+      items.append(number: number, index: 1, to: &item)
+      output.columns[0].append(itemText(item, type, &pool))
+      if output.columns[1].type.storage == .floating {
+        output.columns[1].append(Double(counts[number]))
+      } else {
+        output.columns[1].append(counts[number])
       }
+      output.rowtimes.append(due)
+      output.causes.append(cause)
     }
     items.removeAll()
     partitions.removeAll()

@@ -23,6 +23,9 @@ struct KeyTable {
     mask = 15
   }
 
+  /// An empty table for the same keys.
+  var emptied: KeyTable { KeyTable(storages) }
+
   /// One more than the largest number given out so far.
   var capacity: Int { hashes.count }
 

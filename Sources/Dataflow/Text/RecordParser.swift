@@ -4,6 +4,8 @@ import StreamSQL
 /// Cuts a line of text into fields: the log parsing functions.
 final class RecordParser {
   private enum Method {
+    /// A time without a year, and what stands behind it.
+    case sysLog(Regex)
     /// Groups of an expression that must match the whole text.
     case groups(Regex)
     case separated(delimiter: [UInt8], escape: UInt8?, quote: UInt8?)
@@ -32,7 +34,7 @@ final class RecordParser {
       method = .groups(regex)
     case .sysLog:
       guard let regex = Self.regex(.sysLog) else { return nil }
-      method = .groups(regex)
+      method = .sysLog(regex)
     case .variableColumn:
       guard arguments.count > 1, !arguments[1].isEmpty else { return nil }
       method = .separated(
@@ -56,12 +58,18 @@ final class RecordParser {
     }
   }
 
-  /// The fields of a text, nil for one that is absent; no fields at all when the text does not match.
-  func parse(_ text: [UInt8]) -> [[UInt8]?] {
+  /// Cuts a text into its fields; a time without a year takes that of the row's ROWTIME.
+  ///
+  /// - Returns: The fields, nil for one that is absent; none at all when the text does not match.
+  func parse(_ text: [UInt8], rowtime: Int64) -> [[UInt8]?] {
     switch method {
-    case .groups(let regex):
-      guard case .match = regex.search(text, groups: &groups) else { return [] }
-      return (1..<max(1, groups.count)).map { group in groups[group].map { Array(text[$0]) } }
+    case .groups(let regex): return groups(of: text, regex)
+    case .sysLog(let regex):
+      var fields = groups(of: text, regex)
+      if let time = fields.first ?? nil {
+        fields[0] = SysLogTime.withYear(time, rowtime: rowtime)
+      }
+      return fields
     case .separated(let delimiter, let escape, let quote):
       return separated(text, delimiter, escape, quote)
     case .fixed(let columns):
@@ -72,6 +80,11 @@ final class RecordParser {
         return Array(TextParser.trim(text[start..<(end ?? text.count)]))
       }
     }
+  }
+
+  private func groups(of text: [UInt8], _ regex: Regex) -> [[UInt8]?] {
+    guard case .match = regex.search(text, groups: &groups) else { return [] }
+    return (1..<max(1, groups.count)).map { group in groups[group].map { Array(text[$0]) } }
   }
 
   private func separated(

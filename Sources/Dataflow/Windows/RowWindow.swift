@@ -7,7 +7,7 @@ import StreamSQL
 /// after it, so that the functions can replay what happened.
 struct RowWindow {
   let frame: WindowFrame
-  let rowLimit: Int
+  let limits: DataflowLimits
   private var table: KeyTable
 
   // By slot.
@@ -38,9 +38,9 @@ struct RowWindow {
   /// Slots that left.
   private(set) var evicted: [Int32] = []
 
-  init(frame: WindowFrame, storages: [ColumnType.Storage], rowLimit: Int) {
+  init(frame: WindowFrame, storages: [ColumnType.Storage], limits: DataflowLimits) {
     self.frame = frame
-    self.rowLimit = rowLimit
+    self.limits = limits
     table = KeyTable(storages)
   }
 
@@ -51,7 +51,20 @@ struct RowWindow {
   /// The live groups, ascending.
   var liveGroups: [Int] { table.numbers }
 
-  func mayOverflow(_ count: Int) -> Bool { liveCount + count > rowLimit }
+  /// Whether so many rows more may be too many.
+  func mayOverflow(_ count: Int) -> Bool {
+    frame == .unbounded
+      ? table.count + count > limits.keys : liveCount + count > limits.heldRows
+  }
+
+  /// What is said about a row for which there is no room.
+  var overflow: RuntimeError {
+    RuntimeError(
+      code: .limitExceeded,
+      message: frame == .unbounded
+        ? "the window holds \(limits.keys) partitions already (limits: keys)"
+        : "the window holds \(limits.heldRows) rows already (limits: held_rows)")
+  }
 
   private func threshold(at time: Int64) -> Int64 {
     switch frame {
@@ -64,7 +77,52 @@ struct RowWindow {
   }
 
   /// The rows of a batch for which there is no room, as if the others entered one after the other.
-  func rowsWithoutRoom(_ rowtimes: [Int64], isFailed: (Int) -> Bool) -> [Int] {
+  func rowsWithoutRoom(
+    _ keys: [Column], _ rowtimes: [Int64], isFailed: (Int) -> Bool
+  ) -> [Int] {
+    switch frame {
+    case .range, .rangeMonths: rowsWithoutRoom(rowtimes, isFailed)
+    case .rows(let before):
+      rowsWithoutRoom(keys, rowtimes, isFailed, held: liveCount, limit: limits.heldRows, before)
+    case .unbounded:
+      rowsWithoutRoom(keys, rowtimes, isFailed, held: table.count, limit: limits.keys, 0)
+    }
+  }
+
+  /// For frames by count: a row of a partition that is full takes the place of another.
+  private func rowsWithoutRoom(
+    _ keys: [Column], _ rowtimes: [Int64], _ isFailed: (Int) -> Bool, held: Int, limit: Int,
+    _ before: Int
+  ) -> [Int] {
+    var refused: [Int] = []
+    var held = held
+    var fresh = table.emptied
+    // How many rows of the batch entered a partition: those known before, then new ones.
+    var entered = [Int](repeating: 0, count: table.capacity)
+    let words = table.keys(of: keys, count: rowtimes.count)
+    for row in rowtimes.indices where !isFailed(row) {
+      let known = table.find(words, row: row)
+      let place = known ?? fresh.find(words, row: row).map { table.capacity + $0 }
+      let size =
+        (known.map { frame == .unbounded ? 1 : Int(counts[$0]) } ?? 0)
+        + (place.map { entered[$0] } ?? 0)
+      if size > before { continue }
+      if held >= limit {
+        refused.append(row)
+        continue
+      }
+      held += 1
+      if let place {
+        entered[place] += 1
+      } else {
+        _ = fresh.insert(words, row: row)
+        entered.append(1)
+      }
+    }
+    return refused
+  }
+
+  private func rowsWithoutRoom(_ rowtimes: [Int64], _ isFailed: (Int) -> Bool) -> [Int] {
     var refused: [Int] = []
     var start = queueStart
     var entered: [Int64] = []
@@ -80,7 +138,7 @@ struct RowWindow {
         enteredStart += 1
         live -= 1
       }
-      if live >= rowLimit {
+      if live >= limits.heldRows {
         refused.append(row)
       } else {
         live += 1

@@ -282,7 +282,7 @@ struct RecomputedFunction: WindowFunction {
   private var values: SlotValues
 
   init(_ call: AggregateCall, storage: ColumnType.Storage) {
-    accumulator = Accumulator.make(call)
+    accumulator = Accumulator.make(call, DataflowLimits())
     values = SlotValues(storage: storage)
     accumulator.reserve(1)
   }
@@ -324,7 +324,7 @@ struct RecomputedFunction: WindowFunction {
 struct RunningFunction: WindowFunction {
   private let accumulator: Accumulator
 
-  init(_ call: AggregateCall) { accumulator = Accumulator.make(call) }
+  init(_ call: AggregateCall) { accumulator = Accumulator.make(call, DataflowLimits()) }
 
   mutating func run(
     _ window: RowWindow, _ arguments: [Column], _ result: inout Column,

@@ -105,10 +105,14 @@ final class TaskCore {
     position.nextOffsets[partition] = offset
   }
 
+  /// Whether the application asks for the time, so that every tick matters.
+  var readsClock: Bool { plan.application.readsClock }
+
   /// The clock reads `time`.
   func tick(_ time: Int64) throws {
     try flush()
     position.clock = max(position.clock, time)
+    dataflow.tick(position.clock)
   }
 
   /// No later row will be earlier than `time`.
@@ -369,6 +373,7 @@ final class TaskCore {
     }
     try restoreSlots(reader, isSameProgram: operators)
     if operators { try dataflow.restore(from: reader, pool: &pool) }
+    if position.clock > 0 { dataflow.tick(position.clock) }
     // Partitions that the topic got since are read from their beginning.
     position.nextOffsets += buffers.dropFirst(position.nextOffsets.count).map(\.nextOffset)
     position.liveFrom += position.nextOffsets.dropFirst(position.liveFrom.count)
