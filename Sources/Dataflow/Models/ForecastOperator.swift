@@ -71,7 +71,7 @@ final class ForecastOperator: Operator, EndpointUser {
       scorers = slot.deployment?.forecasters ?? []
       generation = slot.generation
     }
-    var evaluation = Evaluation(count: input.count, startTime: 0)
+    var evaluation = Evaluation(count: input.count)
     for index in input.columns.indices {
       output.columns[index] = Column(type: schema.columns[index].type, values: input.columns[index])
     }
