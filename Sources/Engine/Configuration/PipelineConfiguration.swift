@@ -1,4 +1,5 @@
 public import Columns
+public import Dataflow
 
 /// One pipeline as its file describes it, defaults filled in.
 public struct PipelineConfiguration: Sendable {
@@ -34,6 +35,8 @@ public struct PipelineConfiguration: Sendable {
   public var deadLetter: DeliverySettings?
   /// Options of the SQL dialect.
   public var sql: SQLSettings
+  /// What each task may hold.
+  public var limits = DataflowLimits()
   /// When too many bad records pause the pipeline.
   public var circuitBreaker = CircuitBreakerSettings()
   /// What a task without state reads before its start to teach its detectors.
@@ -100,6 +103,18 @@ public struct PipelineConfiguration: Sendable {
     public var key: String?
     /// The declared columns in order.
     public var columns: [InputColumn]
+    /// The column that gives ROWTIME, in place of the record's time.
+    public var eventTime: EventTime?
+  }
+
+  /// A column that gives ROWTIME.
+  public struct EventTime: Hashable, Sendable {
+    /// The column's name.
+    public var column: String
+    /// How far behind the greatest time a row may come, milliseconds.
+    public var lateness: Int64
+    /// The stream of the rows that come later; nil when they go to the dead letters.
+    public var lateStream: String?
   }
 
   /// A declared column of an input.

@@ -164,7 +164,17 @@ struct PipelineParser {
     }
     return PipelineConfiguration.Input(
       stream: stream, topic: topic, start: start, gapPolicy: gapPolicy, format: parseFormat(input),
-      key: input.string("key"), columns: parseColumns(input))
+      key: input.string("key"), columns: parseColumns(input), eventTime: parseEventTime(input))
+  }
+
+  private func parseEventTime(_ input: MappingReader) -> PipelineConfiguration.EventTime? {
+    guard let mapping = input.mapping("event_time") else { return nil }
+    defer { mapping.finish() }
+    let column = mapping.requiredString("column") ?? ""
+    _ = mapping.required("lateness")
+    let lateness = mapping.duration("lateness", in: 0...(366 * 86_400_000)) ?? 0
+    return PipelineConfiguration.EventTime(
+      column: column, lateness: lateness, lateStream: mapping.string("late"))
   }
 
   private func parseStart(_ kafka: MappingReader) -> PipelineConfiguration.StartPosition {

@@ -23,6 +23,11 @@ extension PipelinePlan {
         let role = column.role == .metadata ? "  (from the record)" : ""
         text += "    \(column.name) \(column.type)\(role)\n"
       }
+      if let eventTime = declared.eventTime {
+        text +=
+          "    ROWTIME is \(eventTime.column), up to \(Double(eventTime.lateness) / 1_000) s late; "
+        text += "later rows go to \(eventTime.lateStream ?? "the dead letters")\n"
+      }
     }
     if !tables.isEmpty { text += "reference tables\n" }
     for table in tables {

@@ -26,6 +26,12 @@ public struct PipelinePlan: Sendable {
     case single(reason: String)
   }
 
+  /// The columns of the application's sources: the inputs, then the streams of late rows.
+  var sourceSchemas: [Schema] {
+    inputs.map(\.schema)
+      + inputs.filter { $0.eventTime?.lateSource != nil }.map { Planner.lateSchema($0.schema) }
+  }
+
   /// Whether rows or dead letters go to a topic.
   var hasTopicOutput: Bool {
     outputs.contains { if case .kafka = $0.kind { true } else { false } }
@@ -53,6 +59,18 @@ public struct InputPlan: Sendable {
   let format: RecordFormat
   let start: PipelineConfiguration.StartPosition
   let gapPolicy: PipelineConfiguration.GapPolicy
+  /// The column that gives ROWTIME, in place of the record's time.
+  var eventTime: EventTimePlan?
+}
+
+/// A column of an input that gives ROWTIME.
+struct EventTimePlan: Hashable, Sendable {
+  /// The column; its values are milliseconds since 1970.
+  let column: Int
+  /// How far behind the greatest time a row may come, milliseconds.
+  let lateness: Int64
+  /// The application's source of the rows that come later.
+  var lateSource: Int?
 }
 
 /// A reference table of the application and where its rows come from.

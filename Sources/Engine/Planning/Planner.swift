@@ -25,7 +25,7 @@ extension PipelinePlan {
 }
 
 /// Turns a configuration into a plan and collects what is wrong with it.
-private struct Planner {
+struct Planner {
   let configuration: PipelineConfiguration
   let dataDirectory: String
   var problems: [ConfigurationProblem] = []
@@ -41,10 +41,11 @@ private struct Planner {
       brokers: configuration.kafka.brokers, group: configuration.group,
       properties: configuration.kafka.properties)
     for error in consumer.validate() { problem("kafka: \(error.message)", hint: error.hint) }
-    let inputs = configuration.inputs.compactMap { input($0) }
-    let sources = zip(configuration.inputs, inputs).map { input, plan in
-      SourceStream(name: input.stream, schema: plan.schema, key: input.key)
-    }
+    var inputs = configuration.inputs.compactMap { input($0) }
+    let sources =
+      zip(configuration.inputs, inputs).map { input, plan in
+        SourceStream(name: input.stream, schema: plan.schema, key: input.key)
+      } + (inputs.count == configuration.inputs.count ? lateSources(&inputs) : [])
     let tables = configuration.referenceTables.compactMap { table($0) }
     let result = compile(
       configuration.application, file: configuration.applicationFile, sources: sources,
@@ -73,7 +74,7 @@ private struct Planner {
       outputs: outputs + [deadLetters], parallelism: parallelism(application))
   }
 
-  private mutating func problem(_ message: String, hint: String? = nil) {
+  mutating func problem(_ message: String, hint: String? = nil) {
     problems.append(
       ConfigurationProblem(file: configuration.file, message: message, hint: hint))
   }
@@ -92,9 +93,14 @@ private struct Planner {
       let format = format(
         input.format, input.columns, schema: schema, of: "input \(input.stream)")
     else { return nil }
-    return InputPlan(
+    var plan = InputPlan(
       topic: input.topic, schema: schema, format: format, start: input.start,
       gapPolicy: input.gapPolicy)
+    if let eventTime = input.eventTime {
+      guard let column = eventTimeColumn(eventTime, input, schema) else { return nil }
+      plan.eventTime = EventTimePlan(column: column, lateness: eventTime.lateness)
+    }
+    return plan
   }
 
   /// How records become rows of `schema`, tried out; nil after noting what is wrong.
@@ -238,6 +244,7 @@ extension PipelinePlan {
       "\(configuration.sql)", "\(timing.maxFuture)",
     ]
     parts += configuration.inputs.map { "\($0.stream) \($0.topic) \($0.format) \($0.columns)" }
+    parts += configuration.inputs.compactMap { $0.eventTime.map { "\($0)" } }
     parts += configuration.referenceTables.map { "\($0.table) \($0.columns)" }
     for output in outputs {
       switch output.kind {

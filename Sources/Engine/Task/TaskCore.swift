@@ -14,20 +14,22 @@ final class TaskCore {
   let task: Int
   let life: String
   let buffers: [PartitionBuffer]
-  private(set) var position: TaskPosition
-  private(set) var counters: TaskCounters
+  var position: TaskPosition
+  var counters: TaskCounters
   private(set) var stages: [OutputStage]
-  private let sources: [SourceDecoder]
-  private let dataflow: Dataflow
-  private var pool = StringPool()
-  private var output: DataflowOutput
+  let sources: [SourceDecoder]
+  let dataflow: Dataflow
+  var pool = StringPool()
+  var output: DataflowOutput
+  /// What orders rows by a declared column, if one is.
+  var order: EventTimeOrder?
   /// For each output of the pipeline the place of its stream in `output`; nil for dead letters.
   private let watched: [Int?]
   /// The codes of the refusals since the last flush, by cause.
-  private var refusals: [Int64: String] = [:]
+  var refusals: [Int64: String] = [:]
   /// The records whose rows wait in `sources`, from `firstCause` on.
-  private var origins: [BufferedRecord] = []
-  private var firstCause: Int64 = 0
+  var origins: [BufferedRecord] = []
+  var firstCause: Int64 = 0
   private var pendingSource: Int?
   /// Whether the rows at hand only teach the detectors.
   private var mutes = false
@@ -37,8 +39,9 @@ final class TaskCore {
   private(set) var activeBlobs: [String: String] = [:]
 
   /// A record that was taken, and where it still can be read.
-  private struct BufferedRecord {
+  struct BufferedRecord {
     let partition: Int
+    /// Its place in its buffer; -1 when it is not there any more.
     let index: Int
     let offset: Int64
   }
@@ -65,8 +68,10 @@ final class TaskCore {
     }
     watched = plan.outputs.map { streams.firstIndex(of: $0.stream) }
     dataflow = try Dataflow(
-      plan: plan.application, configuration: DataflowConfiguration(seed: seed, watched: streams))
+      plan: plan.application, configuration: DataflowConfiguration(
+        seed: seed, limits: plan.configuration.limits, watched: streams))
     output = dataflow.makeOutput()
+    order = EventTimeOrder(plan, rowLimit: plan.configuration.limits.heldRows)
   }
 
   // MARK: Steps
@@ -85,8 +90,10 @@ final class TaskCore {
         pendingSource = buffer.input
         mutes.toggle()
       }
-      if origins.isEmpty { firstCause = position.rowNumber }
-      origins.append(BufferedRecord(partition: partition, index: index, offset: offset))
+      if order == nil {
+        if origins.isEmpty { firstCause = position.rowNumber }
+        origins.append(BufferedRecord(partition: partition, index: index, offset: offset))
+      }
       try decode(buffer, index: index)
       position.rowNumber += 1
       position.lastPartition = partition
@@ -118,16 +125,23 @@ final class TaskCore {
   /// No later row will be earlier than `time`.
   func bound(_ time: Int64) throws {
     try flush()
-    guard time > position.rowtime else { return }
-    position.rowtime = time
+    if order != nil {
+      order?.sorter.advance(to: time)
+      takeSorted()
+      processSorted()
+    } else if time <= position.rowtime {
+      return
+    }
+    position.rowtime = max(position.rowtime, time)
     mutes = !position.isLive
     dataflow.advance(to: time, pool: &pool, output: &output)
-    try drain()
+    try endBatch()
   }
 
   /// The bound at which the application would bring something forth, or nil.
   var nextBound: Int64? {
-    (stages.map(\.nextDeadline) + [dataflow.nextBound]).compactMap { $0 }.min()
+    (stages.map(\.nextDeadline) + [dataflow.nextBound, order?.sorter.earliest])
+      .compactMap { $0 }.min()
   }
 
   /// Closes the open object of an output that begins with `firstRow`; false when there is none.
@@ -173,15 +187,26 @@ final class TaskCore {
   func flush() throws {
     guard let source = pendingSource else { return }
     pendingSource = nil
+    if order != nil {
+      processSorted()
+      if !refusals.isEmpty { dataflow.flushRefusals(pool: &pool, output: &output) }
+      return try endBatch()
+    }
     sources[source].finish()
     if !sources[source].batch.isEmpty {
       dataflow.process(&sources[source].batch, source: source, pool: &pool, output: &output)
     } else if !refusals.isEmpty {
       dataflow.flushRefusals(pool: &pool, output: &output)
     }
-    try drain()
     sources[source].reset()
+    try endBatch()
+  }
+
+  /// Stages what was computed and forgets the records that it came from.
+  private func endBatch() throws {
+    try drain()
     origins.removeAll(keepingCapacity: true)
+    order?.batch += 1
     if pool.count > poolLimit { compact() }
   }
 
@@ -204,7 +229,7 @@ final class TaskCore {
     }
     let stamped = buffer.records.timestamp(at: index)
     let timestamp = stamped >= 0 ? stamped : position.clock
-    if timestamp > position.clock + plan.configuration.timing.maxFuture {
+    if order == nil, timestamp > position.clock + plan.configuration.timing.maxFuture {
       return try refuse(
         buffer, index: index, code: "Record.FutureTimestamp",
         message: "the timestamp \(CivilTime(milliseconds: timestamp)) is more than max_future "
@@ -214,6 +239,7 @@ final class TaskCore {
       buffer.records, index: index, partition: buffer.topicPartition.partition,
       rowtime: max(position.rowtime, timestamp), cause: position.rowNumber, pool: &pool)
     switch outcome {
+    case .rows where order != nil: try sort(buffer, index: index)
     case .rows:
       counters.decoded += 1
       position.rowtime = max(position.rowtime, timestamp)
@@ -226,6 +252,12 @@ final class TaskCore {
   private func refuse(
     _ buffer: PartitionBuffer, index: Int, code: String, message: String
   ) throws {
+    if order != nil {
+      let record = BufferedRecord(
+        partition: buffers.firstIndex { $0 === buffer } ?? 0, index: index,
+        offset: buffer.records.offset(at: index))
+      return try refuse(buffer, record, code: code, message: message)
+    }
     counters.deadLettered += 1
     refusals[position.rowNumber] = code
     let stamped = max(0, buffer.records.timestamp(at: index))
@@ -292,10 +324,11 @@ final class TaskCore {
   private func deadLetter(_ error: RowError) -> FailedRecord {
     let origin = origin(of: error.cause)
     let index = Int(error.cause - firstCause)
-    var raw: [UInt8] = []
+    // Of a record that waited for its event time the row is left.
+    var raw = order == nil ? [] : error.data
     var key: [UInt8]?
     var arrival = error.rowtime
-    if origins.indices.contains(index) {
+    if origins.indices.contains(index), origins[index].index >= 0 {
       let record = origins[index]
       let buffer = buffers[record.partition]
       raw = buffer.valueBytes(record.index)
@@ -326,6 +359,7 @@ final class TaskCore {
     swap(&old, &pool)
     var remap = StringRemapper(from: old)
     dataflow.remapStrings(&remap)
+    order?.sorter.remapStrings(&remap)
     pool = remap.finish()
     poolLimit = max(1 << 20, 2 * pool.count)
   }
@@ -351,6 +385,7 @@ final class TaskCore {
         section.write(blob)
       }
     }
+    saveOrder(into: &writer)
     dataflow.save(into: &writer, pool: pool)
     return writer.slices
   }
@@ -374,6 +409,7 @@ final class TaskCore {
     try restoreSlots(reader, isSameProgram: operators)
     if operators { try dataflow.restore(from: reader, pool: &pool) }
     if position.clock > 0 { dataflow.tick(position.clock) }
+    try restoreOrder(reader)
     // Partitions that the topic got since are read from their beginning.
     position.nextOffsets += buffers.dropFirst(position.nextOffsets.count).map(\.nextOffset)
     position.liveFrom += position.nextOffsets.dropFirst(position.liveFrom.count)

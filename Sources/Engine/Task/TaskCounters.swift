@@ -16,21 +16,23 @@ public struct TaskCounters: Hashable, Sendable {
   public var failedRows: Int64 = 0
   /// Records that were deleted from the topic before they were read.
   public var lost: Int64 = 0
+  /// Rows that came behind the watermark of their event time.
+  public var late: Int64 = 0
   /// Rows per output, in the order of the configuration.
   public var outputRows: [Int64]
 
   init(outputs: Int) { outputRows = Array(repeating: 0, count: outputs) }
 
   func save(into writer: inout SectionWriter) {
-    writer.write([polled, decoded, deadLettered, skipped, failedRows, lost])
+    writer.write([polled, decoded, deadLettered, skipped, failedRows, lost, late])
     writer.write(outputRows)
   }
 
   init(restoring reader: inout SectionReader) throws(StateError) {
     let values = try reader.integers()
-    // The first release had no count of lost records.
-    guard values.count == 5 || values.count == 6 else {
-      throw reader.failure("six counters are needed")
+    // The first release had no count of lost records, the second none of late rows.
+    guard (5...7).contains(values.count) else {
+      throw reader.failure("seven counters are needed")
     }
     polled = values[0]
     decoded = values[1]
@@ -38,6 +40,7 @@ public struct TaskCounters: Hashable, Sendable {
     skipped = values[3]
     failedRows = values[4]
     lost = values.count > 5 ? values[5] : 0
+    late = values.count > 6 ? values[6] : 0
     outputRows = try reader.integers()
   }
 }
