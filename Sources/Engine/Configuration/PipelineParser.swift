@@ -1,4 +1,5 @@
 import Columns
+import Dataflow
 import StreamSQL
 import Yams
 
@@ -34,6 +35,7 @@ struct PipelineParser {
       configuration.sql.extensions = sql.boolean("extensions") ?? false
       sql.finish()
     }
+    if let limits = root.mapping("limits") { configuration.limits = parseLimits(limits) }
     configuration.referenceTables = parseReferenceTables(root)
     configuration.history = parseHistory(root)
     if let breaker = root.mapping("circuit_breaker") {
@@ -117,6 +119,19 @@ struct PipelineParser {
     timing.commitInterval =
       root.duration("commit_interval", in: 20...3_600_000) ?? timing.commitInterval
     return timing
+  }
+
+  private func parseLimits(_ limits: MappingReader) -> DataflowLimits {
+    defer { limits.finish() }
+    var result = DataflowLimits()
+    func count(_ key: String, _ usual: Int) -> Int {
+      limits.integer(key, in: 1...1_000_000_000).map { Int($0) } ?? usual
+    }
+    result.keys = count("keys", result.keys)
+    result.heldRows = count("held_rows", result.heldRows)
+    result.matchesPerRow = count("matches_per_row", result.matchesPerRow)
+    result.models = count("models", result.models)
+    return result
   }
 
   private func parseHistory(_ root: MappingReader) -> PipelineConfiguration.History? {

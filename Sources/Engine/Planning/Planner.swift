@@ -241,7 +241,7 @@ extension PipelinePlan {
     let timing = configuration.timing
     var parts = [
       configuration.name, configuration.application, "\(configuration.seed)",
-      "\(configuration.sql)", "\(timing.maxFuture)",
+      "\(configuration.sql)", "\(timing.maxFuture)", "\(configuration.limits)",
     ]
     parts += configuration.inputs.map { "\($0.stream) \($0.topic) \($0.format) \($0.columns)" }
     parts += configuration.inputs.compactMap { $0.eventTime.map { "\($0)" } }

@@ -68,7 +68,8 @@ final class TaskCore {
     }
     watched = plan.outputs.map { streams.firstIndex(of: $0.stream) }
     dataflow = try Dataflow(
-      plan: plan.application, configuration: DataflowConfiguration(
+      plan: plan.application,
+      configuration: DataflowConfiguration(
         seed: seed, limits: plan.configuration.limits, watched: streams))
     output = dataflow.makeOutput()
     order = EventTimeOrder(plan, rowLimit: plan.configuration.limits.heldRows)

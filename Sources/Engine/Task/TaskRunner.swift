@@ -328,6 +328,7 @@ final class TaskRunner {
     guard time - since >= timeout, let next = core.nextBound, next <= time - timeout else { return }
     log.note(.bound(time: next), at: core.position.rowNumber)
     try core.bound(next)
+    publishStatus()
   }
 
   // MARK: Commits
