@@ -47,10 +47,10 @@ extension ApplicationReader {
 
   private mutating func topic(_ input: Element) throws(ImportProblem) -> String {
     if let arn = input["kinesisstreamsinput", "kinesisstream"]?["resourcearn"] {
-      return Self.plainName(resourceName(arn, "the input's topic"))
+      return topicName(arn, "the input's topic")
     }
     if let arn = input["kinesisfirehoseinput", "kinesisfirehose"]?["resourcearn"] {
-      let topic = Self.plainName(resourceName(arn, "the input's topic"))
+      let topic = topicName(arn, "the input's topic")
       remark(
         arn,
         "the input was the Firehose stream '\(topic)': let its producers write to the topic '\(topic)'"
@@ -60,6 +60,14 @@ extension ApplicationReader {
     throw problem(
       input, "the input reads neither a Kinesis stream nor a Firehose stream",
       hint: "KinesisStreamsInput or KinesisFirehoseInput with a ResourceARN is missing")
+  }
+
+  /// The name of a stream as that of a topic; what stands for an unknown name is said.
+  private mutating func topicName(_ arn: Element, _ what: String) -> String {
+    let name = resourceName(arn, what)
+    let plain = Self.plainName(name)
+    if name.contains("${") { remark(arn, "\(what) is called '\(plain)' until you name it") }
+    return plain
   }
 
   private mutating func start(_ input: Element) -> String {
@@ -161,7 +169,7 @@ extension ApplicationReader {
     let isCSV = schema?["recordformattype"]?.literal == "CSV"
     if let arn = output["kinesisstreamsoutput", "kinesisstream"]?["resourcearn"] {
       if isCSV { remark(output, "rows are written to the topic as JSON, not as CSV") }
-      let topic = Self.plainName(resourceName(arn, "the output's topic"))
+      let topic = topicName(arn, "the output's topic")
       return PipelineText.Output(stream: stream, kind: .kafka(topic: topic))
     }
     let kind = PipelineText.Output.Kind.delivery(
@@ -191,13 +199,31 @@ extension ApplicationReader {
   }
 
   /// A pipeline needs an output, an application did not.
-  mutating func standardOutput(_ sql: Element, _ application: String) -> PipelineText.Output {
-    let stream = "DESTINATION_SQL_STREAM"
+  mutating func standardOutput(
+    _ sql: Element, _ application: String, program: String
+  ) -> PipelineText.Output {
+    let usual = "DESTINATION_SQL_STREAM"
+    let streams = Self.createdStreams(program)
+    let stream = streams.contains(usual) ? usual : streams.last ?? usual
     remark(
       sql, "the application has no output; \(stream) goes to files: name the stream that you want")
     return PipelineText.Output(
       stream: stream,
       kind: .delivery(to: "file://./out/\(application)/\(stream)", format: "jsonl"))
+  }
+
+  /// The names behind CREATE [OR REPLACE] STREAM, as they must be written to be found.
+  private static func createdStreams(_ program: String) -> [String] {
+    let words = program.split { $0.isWhitespace || $0 == "(" || $0 == ";" }
+    return words.indices.dropFirst().dropLast().compactMap { index in
+      let before = words[index - 1].uppercased()
+      guard words[index].uppercased() == "STREAM", before == "CREATE" || before == "REPLACE" else {
+        return nil
+      }
+      let name = words[index + 1]
+      guard name.hasPrefix("\"") else { return name.uppercased() }
+      return name.count > 2 && name.hasSuffix("\"") ? String(name.dropFirst().dropLast()) : nil
+    }
   }
 
   mutating func referenceTable(

@@ -46,7 +46,9 @@ struct ApplicationReader {
     for output in sql.all("outputs", "output") + application.outputs {
       pipeline.outputs.append(try self.output(output, pipeline.name))
     }
-    if pipeline.outputs.isEmpty { pipeline.outputs.append(standardOutput(sql, pipeline.name)) }
+    if pipeline.outputs.isEmpty {
+      pipeline.outputs.append(standardOutput(sql, pipeline.name, program: program))
+    }
     for table in sql.all("referencedatasources", "referencedatasource") + application.references {
       pipeline.tables.append(try referenceTable(table))
     }

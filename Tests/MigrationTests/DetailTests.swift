@@ -107,6 +107,14 @@ import Testing
       unknown.remarks.map(\.message).contains(
         "the input's topic holds Free, which is not in this file: write its value in place of "
           + "'${Free}'"))
+    #expect(unknown.remarks.contains { $0.message.hasSuffix("is called 'Free' until you name it") })
+  }
+
+  @Test func theLastStreamIsTheOutputOfAnApplicationWithoutOne() throws {
+    let code = ##"'CREATE STREAM a (x INTEGER); create or replace stream "Out"(x INTEGER);'"##
+    let template = Self.template(code: code, arn: "arn:aws:kinesis:us-east-1:1:stream/in")
+    let application = try Self.only(template, file: "a.yaml")
+    #expect(application.pipeline.contains("stream: Out\n"), "\(application.pipeline)")
   }
 
   @Test func anApplicationWithoutOutputGetsOneAndARemark() throws {
