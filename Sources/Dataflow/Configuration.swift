@@ -8,16 +8,33 @@ public struct DataflowLimits: Hashable, Sendable {
   public var matchesPerRow: Int
   /// Models of one table function with PARTITION BY; rows of further keys have the status NO_MODEL.
   public var models: Int
+  /// Bytes of the models of one table function with PARTITION BY; nil is no limit but `models`.
+  ///
+  /// A model counts with its size when full, so that the count depends on the configuration alone.
+  public var modelBytes: Int?
 
   /// Creates limits.
   public init(
     keys: Int = 2_000_000, heldRows: Int = 5_000_000, matchesPerRow: Int = 10_000,
-    models: Int = 10_000
+    models: Int = 10_000, modelBytes: Int? = nil
   ) {
     self.keys = keys
     self.heldRows = heldRows
     self.matchesPerRow = matchesPerRow
     self.models = models
+    self.modelBytes = modelBytes
+  }
+
+  /// How many models of a size there may be.
+  ///
+  /// - Throws: `DataflowError` when there is no room for one.
+  func models(ofBytes size: Int) throws(DataflowError) -> Int {
+    guard let modelBytes else { return models }
+    guard modelBytes >= size else {
+      throw DataflowError(
+        "a model takes \(size) bytes, model_memory is \(modelBytes) (limits: model_memory)")
+    }
+    return min(models, modelBytes / size)
   }
 }
 

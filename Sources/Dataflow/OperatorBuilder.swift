@@ -140,7 +140,7 @@ struct OperatorBuilder {
     case .randomCutForest(let parameters):
       return try RandomCutForestOperator(
         input: input, parameters: parameters, partitionBy: partitionBy, seed: seed,
-        modelLimit: limits.models, schema: schema, section: section)
+        limits: limits, schema: schema, section: section)
     case .hotspots(let features, let windowSize, let scanRadius, let minimumPoints):
       return HotspotsOperator(
         input: input, features: features, windowSize: windowSize, scanRadius: scanRadius,
@@ -161,7 +161,7 @@ struct OperatorBuilder {
     case .detectAnomalies(let parameters):
       return try DetectAnomaliesOperator(
         input: input, parameters: parameters, partitionBy: partitionBy, seed: seed,
-        modelLimit: limits.models, schema: schema, section: section, columnsRead: columnsRead)
+        limits: limits, schema: schema, section: section, columnsRead: columnsRead)
     case .predict(let parameters):
       return PredictOperator(
         input: input, parameters: parameters, partitionBy: partitionBy,

@@ -41,13 +41,22 @@ struct CasePipeline {
       program = String(decoding: try Data(contentsOf: source), as: UTF8.self)
       programFile = source.path
     }
-    sources = try (root["inputs"]?.sequence.map(Array.init) ?? []).map { input in
+    var sources = try (root["inputs"]?.sequence.map(Array.init) ?? []).map { input in
       do {
         return try Self.source(input)
       } catch let error as CaseError {
         throw CaseError("\(file.path): \(error)")
       }
     }
+    for (index, input) in (root["inputs"]?.sequence.map(Array.init) ?? []).enumerated() {
+      guard let late = input["event_time"]?["late"]?.string else { continue }
+      sources.append(
+        .init(
+          name: late,
+          columns: sources[index].columns
+            + [ColumnDefinition(name: "WATERMARK", type: .timestamp)], format: nil))
+    }
+    self.sources = sources
     guard !sources.isEmpty else { throw CaseError("\(file.path): inputs is missing or empty") }
     extensions = root["sql"]?["extensions"]?.bool ?? false
   }

@@ -20,7 +20,7 @@ final class DetectAnomaliesOperator: Operator {
   private let parameters: DetectorParameters
   private let partitionBy: [Int]
   private let seed: UInt64
-  private let modelLimit: Int
+  private var modelLimit = 1
   private let firstColumn: Int
   /// Whether anybody reads the attribution, which takes longer than the score.
   private let needsAttribution: Bool
@@ -29,20 +29,22 @@ final class DetectAnomaliesOperator: Operator {
 
   init(
     input: Operator, parameters: DetectAnomaliesParameters, partitionBy: [Int], seed: UInt64,
-    modelLimit: Int, schema: Schema, section: String, columnsRead: [Int]?
+    limits: DataflowLimits, schema: Schema, section: String, columnsRead: [Int]?
   ) throws {
     features = parameters.features
     self.parameters = DetectorParameters(parameters.options)
     self.partitionBy = partitionBy
     self.seed = seed
-    self.modelLimit = modelLimit
     firstColumn = input.schema.columns.count
     needsAttribution = columnsRead?.contains(firstColumn + 7) ?? true
     keys = KeyTable(partitionBy.map { input.schema.columns[$0].type.storage })
     super.init(
       schema: schema, section: section, inputs: [input], isBounded: input.isBounded)
     do {
-      try Detector.configuration(self.parameters, features: features.count, seed: seed).validate()
+      let size = try Detector.configuration(
+        self.parameters, features: features.count, seed: seed
+      ).byteCount()
+      if !partitionBy.isEmpty { modelLimit = try limits.models(ofBytes: size) }
     } catch {
       throw DataflowError("ML_DETECT_ANOMALIES: \(error)")
     }

@@ -19,7 +19,7 @@ final class RandomCutForestOperator: Operator {
   private let parameters: RandomCutForestParameters
   private let partitionBy: [Int]
   private let seed: UInt64
-  private let modelLimit: Int
+  private var modelLimit = 1
   private var keys: KeyTable
   private var models: [Model] = []
   private var points: [Float] = []
@@ -27,17 +27,17 @@ final class RandomCutForestOperator: Operator {
 
   init(
     input: Operator, parameters: RandomCutForestParameters, partitionBy: [Int], seed: UInt64,
-    modelLimit: Int, schema: Schema, section: String
+    limits: DataflowLimits, schema: Schema, section: String
   ) throws {
     self.parameters = parameters
     self.partitionBy = partitionBy
     self.seed = seed
-    self.modelLimit = modelLimit
     keys = KeyTable(partitionBy.map { input.schema.columns[$0].type.storage })
     super.init(
       schema: schema, section: section, inputs: [input], isBounded: input.isBounded)
     do {
-      try configuration(seed: seed).validate()
+      let size = try configuration(seed: seed).byteCount()
+      if !partitionBy.isEmpty { modelLimit = try limits.models(ofBytes: size) }
     } catch {
       throw DataflowError("RANDOM_CUT_FOREST: \(error)")
     }

@@ -131,6 +131,7 @@ struct PipelineParser {
     result.heldRows = count("held_rows", result.heldRows)
     result.matchesPerRow = count("matches_per_row", result.matchesPerRow)
     result.models = count("models", result.models)
+    result.modelBytes = limits.size("model_memory", in: 1...(1 << 44)).map { Int($0) }
     return result
   }
 

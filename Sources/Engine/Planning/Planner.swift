@@ -2,6 +2,7 @@ import Alerting
 import Codecs
 import Columns
 import Crypto
+import Dataflow
 import Delivery
 import Kafka
 import StreamSQL
@@ -55,7 +56,7 @@ struct Planner {
       options: CompileOptions(extensions: configuration.sql.extensions))
     let offset = configuration.applicationOffset
     problems += result.diagnostics.map { ConfigurationProblem($0, offset: offset) }
-    guard let application = result.plan else { return nil }
+    guard let application = result.plan, fits(application) else { return nil }
     var outputs: [OutputPlan] = []
     for output in configuration.outputs {
       if let plan = self.output(output, application: application, before: outputs) {
@@ -77,6 +78,18 @@ struct Planner {
   mutating func problem(_ message: String, hint: String? = nil) {
     problems.append(
       ConfigurationProblem(file: configuration.file, message: message, hint: hint))
+  }
+
+  /// Whether the operators can be made of the application's parameters and the limits.
+  private mutating func fits(_ application: Plan) -> Bool {
+    do {
+      _ = try Dataflow(
+        plan: application, configuration: DataflowConfiguration(limits: configuration.limits))
+      return true
+    } catch {
+      problem("\(error)")
+      return false
+    }
   }
 
   // MARK: Inputs
