@@ -112,8 +112,8 @@ let package = Package(
     .target(
       name: "Engine",
       dependencies: [
-        "Alerting", "Codecs", "Columns", "Dataflow", "Delivery", "Kafka", "Registry", "StreamSQL",
-        "Transport", "Yams",
+        "Alerting", "Codecs", "Columns", "Dataflow", "Delivery", "Kafka", "LearnedModels",
+        "Learning", "Registry", "StreamSQL", "Transport", "Yams",
         .product(name: "Crypto", package: "swift-crypto"),
         .product(name: "Logging", package: "swift-log"),
       ],
@@ -164,6 +164,7 @@ let package = Package(
       name: "EngineTests",
       dependencies: [
         "Columns", "Dataflow", "Engine", "Kafka", "LearnedModels", "Registry", "Transport",
+        "cutbank",
         .product(name: "Logging", package: "swift-log"),
       ],
       swiftSettings: strict),

@@ -49,6 +49,19 @@ public struct Endpoint: Hashable, Sendable {
   /// The variants in order.
   public let variants: [EndpointVariant]
 
+  /// Creates an endpoint that no registry holds.
+  public init(
+    name: String, configuration: Int64, previous: Int64?, phase: Phase, changedAt: Int64,
+    variants: [EndpointVariant]
+  ) {
+    self.name = name
+    self.configuration = configuration
+    self.previous = previous
+    self.phase = phase
+    self.changedAt = changedAt
+    self.variants = variants
+  }
+
   /// The variant that serves the greatest share: the champion.
   public var champion: EndpointVariant? {
     var best: EndpointVariant?

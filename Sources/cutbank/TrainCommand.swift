@@ -32,6 +32,7 @@ struct TrainCommand: ParsableCommand {
   @Option(help: "Stop with exit code 75 after so many seconds.") var timeLimit: Double?
   @Option(help: "Stop with exit code 75 when the process holds more MiB of memory.")
   var memoryLimit: Int?
+  @OptionGroup(title: "Comparison") var supervision: TrainSupervision
   @OptionGroup(title: "Tuning") var tuning: TuningOptions
 
   func validate() throws {
@@ -47,6 +48,7 @@ struct TrainCommand: ParsableCommand {
   }
 
   func run() throws {
+    try supervision.begin(memoryLimit: memoryLimit)
     let limits = TrainingLimits(seconds: timeLimit, mebibytes: memoryLimit)
     let display = Mutex(TrainingDisplay())
     do {
@@ -57,19 +59,24 @@ struct TrainCommand: ParsableCommand {
         return
       }
       let writer = MetricWriter()
-      let result = try Learning.train(
-        request, on: data,
-        progress: TrainingProgress(
-          isCancelled: limits.isExceeded,
-          report: { stage in display.withLock { $0.show(stage) } },
-          measured: { metric in
-            display.withLock { $0.finish() }
-            return writer.write(metric)
-          },
-          noted: { note in
-            display.withLock { $0.finish() }
-            Output.note(note)
-          }))
+      let progress = TrainingProgress(
+        isCancelled: limits.isExceeded,
+        report: { stage in
+          display.withLock { $0.show(stage) }
+          supervision.report(stage)
+        },
+        measured: { metric in
+          display.withLock { $0.finish() }
+          return writer.write(metric)
+        },
+        noted: { note in
+          display.withLock { $0.finish() }
+          Output.note(note)
+        })
+      let result = try Learning.train(request, on: data, progress: progress)
+      for metric in try supervision.measure(result.model, seed: seed, progress: progress) {
+        _ = writer.write(metric)
+      }
       display.withLock { $0.finish() }
       if let failure = writer.failure { throw failure }
       try write(result, request, data)

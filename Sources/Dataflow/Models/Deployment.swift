@@ -109,17 +109,39 @@ public struct VariantCounters: Hashable, Sendable {
   public let version: String
   /// Whether its results are only counted.
   public let isShadow: Bool
-  /// Rows that it was given.
+  /// Rows that it was given; those without usable features count for no variant.
   public internal(set) var rows: Int64 = 0
   /// Rows that it could not score.
   public internal(set) var failed: Int64 = 0
   /// Rows whose result lies above the deployment's threshold.
   public internal(set) var alerts: Int64 = 0
+  /// What scoring them took; 0 where nobody measures.
+  public internal(set) var nanoseconds: Int64 = 0
 
   /// Creates counters that stand at zero.
   public init(name: String, version: String, isShadow: Bool) {
     self.name = name
     self.version = version
     self.isShadow = isShadow
+  }
+
+  /// Adds what the same variant has done in another task.
+  public mutating func add(_ other: VariantCounters) {
+    rows += other.rows
+    failed += other.failed
+    alerts += other.alerts
+    nanoseconds += other.nanoseconds
+  }
+
+  /// Creates counters that stand somewhere.
+  public init(
+    name: String, version: String, isShadow: Bool, rows: Int64, failed: Int64 = 0,
+    alerts: Int64 = 0, nanoseconds: Int64 = 0
+  ) {
+    self.init(name: name, version: version, isShadow: isShadow)
+    self.rows = rows
+    self.failed = failed
+    self.alerts = alerts
+    self.nanoseconds = nanoseconds
   }
 }

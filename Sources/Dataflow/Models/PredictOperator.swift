@@ -100,12 +100,8 @@ final class PredictOperator: Operator, EndpointUser {
         partitionBy.isEmpty
         ? spread(UInt64(bitPattern: input.causes[row]))
         : modelSeed(0, partitionBy, input, row, pool)
+      guard !evaluation.failed[row] else { continue }
       let variant = slot.variant(of: hash)
-      guard !evaluation.failed[row] else {
-        slot.counters[variant].rows += 1
-        slot.counters[variant].failed += 1
-        continue
-      }
       rows[variant].append(Int32(truncatingIfNeeded: row))
       for shadow in shadows where slot.shadows(shadow, hash) {
         rows[shadow].append(Int32(truncatingIfNeeded: row))
@@ -114,7 +110,9 @@ final class PredictOperator: Operator, EndpointUser {
     let scored = pool.intern("SCORED")
     for (index, variant) in deployment.variants.enumerated() where !rows[index].isEmpty {
       gather(input, rows[index])
+      let start = slot.stopwatch()
       let predictions = predictors[index].predict(points, width: parameters.features.count)
+      slot.counters[index].nanoseconds += slot.stopwatch() - start
       count(predictions, of: index, deployment)
       guard !variant.isShadow else { continue }
       write(predictions, rows[index], &evaluation, &pool)

@@ -73,6 +73,13 @@ extension Dataflow {
   public var variantCounters: [(endpoint: String, counters: [VariantCounters])] {
     endpoints.map { ($0.name, $0.counters) }
   }
+
+  /// Lets the time that models take be measured; nothing but the counters depends on it.
+  ///
+  /// - Parameter stopwatch: Nanoseconds from any moment on.
+  public func measure(by stopwatch: @escaping () -> Int64) {
+    for endpoint in endpoints { endpoint.stopwatch = stopwatch }
+  }
 }
 
 /// An operator that asks an endpoint.
@@ -89,6 +96,8 @@ final class EndpointSlot {
   private(set) var generation: Int64 = 0
   /// By variant.
   var counters: [VariantCounters] = []
+  /// Nanoseconds from any moment on; stands still unless somebody measures.
+  var stopwatch: () -> Int64 = { 0 }
   private(set) var users: [any EndpointUser] = []
   /// The bounds of the variants' shares: a key at u in 0..<1 belongs to the first whose bound is above.
   private var bounds: [Double] = []

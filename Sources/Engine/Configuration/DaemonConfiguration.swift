@@ -11,6 +11,9 @@ public struct DaemonConfiguration: Sendable {
   /// The least severe level that is logged.
   public var logLevel = "info"
 
+  /// The program whose command `train` trains models: this one.
+  public var program = "/proc/self/exe"
+
   /// Where the model registry lives.
   public var registryFolder: String { dataDirectory + "/models" }
 

@@ -29,16 +29,9 @@ struct OutputParser {
           includesID: mapping.boolean("id") ?? false)
       }
       var result = PipelineConfiguration.Output(stream: stream, kind: kind)
-      result.place = place(of: mapping.node)
+      result.place = Place(of: mapping.node)
       return result
     }
-  }
-
-  private func place(of node: Node) -> Place {
-    var place = Place()
-    place.line = node.mark?.line ?? 0
-    place.column = node.mark?.column ?? 0
-    return place
   }
 
   // MARK: Deliveries

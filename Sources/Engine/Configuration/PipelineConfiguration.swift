@@ -41,6 +41,8 @@ public struct PipelineConfiguration: Sendable {
   public var circuitBreaker = CircuitBreakerSettings()
   /// What a task without state reads before its start to teach its detectors.
   public var history: History?
+  /// What is trained for the application's endpoints.
+  public var models: [ModelConfiguration] = []
 
   /// Whether rows of a stream go to a topic, whose readers wait for the next commit.
   var hasTopicOutput: Bool {

@@ -50,11 +50,10 @@ struct PipelineParser {
       configuration.deadLetter = OutputParser(reader: reader).deadLetters(deadLetter)
       deadLetter.finish()
     }
-    if !root.mappings("models").isEmpty {
-      reader.report(
-        "models are not supported by this version", at: root.value("models"),
-        hint: "leave models out, or write models: []")
-    }
+    configuration.models = ModelParser(
+      reader: reader, seed: configuration.seed, inputs: configuration.inputs,
+      outputs: configuration.outputs
+    ).models(root)
     configuration.applicationOffset = inlineOffset(root)
     root.finish()
     if root.value("commit_interval") == nil, configuration.hasTopicOutput {

@@ -27,6 +27,8 @@ final class EndpointPublisher: Sendable {
   private let registry: Registry
   private let slots: SlotBoard
   private let endpoints: [String]
+  /// Above which result a row counts as an alert, by endpoint.
+  private let thresholds: [String: Double]
   private let time: any TimeSource
   private let logger: Logger
   private let state = Mutex(State())
@@ -39,31 +41,20 @@ final class EndpointPublisher: Sendable {
     var activations: [EndpointActivation] = []
   }
 
-  /// How often the registry is looked at, milliseconds.
-  private static let interval: Int64 = 500
-
   init(
-    registry: Registry, slots: SlotBoard, endpoints: [String], time: any TimeSource,
-    logger: Logger
+    registry: Registry, slots: SlotBoard, endpoints: [String], thresholds: [String: Double],
+    time: any TimeSource, logger: Logger
   ) {
     self.registry = registry
     self.slots = slots
     self.endpoints = endpoints
+    self.thresholds = thresholds
     self.time = time
     self.logger = logger
   }
 
   /// The endpoints' activations so far, in their order.
   var activations: [EndpointActivation] { state.withLock { $0.activations } }
-
-  /// Looks at the registry again and again until it is cancelled.
-  func run() async throws {
-    while true {
-      try await time.sleep(milliseconds: Self.interval)
-      publish()
-      note()
-    }
-  }
 
   /// Publishes what has changed since the last call.
   func publish() {
@@ -94,7 +85,7 @@ final class EndpointPublisher: Sendable {
         return try Deployment.Variant(
           name: variant.name, version: version.name, weight: variant.weight,
           isShadow: variant.isShadow, artifact: registry.artifacts.load(version.artifact))
-      })
+      }, alertAbove: thresholds[endpoint.name])
   }
 
   /// Writes down what has become of what was published.

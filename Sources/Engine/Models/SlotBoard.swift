@@ -1,3 +1,4 @@
+import Dataflow
 package import Kafka
 import Synchronization
 
@@ -29,6 +30,13 @@ package final class SlotBoard: Sendable {
   private struct State {
     var published: [String: Published] = [:]
     var outcomes: [(slot: String, blob: String, outcome: Outcome)] = []
+    var counters: [TaskName: [String: Counted]] = [:]
+  }
+
+  /// What the variants of a blob have done in a task.
+  private struct Counted {
+    let blob: String
+    let counters: [VariantCounters]
   }
 
   private let state = Mutex(State())
@@ -72,6 +80,38 @@ package final class SlotBoard: Sendable {
     state.withLock { state in
       defer { state.outcomes.removeAll() }
       return state.outcomes
+    }
+  }
+
+  // MARK: Counters
+
+  /// What a task's variants have done since they were activated, by slot.
+  func count(_ counters: [(slot: String, blob: String, counters: [VariantCounters])], of task: TaskName)
+  {
+    state.withLock { state in
+      for (slot, blob, counters) in counters {
+        state.counters[task, default: [:]][slot] = Counted(blob: blob, counters: counters)
+      }
+    }
+  }
+
+  /// The task has ended here.
+  func forget(_ task: TaskName) { state.withLock { $0.counters[task] = nil } }
+
+  /// What the variants that are published for a slot have done in all tasks.
+  func counters(of slot: String) -> [VariantCounters] {
+    state.withLock { state in
+      guard let blob = state.published[slot]?.blob else { return [] }
+      var sums: [VariantCounters] = []
+      for task in state.counters.values {
+        guard let counted = task[slot], counted.blob == blob else { continue }
+        if sums.isEmpty {
+          sums = counted.counters
+        } else {
+          for index in sums.indices { sums[index].add(counted.counters[index]) }
+        }
+      }
+      return sums
     }
   }
 }

@@ -2,6 +2,14 @@ import Dataflow
 import Logging
 
 extension TaskRunner {
+  /// Nanoseconds of a clock that only goes on.
+  static func stopwatch() -> Int64 {
+    let elapsed = stopwatchStart.duration(to: .now).components
+    return elapsed.seconds * 1_000_000_000 + elapsed.attoseconds / 1_000_000_000
+  }
+
+  private static let stopwatchStart = ContinuousClock.now
+
   /// Takes up the models and tables that were published, between two batches.
   ///
   /// One that the application cannot work with is refused: what was active stays.
@@ -34,5 +42,14 @@ extension TaskRunner {
           task: "\(name)", rowNumber: row,
           offsets: core.buffers.map { ($0.topicPartition, $0.nextOffset) }))
     }
+  }
+
+  /// Tells what the variants of the endpoints have done.
+  func reportVariants() {
+    let counters = core.variantCounters.compactMap { endpoint, counters in
+      let slot = Dataflow.slot(ofEndpoint: endpoint)
+      return core.activeBlobs[slot].map { (slot: slot, blob: $0, counters: counters) }
+    }
+    if !counters.isEmpty { start.services.slots.count(counters, of: name) }
   }
 }

@@ -42,6 +42,8 @@ extension PipelinePlan {
       let stream = output.stream.isEmpty ? output.name : output.stream
       text += "  \(stream) to \(output.kind.place)\n"
     }
+    if !models.isEmpty { text += "models\n" }
+    for model in models { text += model.explanation }
     return text
   }
 }

@@ -15,6 +15,8 @@ public struct PipelinePlan: Sendable {
   public let application: Plan
   /// The outputs in order, the dead letters last.
   let outputs: [OutputPlan]
+  /// What is trained for the application's endpoints.
+  let models: [ModelPlan]
   /// How the input is shared between tasks.
   public let parallelism: Parallelism
 

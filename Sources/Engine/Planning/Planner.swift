@@ -70,9 +70,12 @@ struct Planner {
       tables.count == configuration.referenceTables.count,
       outputs.count == configuration.outputs.count
     else { return nil }
+    var models = ModelPlanner(configuration: configuration)
+    let plans = models.plans(inputs: inputs, outputs: outputs, application: application)
+    problems += models.problems
     return PipelinePlan(
       configuration: configuration, inputs: inputs, tables: tables, application: application,
-      outputs: outputs + [deadLetters], parallelism: parallelism(application))
+      outputs: outputs + [deadLetters], models: plans, parallelism: parallelism(application))
   }
 
   mutating func problem(_ message: String, hint: String? = nil) {

@@ -319,6 +319,7 @@ final class ControlSession {
     revocation?.awaited.remove(task)
     commits.drop(task)
     services[0].status.update(task, nil)
+    services[0].slots.forget(task)
     switch reason {
     case nil: logger.info("task \(task) has ended")
     case .lost(let text): logger.warning("task \(task) belongs to another member: \(text)")

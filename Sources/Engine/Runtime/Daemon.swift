@@ -2,7 +2,6 @@ import Alerting
 import Delivery
 import Foundation
 public import Logging
-import Registry
 import StreamSQL
 import Synchronization
 public import Transport
@@ -19,7 +18,7 @@ public final class Daemon: Sendable {
   private let board = StatusBoard()
   private let deadline = ShutdownDeadline()
   private let slots = SlotBoard()
-  private let publisher = Mutex<EndpointPublisher?>(nil)
+  private let models = Mutex<ModelServices?>(nil)
   private let tables = Mutex<[TablePublisher]>([])
   private let threads = Mutex<[Worker]>([])
   private let writers = Mutex<[TopicWriter]>([])
@@ -60,7 +59,7 @@ public final class Daemon: Sendable {
 
   /// Where tasks have taken up what endpoints serve, since `run`.
   public var activations: [EndpointActivation] {
-    publisher.withLock { $0 }?.activations ?? []
+    models.withLock { $0 }?.activations ?? []
   }
 
   /// Where tasks have taken up rows of reference tables, since `run`.
@@ -84,6 +83,7 @@ public final class Daemon: Sendable {
       return state.running
     }
     for control in running { control.stop(mode) }
+    models.withLock { $0 }?.stop()
   }
 
   /// Lets tasks go on that bad records have paused.
@@ -114,10 +114,7 @@ public final class Daemon: Sendable {
       let tables = try await openTables(plan, destinations)
       all.append(try makeControl(plan, rotated, uploaders, alerts, tables))
     }
-    let publisher = try openRegistry()
-    self.publisher.withLock { $0 = publisher }
-    // The first record meets what was in service when the daemon last ended.
-    publisher?.publish()
+    let models = try openModels()
     let ending = controls.withLock { state in
       state.running = all
       return state.ending
@@ -127,7 +124,7 @@ public final class Daemon: Sendable {
       control.begin()
     }
     whenStarted()
-    try await wait(for: all, alerts: alerts, publisher: publisher)
+    try await wait(for: all, alerts: alerts, models: models)
     for worker in workers { worker.mailbox.post(.quit) }
     for writer in writers.withLock({ $0 }) { writer.close() }
     for tables in tables.withLock({ $0 }) { try await tables.close() }
@@ -139,13 +136,13 @@ public final class Daemon: Sendable {
 
   /// Sends alerts as long as pipelines run, then what is left for a moment.
   private func wait(
-    for all: [PipelineControl], alerts: AlertServices?, publisher: EndpointPublisher?
+    for all: [PipelineControl], alerts: AlertServices?, models: ModelServices?
   ) async throws {
     try await withThrowingTaskGroup(of: Void.self) { group in
-      if let publisher {
+      if let models {
         group.addTask {
           do {
-            try await publisher.run()
+            try await models.run()
           } catch is CancellationError {
             return
           }
@@ -164,26 +161,33 @@ public final class Daemon: Sendable {
         }
       }
       for control in all { await control.waitUntilEnded() }
+      await models?.waitUntilEnded()
       if controls.withLock({ $0.ending }) != .barrier {
         try await alerts?.waitUntilSent(deadline: time.now + 5_000)
       }
       group.cancelAll()
       try await group.waitForAll()
-      publisher?.note()
+      models?.note()
     }
   }
 
   // MARK: Parts
 
-  /// The registry, when an application asks an endpoint.
-  private func openRegistry() throws -> EndpointPublisher? {
-    let endpoints = Set(plans.flatMap(\.application.endpoints)).sorted()
-    guard !endpoints.isEmpty else { return nil }
-    let registry = try Registry(folder: configuration.registryFolder)
-    let failed = try registry.failAbandonedJobs(at: time.now)
-    for job in failed { logger.warning("training job \(job.id) of \(job.model) is failed") }
-    return EndpointPublisher(
-      registry: registry, slots: slots, endpoints: endpoints, time: time, logger: logger)
+  /// The registry, when an application asks an endpoint or models are trained.
+  private func openModels() throws -> ModelServices? {
+    guard plans.contains(where: { !$0.application.endpoints.isEmpty || !$0.models.isEmpty }) else {
+      return nil
+    }
+    let services = try ModelServices(
+      plans: plans, configuration: configuration, slots: slots, board: board, time: time,
+      logger: logger)
+    let isEnding = models.withLock { models in
+      models = services
+      return controls.withLock { $0.ending } != nil
+    }
+    if isEnding { services.stop() }
+    services.begin()
+    return services
   }
 
   /// Opens the sources of a pipeline's reference tables and loads those in files.

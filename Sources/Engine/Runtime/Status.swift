@@ -50,6 +50,11 @@ package final class StatusBoard: Sendable {
     }
   }
 
+  /// Whether this daemon runs task 0 of a pipeline.
+  func holdsFirstTask(_ pipeline: String) -> Bool {
+    pipelines.withLock { $0[pipeline]?.tasks[0] != nil }
+  }
+
   /// Every pipeline in the order of the names.
   package func snapshot() -> [PipelineStatus] {
     pipelines.withLock { $0.values.sorted { $0.name < $1.name } }

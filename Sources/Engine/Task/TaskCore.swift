@@ -184,6 +184,14 @@ final class TaskCore {
     activeBlobs[slot] = blob
   }
 
+  /// What the variants of every endpoint have done since they were activated.
+  var variantCounters: [(endpoint: String, counters: [VariantCounters])] {
+    dataflow.variantCounters
+  }
+
+  /// Lets the time that models take be measured; nothing but counters depends on it.
+  func measure(by stopwatch: @escaping () -> Int64) { dataflow.measure(by: stopwatch) }
+
   /// Processes the rows of the records taken.
   func flush() throws {
     guard let source = pendingSource else { return }

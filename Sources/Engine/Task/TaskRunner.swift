@@ -49,6 +49,7 @@ final class TaskRunner {
     breaker = CircuitBreaker(start.plan.configuration.circuitBreaker)
     replay = opened.steps
     phase = .waiting
+    core.measure(by: Self.stopwatch)
     if opened.steps.isEmpty, log.isBirth {
       phase = .birth
       try log.commit(core, now: now, snapshot: .birth)
@@ -369,6 +370,7 @@ final class TaskRunner {
   }
 
   private func publishStatus() {
+    reportVariants()
     var phaseName = "running"
     if case .replaying = phase { phaseName = "replaying" }
     start.services.status.update(

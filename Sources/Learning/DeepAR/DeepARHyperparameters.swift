@@ -29,7 +29,7 @@ package struct DeepARHyperparameters {
   let batchesPerEpoch: Int
   let scaleSamplingExponent: Double
 
-  private static let known = [
+  static let known = [
     "context_length", "prediction_length", "epochs", "time_freq", "cardinality",
     "num_dynamic_feat", "embedding_dimension", "likelihood", "num_layers", "num_cells",
     "dropout_rate", "learning_rate", "mini_batch_size", "early_stopping_patience",

@@ -1,0 +1,133 @@
+import Foundation
+import Kafka
+import Logging
+import Registry
+import Synchronization
+import Transport
+
+/// Trains the models of all pipelines when they are due, one at a time, on a thread of its own.
+///
+/// In a group of daemons only the one that runs task 0 of a pipeline trains its models.
+final class ModelTrainer: Sendable {
+  private let registry: Registry
+  private let plans: [PipelinePlan]
+  private let board: StatusBoard
+  private let program: String
+  private let folder: String
+  private let time: any TimeSource
+  private let logger: Logger
+  private let wakeup = Wakeup()
+  private let isStopping = Atomic<Bool>(false)
+  private let ended = Mutex<(hasBegun: Bool, waiting: [CheckedContinuation<Void, Never>]?)>(
+    (false, []))
+
+  /// How often schedules are looked at.
+  private static let interval = Duration.milliseconds(250)
+
+  /// Removes what jobs of an earlier process have left.
+  init(
+    registry: Registry, plans: [PipelinePlan], board: StatusBoard,
+    configuration: DaemonConfiguration, time: any TimeSource, logger: Logger
+  ) throws {
+    self.registry = registry
+    self.plans = plans
+    self.board = board
+    program = configuration.program
+    folder = configuration.registryFolder + "/jobs"
+    self.time = time
+    self.logger = logger
+    try Self.clean(folder, registry)
+  }
+
+  /// Another daemon may use the registry: only folders of jobs that have ended are removed.
+  private static func clean(_ folder: String, _ registry: Registry) throws {
+    let files = FileManager.default
+    guard files.fileExists(atPath: folder) else { return }
+    for name in try files.contentsOfDirectory(atPath: folder) {
+      if let id = Int64(name), try registry.job(id)?.status == .inProgress { continue }
+      try files.removeItem(atPath: folder + "/" + name)
+    }
+  }
+
+  /// Starts the thread.
+  func begin() {
+    ended.withLock { $0.hasBegun = true }
+    let thread = Thread { [self] in
+      run()
+      let waiting = ended.withLock { state in
+        defer { state.waiting = nil }
+        return state.waiting ?? []
+      }
+      for continuation in waiting { continuation.resume() }
+    }
+    thread.name = "training"
+    thread.start()
+  }
+
+  /// Ends the training under way and the thread.
+  func stop() {
+    isStopping.store(true, ordering: .releasing)
+    wakeup.signal()
+  }
+
+  /// Waits for the thread's end.
+  func waitUntilEnded() async {
+    await withCheckedContinuation { continuation in
+      let isOver = ended.withLock { state in
+        guard state.hasBegun else { return true }
+        state.waiting?.append(continuation)
+        return state.waiting == nil
+      }
+      if isOver { continuation.resume() }
+    }
+  }
+
+  private func run() {
+    let start = time.now
+    // What was read from the registry last: it is asked again only when a model seems to be due.
+    var due: [String: Int64] = [:]
+    while !isStopping.load(ordering: .acquiring) {
+      for plan in plans {
+        for model in plan.models where board.holdsFirstTask(plan.configuration.name) {
+          let name = plan.configuration.name + "/" + model.configuration.name
+          if let next = due[name], next > time.now { continue }
+          do {
+            due[name] = try nextTime(model.configuration, plan, start: start)
+            guard let next = due[name], next <= time.now else { continue }
+            guard try !isBeingRolledOut(model.configuration) else { continue }
+            try train(model, plan)
+          } catch {
+            logger.error("model \(model.configuration.name) is not trained: \(error)")
+            due[name] = time.now + 60_000
+          }
+        }
+      }
+      wakeup.wait(timeout: Self.interval)
+    }
+  }
+
+  private func nextTime(
+    _ model: ModelConfiguration, _ plan: PipelinePlan, start: Int64
+  ) throws -> Int64 {
+    let last = try registry.jobs(of: model.name).first {
+      $0.pipeline == plan.configuration.name
+    }
+    return model.schedule.due(after: last?.createdAt, start: start) ?? .max
+  }
+
+  /// A candidate that is on its way is not overtaken by the next.
+  private func isBeingRolledOut(_ model: ModelConfiguration) throws -> Bool {
+    let phase = try registry.endpoint(model.endpoint)?.phase
+    return phase == .shadow || phase == .canary
+  }
+
+  private func train(_ model: ModelPlan, _ plan: PipelinePlan) throws {
+    try TrainingRun(
+      registry: registry, plan: plan, model: model, program: program, folder: folder, time: time,
+      logger: logger,
+      isCancelled: { [self] in
+        isStopping.load(ordering: .acquiring) || !board.holdsFirstTask(plan.configuration.name)
+      }
+    ).execute()
+  }
+}
