@@ -13,6 +13,7 @@ import RandomCutForest
 public enum Holdout {
   private static let scoredLimit = 20_000
   private static let blockSize = 4_096
+  private static let noRows = DataError(message: "there are no rows to measure on")
 
   /// Measures a model.
   ///
@@ -22,6 +23,7 @@ public enum Holdout {
   ///   - role: Goes before the name of the figure: `holdout:msd`.
   ///   - seed: Seeds the sample paths of forecasts.
   ///   - progress: Told of stages.
+  /// - Returns: The figure under the role and its name.
   /// - Throws: When the data do not fit the model.
   public static func measure(
     _ model: LearnedModel, on data: TrainingData, as role: String, seed: UInt64,
@@ -36,14 +38,16 @@ public enum Holdout {
     case (_, .series):
       throw .data(DataError(message: "series measure a deepar model only"))
     case (.kMeans(let model), .rows(let rows, _)):
-      let mean = try mean(over: rows, model.featureCount, role, progress) { row throws(ModelError) in
+      let mean = try mean(over: rows, model.featureCount, role, progress) {
+        row throws(ModelError) in
         let distance = Double(try model.closest(to: row).distance)
         guard let projection = model.projection else { return distance * distance }
         return distance * distance + (try squaredRest(row, projection))
       }
       return Metric("\(role):msd", mean, step: 0)
     case (.pca(let model), .rows(let rows, _)):
-      let mean = try mean(over: rows, model.featureCount, role, progress) { row throws(ModelError) in
+      let mean = try mean(over: rows, model.featureCount, role, progress) {
+        row throws(ModelError) in
         try squaredRest(row, model)
       }
       return Metric("\(role):reconstruction_error", mean, step: 0)
@@ -121,7 +125,7 @@ public enum Holdout {
         }
       }
     }
-    guard rows.rowsRead > 0 else { throw .data(DataError(message: "there are no rows to measure on")) }
+    guard rows.rowsRead > 0 else { throw .data(noRows) }
     return sum / Double(rows.rowsRead)
   }
 
@@ -150,7 +154,7 @@ public enum Holdout {
     } catch {
       throw .data(DataError(message: "the forest refuses a row: \(error)"))
     }
-    guard count > 0 else { throw .data(DataError(message: "there are no rows to measure on")) }
+    guard count > 0 else { throw .data(noRows) }
     return sum / Double(count)
   }
 }

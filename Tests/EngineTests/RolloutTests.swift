@@ -1,5 +1,6 @@
 import Dataflow
 import Engine
+import LearnedModels
 import Registry
 import Testing
 
@@ -63,11 +64,12 @@ import Testing
       nanoseconds: nanoseconds)
   }
 
-  @Test(arguments: [
-    (99, 99, 99, 0, nil), (100, 1, 0, 0, nil), (100, 2, 0, 0, "error_rate"),
-    (100, 0, 10, 0, nil), (100, 0, 11, 0, "alert_rate"), (100, 0, 0, 100_000, nil),
-    (100, 0, 0, 100_100, "latency"),
-  ] as [(Int64, Int64, Int64, Int64, String?)])
+  @Test(
+    arguments: [
+      (99, 99, 99, 0, nil), (100, 1, 0, 0, nil), (100, 2, 0, 0, "error_rate"),
+      (100, 0, 10, 0, nil), (100, 0, 11, 0, "alert_rate"), (100, 0, 0, 100_000, nil),
+      (100, 0, 0, 100_100, "latency"),
+    ] as [(Int64, Int64, Int64, Int64, String?)])
   func aGuardTripsAboveItsBound(
     rows: Int64, failed: Int64, alerts: Int64, nanoseconds: Int64, reason: String?
   ) {

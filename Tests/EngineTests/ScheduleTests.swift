@@ -37,11 +37,12 @@ import Testing
   func aCronExpressionComesNextInUTC(text: String, now: String, next: String) throws {
     let expression = try #require(CronExpression(text))
     let found = expression.next(after: try Self.time(now))
-    #expect(found == (try Self.time(next)), "\(found.map { "\(CivilTime(milliseconds: $0))" } ?? "")")
+    #expect(found == (try Self.time(next)))
   }
 
   @Test(arguments: [
-    "", "* * * *", "* * * * * *", "60 * * * *", "* 24 * * *", "* * 0 * *", "* * 32 * *", "* * * 13 *",
+    "", "* * * *", "* * * * * *", "60 * * * *", "* 24 * * *", "* * 0 * *", "* * 32 * *",
+    "* * * 13 *",
     "* * * * 8", "5-3 * * * *", "*/0 * * * *", "a * * * *", "1, * * * *", "1-2-3 * * * *",
     "-1 * * * *", "+1 * * * *", "1//2 * * * *", "*/ * * * *", "@daily",
   ])

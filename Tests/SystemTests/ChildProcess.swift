@@ -4,7 +4,8 @@ import Glibc
 /// A process with pipes, by the system's own calls: Foundation's `Process` now and then forgets to
 /// tell of an end.
 struct ChildProcess: Sendable {
-  private let id: pid_t
+  /// Its number.
+  let id: pid_t
   /// Its standard output and standard error.
   let outputs: [Int32]
   /// Its standard input.

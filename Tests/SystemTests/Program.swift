@@ -43,6 +43,9 @@ final class Program: Sendable {
   /// Everything printed so far, both streams.
   var text: String { record.state.withLock { $0.lines.joined(separator: "\n") } }
 
+  /// The number of the process.
+  var id: Int32 { child.id }
+
   var isRunning: Bool { record.state.withLock { $0.status == nil } }
 
   /// Writes to the standard input and closes it.

@@ -30,6 +30,7 @@ extension ModelConfiguration.Gate {
   /// - Parameters:
   ///   - figures: What was measured.
   ///   - champion: The version in service; nil for none.
+  /// - Returns: The figures with the decision and its reason.
   package func judge(_ figures: HoldoutFigures, champion: Int?) -> GateResult {
     var result = GateResult(
       metric: figures.metric, candidate: figures.candidate, champion: figures.champion,

@@ -6,8 +6,8 @@ extension ModelPlan {
     let model = configuration
     let parameters = model.hyperparameters.sorted { $0.key < $1.key }.map { "\($0)=\($1)" }
     var lines = ["\(model.name) for endpoint \(model.endpoint)"]
-    lines.append(
-      "  \(model.algorithm.rawValue) " + (["seed=\(model.seed)"] + parameters).joined(separator: " "))
+    let settings = ["seed=\(model.seed)"] + parameters
+    lines.append("  \(model.algorithm.rawValue) " + settings.joined(separator: " "))
     lines.append("  data      \(dataText)")
     lines.append(
       "  trained   \(model.schedule), at most \(model.timeLimit / 1_000) s and "

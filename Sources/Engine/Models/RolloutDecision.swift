@@ -23,6 +23,7 @@ extension ModelConfiguration {
   ///   - endpoint: What it serves and since when.
   ///   - counters: What its variants have done since then.
   ///   - now: Milliseconds since 1970.
+  /// - Returns: What to do; `wait` for nothing.
   package func decide(
     _ endpoint: Endpoint, _ counters: [VariantCounters], now: Int64
   ) -> RolloutDecision {
@@ -71,13 +72,13 @@ extension ModelConfiguration.Guards {
     }
     let alerts = Double(counters.alerts) / rows
     if let alertRate, alerts > alertRate {
-      return "\(counters.version) put \(percent(alerts)) of \(counters.rows) rows above alert_above, "
-        + "guards.alert_rate allows \(percent(alertRate))"
+      return "\(counters.version) put \(percent(alerts)) of \(counters.rows) rows above "
+        + "alert_above, guards.alert_rate allows \(percent(alertRate))"
     }
     let time = Double(counters.nanoseconds) / rows
     if let latency, time > Double(latency) {
-      return "\(counters.version) took \((time / 10).rounded() / 100) us a row over \(counters.rows) "
-        + "rows, guards.latency allows \(Double(latency) / 1_000) us"
+      return "\(counters.version) took \((time / 10).rounded() / 100) us a row over "
+        + "\(counters.rows) rows, guards.latency allows \(Double(latency) / 1_000) us"
     }
     return nil
   }

@@ -82,12 +82,12 @@ final class RolloutKeeper: Sendable {
     _ settings: ModelConfiguration, _ endpoint: Endpoint, _ phase: Endpoint.Phase,
     _ counters: [VariantCounters]
   ) throws {
-    guard
-      let candidate = endpoint.variants.first(where: { $0.name == ModelConfiguration.candidateName })
-    else { return }
+    let name = ModelConfiguration.candidateName
+    guard let candidate = endpoint.variants.first(where: { $0.name == name }) else { return }
     let rows = counters.first { $0.name == candidate.name }?.rows ?? 0
     let reason = "no guard has tripped over \(rows) rows as \(endpoint.phase.rawValue)"
-    logger.notice("endpoint \(settings.endpoint): \(candidate.model)/\(candidate.version): \(reason)")
+    logger.notice(
+      "endpoint \(settings.endpoint): \(candidate.model)/\(candidate.version): \(reason)")
     let variants = settings.variants(
       champion: endpoint.champion, candidate: (candidate.model, candidate.version), in: phase)
     try registry.deploy(

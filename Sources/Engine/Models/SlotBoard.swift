@@ -86,8 +86,9 @@ package final class SlotBoard: Sendable {
   // MARK: Counters
 
   /// What a task's variants have done since they were activated, by slot.
-  func count(_ counters: [(slot: String, blob: String, counters: [VariantCounters])], of task: TaskName)
-  {
+  func count(
+    _ counters: [(slot: String, blob: String, counters: [VariantCounters])], of task: TaskName
+  ) {
     state.withLock { state in
       for (slot, blob, counters) in counters {
         state.counters[task, default: [:]][slot] = Counted(blob: blob, counters: counters)

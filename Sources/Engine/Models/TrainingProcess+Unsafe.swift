@@ -34,6 +34,7 @@ struct TrainingProcess {
   /// - Parameters:
   ///   - isCancelled: Asked several times a second; true kills the process.
   ///   - line: Takes each line of standard output.
+  /// - Returns: How it ended, and its processor time.
   /// - Throws: `TrainingFailure` when it cannot be started.
   func run(isCancelled: () -> Bool, line: (String) -> Void) throws -> Report {
     let child = try Child(arguments)
@@ -193,8 +194,9 @@ private final class Child {
     var status: Int32 = 0
     var usage = rusage()
     while wait4(id, &status, 0, &usage) < 0, errno == EINTR {}
-    let seconds = Int64(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec)
-    return (status, seconds * 1_000 + Int64(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1_000)
+    let seconds = usage.ru_utime.tv_sec + usage.ru_stime.tv_sec
+    let microseconds = usage.ru_utime.tv_usec + usage.ru_stime.tv_usec
+    return (status, Int64(seconds * 1_000 + microseconds / 1_000))
   }
 
   func close() {

@@ -9,6 +9,7 @@ protocol TrainingSink {
   ///   - time: Milliseconds since 1970, or any number that rises with time.
   ///   - key: Tells series apart.
   ///   - values: The features; finite.
+  /// - Throws: When it takes no more.
   mutating func add(time: Int64, key: String, values: [Float]) throws
 }
 

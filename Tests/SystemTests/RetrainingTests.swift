@@ -1,0 +1,151 @@
+import Foundation
+import Glibc
+import Synchronization
+import Testing
+
+extension SystemTests {
+  /// A daemon that trains its own model again and again.
+  @Suite(.timeLimit(.minutes(5))) struct Retraining {
+    private static func pipeline(
+      every: String, hyperparameters: String = "{k: 3}", rollout: String = "{}"
+    ) -> String {
+      """
+      name: cells
+      application: |
+        CREATE OR REPLACE STREAM "OUT" ("n" BIGINT, "version" VARCHAR(160), "status" VARCHAR(16));
+        CREATE OR REPLACE PUMP "P" AS INSERT INTO "OUT"
+        SELECT STREAM "n", "MODEL_VERSION", "STATUS"
+        FROM TABLE(ML_PREDICT(CURSOR(SELECT STREAM "n" FROM "NUMBERS"), 'cells'));
+      inputs:
+        - stream: NUMBERS
+          kafka: {topic: numbers, start: trim_horizon}
+          format: json
+          columns: [{name: n, type: BIGINT}]
+      outputs:
+        - stream: OUT
+          delivery: {to: file://./out, buffer: {size: 1MiB, interval: 1s}}
+      models:
+        - name: cells
+          algorithm: kmeans
+          hyperparameters: \(hyperparameters)
+          data: {topic: NUMBERS, columns: [n]}
+          schedule: {every: \(every)}
+          gate: {tolerance: 1000%}
+          rollout: \(rollout)
+      kafka: {session.timeout.ms: 3000, heartbeat.interval.ms: 300}
+      commit_interval: 100ms
+      """
+    }
+
+    private func stage() throws -> Stage { try Stage(topics: ["numbers": 1]) }
+
+    private func produce(_ numbers: Range<Int>, to stage: Stage) throws {
+      try stage.produce(
+        numbers.map { "{\"n\":\($0)}" }, to: "numbers",
+        start: 1_600_000_000_000 + Int64(numbers.lowerBound) * 1_000)
+    }
+
+    /// The processes that a process has started.
+    private func children(of parent: Int32) -> [Int32] {
+      let all = (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []
+      return all.compactMap { Int32($0) }.filter { id in
+        guard let text = try? String(contentsOfFile: "/proc/\(id)/stat", encoding: .utf8),
+          let end = text.lastIndex(of: ")")
+        else { return false }
+        let fields = text[end...].split(separator: " ")
+        return fields.count > 2 && fields[1] != "Z" && Int32(fields[2]) == parent
+      }
+    }
+
+    private func versions(_ stage: Stage) -> Set<String> {
+      Set(
+        stage.rows().compactMap { row in
+          row.split(separator: "\"").first { $0.hasPrefix("cells/") }.map(String.init)
+        })
+    }
+
+    @Test func onAnIntervalBringsOneVersionAfterTheOther() async throws {
+      let stage = try stage()
+      try produce(0..<1_000, to: stage)
+      let daemon = try stage.daemon(try stage.write(Self.pipeline(every: "1s"), to: "cells.yaml"))
+      let next = Counter(1_000)
+      let hasSwapped = try await daemon.waits {
+        let start = next.advance(by: 20)
+        try self.produce(start..<start + 20, to: stage)
+        return self.versions(stage).isSuperset(of: ["cells/1", "cells/2", "cells/3"])
+      }
+      #expect(hasSwapped)
+      try await stage.expectRows(next.value, of: daemon)
+      await stage.end(daemon)
+      let numbers = stage.rows().compactMap { row in
+        row.split { ":,".contains($0) }.dropFirst().first.flatMap { Int($0) }
+      }
+      let isWhole = numbers == Array(0..<next.value)
+      #expect(isWhole, "\(numbers.count) of \(next.value)")
+      let list = try await stage.command("models", "show", "cells")
+      #expect(list.text.contains("gate passed: holdout:msd"), "\(list.text)")
+      #expect(list.text.contains("no worse than the"), "\(list.text)")
+    }
+
+    @Test func aKilledTrainerIsAFailedJobAndTheStreamGoesOn() async throws {
+      let stage = try stage()
+      try produce(0..<1_000, to: stage)
+      let file = try stage.write(
+        Self.pipeline(every: "1h", hyperparameters: "{k: 3, epochs: 1000000000}"),
+        to: "cells.yaml")
+      let daemon = try stage.daemon(file)
+      let isTraining = await daemon.waits { !self.children(of: daemon.id).isEmpty }
+      #expect(isTraining)
+      for child in children(of: daemon.id) { kill(child, SIGKILL) }
+      #expect(await daemon.line(containing: "Failed: it was killed") != nil)
+      try produce(1_000..<1_100, to: stage)
+      try await stage.expectRows(1_100, of: daemon)
+      await stage.end(daemon)
+      let shown = try await stage.command("models", "show", "cells")
+      #expect(shown.text.contains("Failed  it was killed"), "\(shown.text)")
+    }
+
+    @Test func aKilledDaemonTakesItsTrainerAlongAndFailsTheJobLater() async throws {
+      let stage = try stage()
+      try produce(0..<1_000, to: stage)
+      let file = try stage.write(
+        Self.pipeline(every: "1h", hyperparameters: "{k: 3, epochs: 1000000000}"),
+        to: "cells.yaml")
+      let daemon = try stage.daemon(file)
+      let isTraining = await daemon.waits { !self.children(of: daemon.id).isEmpty }
+      #expect(isTraining)
+      let children = children(of: daemon.id)
+      await stage.kill(daemon)
+      for child in children {
+        // It sees the end of its input.
+        while FileManager.default.fileExists(atPath: "/proc/\(child)") {
+          try await Task.sleep(for: .milliseconds(20))
+        }
+      }
+      let again = try stage.daemon(file)
+      let line = await again.line(containing: "training job 1 of cells is failed")
+      #expect(line?.contains("ended before the job did") == true, "\(line ?? "")")
+      try await stage.expectRows(1_000, of: again)
+      await stage.end(again)
+      let shown = try await stage.command("models", "show", "cells")
+      #expect(shown.text.contains("Failed  the process that trained it ended"), "\(shown.text)")
+    }
+  }
+}
+
+/// A number that only grows.
+private final class Counter: Sendable {
+  private let number: Mutex<Int>
+
+  init(_ start: Int) { number = Mutex(start) }
+
+  var value: Int { number.withLock { $0 } }
+
+  /// The number before.
+  func advance(by step: Int) -> Int {
+    number.withLock { number in
+      defer { number += step }
+      return number
+    }
+  }
+}
