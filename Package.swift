@@ -139,6 +139,7 @@ let package = Package(
       resources: [
         .embedInCode("Pipelines/city-taxi.yaml"), .embedInCode("Pipelines/city-taxi.sql"),
         .embedInCode("Pipelines/hotspots.yaml"), .embedInCode("Pipelines/hotspots.sql"),
+        .embedInCode("Pipelines/taxi-models.yaml"), .embedInCode("Pipelines/taxi-models.sql"),
       ],
       swiftSettings: strict),
 

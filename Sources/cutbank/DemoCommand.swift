@@ -32,12 +32,21 @@ struct DemoCommand: AsyncParsableCommand {
   @Option(help: "The folder for the delivered objects.")
   var output = "out"
 
+  @Flag(
+    help:
+      "Run pipelines/taxi-models.yaml: train k-means and DeepAR on what was delivered, exchange them."
+  )
+  var retrain = false
+
   @Flag(help: "Keep broker and pipeline running at the end, until SIGINT or SIGTERM.")
   var serve = false
 
   func validate() throws {
     guard scenario == .cityTaxi || data == nil else {
       throw ValidationError("--data belongs to the example city-taxi")
+    }
+    guard !retrain || (scenario == .cityTaxi && !serve) else {
+      throw ValidationError("--retrain belongs to the example city-taxi, without --serve")
     }
   }
 
@@ -50,6 +59,7 @@ struct DemoCommand: AsyncParsableCommand {
     try Output.write(
       "series: \(rides.count.grouped) half hours, "
         + (data.map { "from \($0)" } ?? "simulated with seed \(seed)") + "\n")
+    if retrain { return try await RetrainDemo(rides: rides, seed: seed, output: output).run() }
     let folder = try DemoFolder(output: output, name: "city-taxi")
     defer { folder.removeState() }
     let stage = try await DemoStage(.cityTaxi(rides), seed: seed, folder: folder)

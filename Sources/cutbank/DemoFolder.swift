@@ -61,9 +61,9 @@ struct DemoFolder {
     return all.sorted()
   }
 
-  /// The lines of all delivered objects that are not compressed.
-  func deliveredLines() throws -> [Data] {
-    try paths.filter { $0.hasSuffix(".jsonl") }.flatMap { path in
+  /// The lines of all delivered objects that are not compressed, or of those below a folder.
+  func deliveredLines(below prefix: String = "") throws -> [Data] {
+    try paths.filter { $0.hasSuffix(".jsonl") && $0.hasPrefix(prefix) }.flatMap { path in
       try Data(contentsOf: URL(fileURLWithPath: objects + "/" + path)).split(separator: 10)
     }
   }

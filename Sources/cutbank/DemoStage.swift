@@ -2,7 +2,6 @@ import Alerting
 import Demo
 import Engine
 import Foundation
-import Kafka
 import Logging
 import Transport
 
@@ -16,14 +15,13 @@ struct DemoStage {
     let elapsed: Duration
   }
 
-  private static let partitions = 4
   /// Without a record for this long the run is given up.
   private static let patience = Duration.seconds(120)
 
   private let material: DemoMaterial
   private let seed: UInt64
   private let folder: DemoFolder
-  private let broker: EmbeddedBroker
+  private let topic: DemoTopic
   private let logger: Logger
   private let secret: String
   private let inbox: AlertInbox
@@ -43,31 +41,8 @@ struct DemoStage {
     guard let key = WebhookSecret(secret) else { throw Failure(message: "no secret can be made") }
     inbox = AlertInbox(secret: key)
     receiver = try await WebhookReceiver(inbox: inbox)
-    broker = try EmbeddedBroker(topics: [material.topic: Self.partitions], logger: logger)
-    try Output.write(
-      "broker: embedded, on \(broker.bootstrap) (in memory, 5 MB per partition, no transactions)\n")
-    try produce()
-  }
-
-  /// Sends every record, stamped with its time, in turn to the partitions.
-  private func produce() throws {
-    let producer = try Producer(
-      ProducerConfiguration(brokers: broker.bootstrap), logger: logger)
-    let topic = try producer.topic(material.topic)
-    for (index, record) in material.records.enumerated() {
-      try producer.produce(
-        to: topic, partition: Int32(index % Self.partitions), key: nil,
-        value: Array(record.json.utf8), timestamp: record.time, timeout: .seconds(30))
-    }
-    try producer.flush(timeout: .seconds(30))
-    guard producer.delivered == material.records.count else {
-      throw Failure(
-        message: "\(producer.delivered) of \(material.records.count) records were produced",
-        code: Outcome.temporary)
-    }
-    try Output.write(
-      "topic: \(material.records.count.grouped) JSON records produced to \(material.topic), "
-        + "\(Self.partitions) partitions\n")
+    topic = try DemoTopic(material.topic, logger: logger)
+    try topic.produce(material.records, material.records.indices)
   }
 
   /// Runs the pipeline until it has scored and delivered everything.
@@ -98,7 +73,7 @@ struct DemoStage {
     let daemon = try makeDaemon()
     async let outcome = daemon.run()
     try Output.write(
-      "serving: the pipeline goes on; produce to topic \(material.topic) on \(broker.bootstrap), "
+      "serving: the pipeline goes on; produce to topic \(material.topic) on \(topic.bootstrap), "
         + "end with Ctrl-C\n")
     await Signals.termination()
     daemon.stop()
@@ -108,7 +83,7 @@ struct DemoStage {
   private func makeDaemon() throws -> Daemon {
     var settings = DaemonConfiguration()
     settings.dataDirectory = folder.state
-    settings.kafka.brokers = broker.bootstrap
+    settings.kafka.brokers = topic.bootstrap
     var (configuration, _) = try PipelineConfiguration.read(
       file: "pipelines/\(material.name).yaml",
       text: String(decoding: material.pipeline, as: UTF8.self),

@@ -133,6 +133,7 @@ import Testing
     ("topic: LOAD, ", "", "exactly one of topic, delivered and file"),
     ("topic: LOAD", "delivered: SCORED", "'SCORED' is no stream that an output delivers"),
     ("topic: LOAD", "file: a.csv", "window says nothing about a file"),
+    ("algorithm: kmeans", "algorithm: deepar", "of a forecaster is the one column"),
     ("window: 7d", "window: soon", "a duration such as"),
     ("columns: [cpu, memory], ", "", "columns is missing or empty"),
     ("columns: [cpu, memory]", "columns: [cpu, memori]", "did you mean memory?"),

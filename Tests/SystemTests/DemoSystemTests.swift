@@ -51,6 +51,23 @@ extension SystemTests {
       #expect(count <= 10, "seed \(seed): \(others ?? "")")
     }
 
+    @Test func retrainsOnWhatItHasDelivered() async throws {
+      let folder = try TemporaryFolder()
+      let demo = try await run(["--retrain"], folder: folder)
+      let text = demo.text
+      for part in [
+        "day-shape/1 (kmeans) from 6,192 rows", "rides-forecast/1 (deepar) from 6,192 rows",
+        "gate passed: holdout:msd", "and there is no champion to compare with",
+        "swap: day-shape serves champion day-shape/1 from record 6,192 on (city-taxi",
+        "swap: rides-forecast serves champion rides-forecast/1 from record 6,192 on",
+        "day-shape/2 (kmeans) from 8,772 rows", "of version 1",
+        "swap: day-shape serves champion day-shape/2 from record 8,772 on",
+        "10,320 records, each scored once",
+      ] {
+        #expect(text.contains(part), "\(part) in \(text)")
+      }
+    }
+
     @Test func touchesNoFolderThatIsNotItsOwn() async throws {
       let folder = try TemporaryFolder()
       try FileManager.default.createDirectory(

@@ -186,6 +186,7 @@ final class ForecastOperator: Operator, EndpointUser {
       ? 0 : shape.frequency.period(of: time) - memory.state.nextPeriod
     let known = gap == 0 ? one.nextQuantiles : nil
     let score: DeepARScore
+    let start = slot.stopwatch()
     do throws(DeepARError) {
       score = try scorers[one.serving].step(value, at: time, state: &memory.state)
     } catch {
@@ -195,6 +196,7 @@ final class ForecastOperator: Operator, EndpointUser {
           ? "the row's period, one of \(shape.frequency.text), is scored already: aggregate the stream "
             + "to one row per period" : error.description)
     }
+    slot.counters[one.serving].nanoseconds += slot.stopwatch() - start
     one.pass(gap: gap, isMissing: value == nil, context: shape.contextLength)
     count(score, of: one.serving)
     scoreShadows(of: one, value, time)
@@ -233,6 +235,8 @@ final class ForecastOperator: Operator, EndpointUser {
     for (index, memory) in one.memories.enumerated() where index != one.serving {
       guard let memory else { continue }
       slot.counters[index].rows += 1
+      let start = slot.stopwatch()
+      defer { slot.counters[index].nanoseconds += slot.stopwatch() - start }
       do throws(DeepARError) {
         count(try scorers[index].step(value, at: time, state: &memory.state), of: index)
       } catch {

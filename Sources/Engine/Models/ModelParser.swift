@@ -138,6 +138,11 @@ struct ModelParser {
     source.minimumRows = minimum ?? source.minimumRows
     source.maximumRows = max(maximum ?? source.maximumRows, source.minimumRows)
     if case .file = origin {
+      if algorithm == .deepAR {
+        reader.report(
+          "\(data.path(to: "file")): a forecaster is trained on topics and delivered files",
+          at: data.value("file"), hint: "cutbank train --algorithm deepar reads files of series")
+      }
       for name in ["window", "columns", "time", "key"] where data.value(name) != nil {
         reader.report(
           "\(data.path(to: name)) says nothing about a file", at: data.value(name),
