@@ -41,7 +41,7 @@ struct DemoStage {
     guard let key = WebhookSecret(secret) else { throw Failure(message: "no secret can be made") }
     inbox = AlertInbox(secret: key)
     receiver = try await WebhookReceiver(inbox: inbox)
-    topic = try DemoTopic(material.topic, logger: logger)
+    topic = try DemoTopic(material.topic, partitions: 4, logger: logger)
     try topic.produce(material.records, material.records.indices)
   }
 

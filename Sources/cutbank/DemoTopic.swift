@@ -5,17 +5,17 @@ import Logging
 
 /// The embedded broker of a demo with its topic.
 struct DemoTopic {
-  private static let partitions = 4
-
   private let name: String
+  private let partitions: Int
   private let broker: EmbeddedBroker
   private let logger: Logger
 
   /// Starts the broker and says so.
-  init(_ name: String, logger: Logger) throws {
+  init(_ name: String, partitions: Int, logger: Logger) throws {
     self.name = name
+    self.partitions = partitions
     self.logger = logger
-    broker = try EmbeddedBroker(topics: [name: Self.partitions], logger: logger)
+    broker = try EmbeddedBroker(topics: [name: partitions], logger: logger)
     try Output.write(
       "broker: embedded, on \(broker.bootstrap) (in memory, 5 MB per partition, no transactions)\n")
   }
@@ -34,7 +34,7 @@ struct DemoTopic {
     let topic = try producer.topic(name)
     for index in range {
       try producer.produce(
-        to: topic, partition: Int32(index % Self.partitions), key: nil,
+        to: topic, partition: Int32(index % partitions), key: nil,
         value: Array(records[index].json.utf8), timestamp: records[index].time,
         timeout: .seconds(30))
     }
@@ -45,7 +45,7 @@ struct DemoTopic {
         code: Outcome.temporary)
     }
     try Output.write(
-      "topic: \(range.count.grouped) JSON records produced to \(name), \(Self.partitions) partitions\n"
+      "topic: \(range.count.grouped) JSON records produced to \(name), \(partitions) partitions\n"
     )
   }
 }

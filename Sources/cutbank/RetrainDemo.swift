@@ -23,7 +23,8 @@ struct RetrainDemo {
     defer { folder.removeState() }
     var logger = Logger(label: "cutbank.demo") { StreamLogHandler.standardError(label: $0) }
     logger.logLevel = .warning
-    let topic = try DemoTopic("city-taxi", logger: logger)
+    // Records that come one after the other while the pipeline runs keep their order in one partition.
+    let topic = try DemoTopic("city-taxi", partitions: 1, logger: logger)
     let records = rides.map { (time: $0.pickupTime, json: $0.json) }
     let first = Int(Double(rides.count) * Self.shares.first)
     let second = Int(Double(rides.count) * Self.shares.second)
@@ -65,6 +66,8 @@ private struct RetrainStage {
     var settings = DaemonConfiguration()
     settings.dataDirectory = folder.state
     settings.kafka.brokers = brokers
+    // The embedded broker waits for the member of the daemon before until its session ends.
+    settings.kafka.properties = ["session.timeout.ms": "3000", "heartbeat.interval.ms": "300"]
     return settings
   }
 
