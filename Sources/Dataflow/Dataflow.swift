@@ -103,9 +103,10 @@ public final class Dataflow {
     guard !batch.isEmpty,
       let stream = plan.streams.firstIndex(where: { $0.origin == .source(source) })
     else { return }
+    let promised = context.bound
     context.begin(batch)
     swap(&streams[stream].batch, &batch)
-    admit(stream, writers: nil, pool: pool)
+    admit(stream, writers: nil, notBefore: promised, pool: pool)
     run(&pool, &output)
   }
 
@@ -161,8 +162,11 @@ public final class Dataflow {
   }
 
   /// Merges what the writers of a stream emitted and refuses rows that go back in time or hold NULL
-  /// where it is not allowed; for a source (`writers` nil) the rows are there already.
-  private func admit(_ stream: Int, writers: [Int]?, pool: borrowing StringPool) {
+  /// where it is not allowed; for a source (`writers` nil) the rows are there already, and none may be
+  /// earlier than the bound `notBefore`.
+  private func admit(
+    _ stream: Int, writers: [Int]?, notBefore: Int64 = Int64.min, pool: borrowing StringPool
+  ) {
     var order: [(batch: Int, row: Int)]?
     if let writers {
       if writers.count == 1 {
@@ -176,7 +180,7 @@ public final class Dataflow {
       }
     }
     var refused: [Int: RuntimeError] = [:]
-    var last = streams[stream].lastRowtime
+    var last = max(streams[stream].lastRowtime, notBefore)
     for row in 0..<streams[stream].batch.count {
       let rowtime = streams[stream].batch.rowtimes[row]
       if rowtime < last {

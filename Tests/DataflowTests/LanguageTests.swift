@@ -85,6 +85,22 @@ import Testing
     )
   }
 
+  @Test func aRowBehindABoundIsRefused() throws {
+    let program = Program(
+      columns: "a INTEGER, r INTEGER",
+      query:
+        "SELECT STREAM ID, R FROM TABLE(GROUP_RANK(CURSOR(SELECT STREAM ID FROM S), 'ID', 'R'))")
+    let input = [
+      row(1, id: 1, key: "a"), #"{"bound":"2024-03-05 10:00:09.000"}"#, row(2, id: 2, key: "a"),
+      row(3, id: 3, key: "a"), row(9, id: 4, key: "a"), row(10, id: 5, key: "a"),
+    ]
+    #expect(
+      try program.rows(input) == [
+        "10:00:01.000|1|1", "OUT_OF_ORDER_ROWTIME|10:00:02.000|null",
+        "OUT_OF_ORDER_ROWTIME|10:00:03.000|null", "10:00:09.000|4|1",
+      ])
+  }
+
   @Test func aStepOverAMonotonicExpressionEndsGroups() throws {
     let program = Program(
       columns: "a INTEGER, b INTEGER",
