@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test build format lint bench bench-forest simulate soak fuzz clean install-deps tests-built
+.PHONY: help demo test build format lint bench bench-forest bench-models simulate soak fuzz clean install-deps tests-built
 
 SWIFT ?= swift
 SWIFT_BUILD := $(SWIFT) build --configuration release
@@ -38,6 +38,9 @@ bench: build ## measure against the peers: one table per program of Benchmarks/
 
 bench-forest: build ## measure the forest beside AWS's Rust implementation and print the ratio
 	@Benchmarks/forest/run
+
+bench-models: build ## measure training beside scikit-learn and GluonTS: SHORT=1 for a quick look
+	@Benchmarks/models/run
 
 simulate: install-deps ## run the engine on a simulated broker, disk and clock: SEEDS=2000 FIRST=1 TRACE=1
 	@$(SWIFT_BUILD) --product simulate

@@ -7,6 +7,10 @@ public struct FrozenForest: Sendable, Equatable {
   public let featureCount: Int
   /// Trees of the forest.
   public let treeCount: Int
+  /// Points that each tree holds at most.
+  public let sampleSize: Int
+  /// Time steps that make a row; 1 for rows that stand alone.
+  public let shingleSize: Int
   /// The forest's state; a streaming forest can start from it.
   public let snapshot: [UInt8]
   /// The mean of the scores of the training rows.
@@ -19,8 +23,9 @@ public struct FrozenForest: Sendable, Equatable {
     _ forest: consuming RandomCutForest, scoreMean: Double, scoreDeviation: Double
   ) {
     var forest = forest
-    featureCount = forest.configuration.pointLength
-    treeCount = forest.configuration.numberOfTrees
+    let shape = forest.configuration
+    (featureCount, treeCount) = (shape.dimensions, shape.numberOfTrees)
+    (sampleSize, shingleSize) = (shape.sampleSize, shape.shingleSize)
     snapshot = forest.snapshot()
     self.scoreMean = scoreMean
     self.scoreDeviation = scoreDeviation
@@ -33,6 +38,20 @@ public struct FrozenForest: Sendable, Equatable {
   ///
   /// - Throws: `corruptArtifact` when the snapshot cannot be read.
   public func makeForest() throws(ModelError) -> RandomCutForest { try Self.forest(snapshot) }
+
+  /// A forest that goes on with a stream of time steps and learns from it.
+  ///
+  /// - Parameter timeDecay: The part of its weight that a point loses with every later one.
+  /// - Throws: `corruptArtifact` when the snapshot cannot be read.
+  public func makeStreamingForest(timeDecay: Double) throws(ModelError) -> RandomCutForest {
+    var forest = try makeForest()
+    do throws(ForestError) {
+      try forest.beginStream(timeDecay: timeDecay)
+    } catch {
+      throw .corruptArtifact(section: "forest", reason: "\(error)")
+    }
+    return forest
+  }
 
   private static func forest(_ snapshot: [UInt8]) throws(ModelError) -> RandomCutForest {
     do throws(ForestError) {
@@ -64,8 +83,8 @@ public struct FrozenForest: Sendable, Equatable {
     } catch {
       throw ModelError(error)
     }
-    let forest = try Self.forest(snapshot)
-    featureCount = forest.configuration.pointLength
-    treeCount = forest.configuration.numberOfTrees
+    let shape = try Self.forest(snapshot).configuration
+    (featureCount, treeCount) = (shape.dimensions, shape.numberOfTrees)
+    (sampleSize, shingleSize) = (shape.sampleSize, shape.shingleSize)
   }
 }

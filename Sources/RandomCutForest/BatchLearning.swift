@@ -22,4 +22,25 @@ extension RandomCutForest {
     core.offer(toTree: tree)
     totalUpdates += 1
   }
+
+  /// Makes a forest of trees with samples of their own go on with a stream: it scores from the first
+  /// whole shingle on, and forms the shingles itself.
+  ///
+  /// The samples of full trees stand for the past of a long stream: they give way to new points as
+  /// fast as `timeDecay` says, not as if nothing had come before them.
+  ///
+  /// - Throws: When the time decay is out of range.
+  public mutating func beginStream(timeDecay: Double) throws(ForestError) {
+    try ForestConfiguration.validate(timeDecay: timeDecay)
+    configuration.timeDecay = timeDecay
+    configuration.internalShingling = true
+    configuration.outputAfter = 1
+    core.settle(timeDecay: timeDecay)
+    totalUpdates = configuration.shingleSize == 1 ? 1 : 0
+  }
+
+  /// Mean and standard deviation of each value of a time step over the samples of all trees.
+  public func sampleMoments() -> (mean: [Double], deviation: [Double]) {
+    core.sampleMoments(width: configuration.inputDimensions)
+  }
 }

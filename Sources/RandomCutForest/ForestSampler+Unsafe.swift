@@ -174,6 +174,54 @@ extension ForestCore {
     clock.base = clock.arrivals
   }
 
+  /// Gives the samples of full trees the keys that a long stream would have left them with.
+  ///
+  /// Of a stream that never began, the number of keys below a small x, as a power of e, is x / λ on
+  /// average: the powers of the smallest ones are sums of exponentials with mean λ. The order of the
+  /// samples' keys stays.
+  package mutating func settle(timeDecay: Double) {
+    rebase()
+    clock.change(timeDecay: timeDecay)
+    for tree in 0..<numberOfTrees where mass(ofTree: tree) == sampleSize {
+      if timeDecay > 0 {
+        let keys = keys(tree)
+        let order = (0..<sampleSize).sorted { (keys[$0], $0) < (keys[$1], $1) }
+        var sum = 0.0
+        for entry in order {
+          sum -= timeDecay * logarithm(random(tree))
+          keys[entry] = Float(logarithm(sum))
+        }
+      }
+      schedule(tree, at: clock.arrivals, elapsed: 0)
+    }
+  }
+
+  /// Mean and standard deviation of each of `width` values over all blocks of all samples.
+  package func sampleMoments(width: Int) -> (mean: [Double], deviation: [Double]) {
+    var sums = [Double](repeating: 0, count: width)
+    var count = 0.0
+    let fields = forest.pointee
+    func visit(_ body: (_ feature: Int, _ value: Double) -> Void) {
+      for tree in 0..<numberOfTrees {
+        for entry in 0..<mass(ofTree: tree) {
+          let point = store.floats + Int(fields.position(tree * capacity + entry)) * store.block
+          for index in 0..<dimensions { body(index % width, Double(point[index])) }
+        }
+      }
+    }
+    visit { feature, value in
+      sums[feature] += value
+      if feature == 0 { count += 1 }
+    }
+    guard count > 0 else { return (sums, sums) }
+    let mean = sums.map { $0 / count }
+    var squares = [Double](repeating: 0, count: width)
+    visit { feature, value in
+      squares[feature] += (value - mean[feature]) * (value - mean[feature])
+    }
+    return (mean, squares.map { ($0 / count).squareRoot() })
+  }
+
   /// Changes how fast old points lose weight from now on.
   package mutating func change(timeDecay: Double) {
     rebase()

@@ -10,7 +10,7 @@ public struct RandomCutForest: ~Copyable {
   package var core: ForestCore
 
   /// As given, with every later change of time decay and box cache.
-  public private(set) var configuration: ForestConfiguration
+  public package(set) var configuration: ForestConfiguration
   /// Calls of `update` so far, those included that only filled the shingle.
   public package(set) var totalUpdates: Int
   /// While true, points are scored and shingled but not learned.

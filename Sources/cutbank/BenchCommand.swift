@@ -4,6 +4,7 @@ struct BenchCommand: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "bench", abstract: "Measure one part of Cutbank on this machine.",
     subcommands: [
-      BenchDelivery.self, BenchForest.self, BenchJSON.self, BenchPipeline.self, BenchSQL.self,
+      BenchDelivery.self, BenchForest.self, BenchJSON.self, BenchModels.self, BenchPipeline.self,
+      BenchSQL.self,
     ])
 }

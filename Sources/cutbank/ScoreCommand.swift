@@ -73,10 +73,16 @@ struct ScoreCommand: ParsableCommand {
       return try forecast(model)
     }
     let rows = try FileRows([input], note: Output.note)
-    guard rows.featureCount == learned.featureCount else {
+    let width =
+      if case .randomCutForest(let forest) = learned {
+        forest.featureCount / forest.shingleSize
+      } else {
+        learned.featureCount
+      }
+    guard rows.featureCount == width else {
       throw Failure(
         message: "\(input): the rows have \(rows.featureCount) features, the model was trained on "
-          + "\(learned.featureCount)",
+          + "\(width)",
         hint: "give the same columns as in training, without a label")
     }
     var responder = try Responder(learned, isCSV: accept == "csv")
@@ -132,6 +138,8 @@ private struct Responder: ~Copyable {
   private let model: LearnedModel
   private let isCSV: Bool
   private var forest: RandomCutForest?
+  /// The last rows, as many as make a point of the forest.
+  private var window: [Float] = []
 
   init(_ model: LearnedModel, isCSV: Bool) throws {
     self.model = model
@@ -154,8 +162,12 @@ private struct Responder: ~Copyable {
     case .pca(let model):
       let text = try model.project(row.span).map { "\($0)" }.joined(separator: ",")
       return isCSV ? text + "\n" : "{\"projection\":[\(text)]}\n"
-    case .randomCutForest:
-      let score = try forest?.score(row.span) ?? 0
+    case .randomCutForest(let frozen):
+      if window.count == frozen.featureCount { window.removeFirst(row.count) }
+      window.append(contentsOf: row)
+      let isWhole = window.count == frozen.featureCount
+      let point = window
+      let score = isWhole ? try forest?.score(point.span) ?? 0 : 0
       return isCSV ? "\(score)\n" : "{\"score\":\(score)}\n"
     case .deepAR: return ""
     }

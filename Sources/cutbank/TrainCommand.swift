@@ -130,22 +130,7 @@ struct TrainCommand: ParsableCommand {
         hint: "one of \(Algorithm.allCases.map(\.rawValue).joined(separator: ", "))",
         code: Outcome.configuration)
     }
-    var texts: [String: String] = [:]
-    var last: String?
-    for part in hyperparameters.split(separator: ",") {
-      let pair = part.split(separator: "=", maxSplits: 1).map(String.init)
-      if pair.count == 2 {
-        texts[pair[0]] = pair[1]
-        last = pair[0]
-      } else if let name = last, let text = texts[name], text.hasPrefix("["), !text.hasSuffix("]") {
-        // A comma within a list: eval_metrics=["msd","ssd"].
-        texts[name] = text + "," + part
-      } else {
-        throw Failure(
-          message: "the hyperparameter '\(part)' has no value", hint: "write name=value",
-          code: Outcome.configuration)
-      }
-    }
+    let texts = try Hyperparameters.parse(hyperparameters)
     return TrainingRequest(algorithm: algorithm, hyperparameters: texts, seed: seed)
   }
 

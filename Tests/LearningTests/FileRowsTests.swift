@@ -1,5 +1,6 @@
 import Foundation
 import Learning
+import RandomCutForest
 import Testing
 
 @Suite struct FileRowsTests {
@@ -81,6 +82,40 @@ import Testing
     }
     #expect(throws: DataError.self) {
       try rows("x.jsonl", Array("{\"features\":[1,2]}".utf8), labelCount: 1)
+    }
+  }
+
+  /// Whatever stands in a file, reading ends in rows or in an error with a place.
+  @Test(arguments: ["x.csv", "x.jsonl", "x.pbr"]) func damagedFilesAreRefusedOrRead(
+    name: String
+  ) throws {
+    let whole: [String: [UInt8]] = [
+      "x.csv": Array("1.5,-2\n3e0,.25\n".utf8),
+      "x.jsonl": Array(
+        "{\"data\":{\"features\":{\"keys\":[3,1],\"shape\":[5],\"values\":[1.5,-2]}}}\n".utf8),
+      "x.pbr": Self.sparseRecord(Self.sparse) + Self.record,
+    ]
+    var random = SplitMix64(seed: 11)
+    let path = try file(name, [])
+    for _ in 0..<2_000 {
+      var bytes = try #require(whole[name])
+      for _ in 0...random.next(upperBound: UInt64(3)) {
+        let place = Int(random.next(upperBound: UInt64(bytes.count)))
+        switch random.next(upperBound: UInt64(3)) {
+        case 0: bytes[place] = UInt8(truncatingIfNeeded: random.next())
+        case 1: bytes.remove(at: place)
+        default: bytes.insert(bytes[bytes.count - 1 - place], at: place)
+        }
+      }
+      try Data(bytes).write(to: URL(fileURLWithPath: path))
+      do {
+        let source = try FileRows([path], labelCount: 0)
+        var block = RowBlock()
+        try source.read(into: &block, limit: 10)
+        #expect(block.values.count == block.count * source.featureCount)
+      } catch {
+        #expect(error.place?.contains(name) == true, "\(error)")
+      }
     }
   }
 

@@ -113,6 +113,27 @@ extension SystemTests {
       #expect(metrics[2]["value"] as? Double == 1)
     }
 
+    /// The window of the first rows is not whole; then each row is scored with those before it.
+    @Test func aForestOfShinglesScoresConsecutiveRows() async throws {
+      let workshop = try Workshop()
+      let wave = (0..<600).map { $0 == 500 ? "5\n" : "\($0 % 6)\n" }.joined()
+      try workshop.write("wave.csv", wave)
+      let trained = try await workshop.run(
+        "train --algorithm randomcutforest --data wave.csv --output model "
+          + "--hyperparameters num_trees=50,num_samples_per_tree=32,shingle_size=6")
+      #expect(trained.code == 0, "\(trained.errors)")
+      let scored = try await workshop.run("score --model model --input wave.csv --accept csv")
+      let scores = scored.lines.compactMap { Double($0) }
+      #expect(scores.count == 600 && scores[..<5].allSatisfy { $0 == 0 } && scores[5] > 0)
+      // The value at 500 is an ordinary one, but not there.
+      #expect(
+        scores.indices.max { scores[$0] < scores[$1] }.map { (500...505).contains($0) } == true)
+      let wide = try await workshop.run(
+        "train --algorithm randomcutforest --data wave.csv --output model "
+          + "--hyperparameters shingle_size=10001")
+      #expect(wide.code == 78 && wide.errors.contains("from 1 to 10000"), "\(wide.errors)")
+    }
+
     /// Options of `train --output model` that are refused with exit code 78, and the words of the refusal.
     private static let refusals: [(String, [String])] = [
       ("--algorithm magic --data rows.csv", ["'magic'", "kmeans, randomcutforest, pca"]),

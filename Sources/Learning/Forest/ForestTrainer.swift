@@ -20,6 +20,10 @@ enum ForestTrainer {
     } catch {
       throw .hyperparameter(error)
     }
+    let source: any RowSource =
+      settings.shingleSize == 1 ? source : ShingledRows(source, settings.shingleSize)
+    let test =
+      settings.shingleSize == 1 ? test : test.map { ShingledRows($0, settings.shingleSize) }
     var random = SplitMix64(seed: request.seed)
     let (sample, rowCount) = try reservoir(settings, source, progress: progress, &random)
     let forest = try grow(settings, sample, source.featureCount, progress: progress, &random)
@@ -86,8 +90,9 @@ enum ForestTrainer {
     do {
       var forest = try RandomCutForest(
         ForestConfiguration(
-          dimensions: width, sampleSize: settings.sampleSize, numberOfTrees: settings.treeCount,
-          timeDecay: 0, outputAfter: 1, seed: random.next()))
+          dimensions: width, shingleSize: settings.shingleSize, sampleSize: settings.sampleSize,
+          numberOfTrees: settings.treeCount, timeDecay: 0, outputAfter: 1, seed: random.next(),
+          internalShingling: settings.shingleSize == 1))
       var order = Array(0..<held)
       var used = held
       for tree in 0..<settings.treeCount {
@@ -161,12 +166,16 @@ enum ForestTrainer {
   }
 }
 
-/// The hyperparameters of a forest, with SageMaker's names and ranges.
+/// The hyperparameters of a forest: SageMaker's, and one of ours.
 struct ForestSettings {
-  static let known = ["feature_dim", "num_trees", "num_samples_per_tree", "eval_metrics"]
+  static let known = [
+    "feature_dim", "num_trees", "num_samples_per_tree", "eval_metrics", "shingle_size",
+  ]
 
   let treeCount: Int
   let sampleSize: Int
+  /// Ours: consecutive rows that make one point.
+  let shingleSize: Int
   let metrics: [String]
 
   init(_ texts: [String: String], featureCount: Int) throws(HyperparameterError) {
@@ -175,6 +184,8 @@ struct ForestSettings {
     try parameters.check(featureCount: featureCount)
     treeCount = try parameters.integer("num_trees", in: 50...1_000, default: 100)
     sampleSize = try parameters.integer("num_samples_per_tree", in: 1...2_048, default: 256)
+    shingleSize = try parameters.integer(
+      "shingle_size", in: 1...max(1, 10_000 / featureCount), default: 1)
     metrics = try parameters.words(
       "eval_metrics", of: ["accuracy", "precision_recall_fscore"],
       default: ["accuracy", "precision_recall_fscore"])
