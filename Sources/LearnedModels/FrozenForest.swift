@@ -42,6 +42,7 @@ public struct FrozenForest: Sendable, Equatable {
   /// A forest that goes on with a stream of time steps and learns from it.
   ///
   /// - Parameter timeDecay: The part of its weight that a point loses with every later one.
+  /// - Returns: The forest; each owner needs its own.
   /// - Throws: `corruptArtifact` when the snapshot cannot be read.
   public func makeStreamingForest(timeDecay: Double) throws(ModelError) -> RandomCutForest {
     var forest = try makeForest()
