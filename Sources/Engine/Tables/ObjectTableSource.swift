@@ -35,7 +35,9 @@ final class ObjectTableSource: TableSource {
         try decoder.decode(file: object.bytes, name: name)
       }
     } catch let error as DeliveryError {
-      throw TableProblem(place: name, message: "\(error.message) (\(error.hint))")
+      // What to do about a failure that passes by itself is said of deliveries.
+      let hint = error.remedy == .operatorAction ? " (\(error.hint))" : ""
+      throw TableProblem(place: name, message: error.message + hint)
     }
   }
 }
