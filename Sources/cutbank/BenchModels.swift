@@ -97,7 +97,7 @@ struct BenchModels: ParsableCommand {
       metrics.append(("test:mean_wQuantileLoss", evaluation.meanWeightedQuantileLoss))
       metrics.append(("test:coverage", evaluation.coverage))
     }
-    let peak = Self.peakMebibytes()
+    let peak = try Self.peakMebibytes()
     guard json else {
       var line = "\(algorithm) seed \(seed): \(seconds) CPU s, \(peak) MiB at most"
       for metric in metrics { line += ", \(metric.name) \(metric.value)" }
@@ -126,10 +126,11 @@ struct BenchModels: ParsableCommand {
     return Double(time.tv_sec) + Double(time.tv_nsec) * 1e-9
   }
 
-  /// The most memory that the process has held.
-  private static func peakMebibytes() -> Int {
-    var usage = rusage()
-    getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage)
-    return usage.ru_maxrss >> 10
+  /// The most memory that the process has held; `getrusage` would count that of its parent, too.
+  private static func peakMebibytes() throws -> Int {
+    let status = try String(contentsOfFile: "/proc/self/status", encoding: .utf8)
+    let line = status.split(separator: "\n").first { $0.hasPrefix("VmHWM:") }
+    let kibibytes = line?.split(separator: " ").compactMap { Int($0) }.first
+    return (kibibytes ?? 0) >> 10
   }
 }
