@@ -91,6 +91,7 @@ let package = Package(
       dependencies: [
         "CDeflate", "CZstd", "Columns", "Transport",
         .product(name: "Crypto", package: "swift-crypto"),
+        .product(name: "Logging", package: "swift-log"),
       ],
       swiftSettings: strict),
     .target(
@@ -164,8 +165,8 @@ let package = Package(
     .testTarget(
       name: "EngineTests",
       dependencies: [
-        "Columns", "Dataflow", "Engine", "Kafka", "LearnedModels", "Registry", "Transport",
-        "cutbank",
+        "Columns", "Dataflow", "Engine", "Kafka", "LearnedModels", "Registry", "RimSupport",
+        "Transport", "cutbank",
         .product(name: "Logging", package: "swift-log"),
       ],
       swiftSettings: strict),

@@ -1,3 +1,5 @@
+import Foundation
+
 /// An alert as a rule of a pipeline raised or resolved it.
 public struct Alert: Hashable, Sendable, Codable {
   /// Whether the condition holds.
@@ -18,6 +20,8 @@ public struct Alert: Hashable, Sendable, Codable {
     case text(String)
     /// A truth value.
     case boolean(Bool)
+    /// A JSON object or array, such as the attribution of a score to columns.
+    case json(String)
     /// No value.
     case null
   }
@@ -156,7 +160,21 @@ extension Alert.Value: CustomStringConvertible {
     case .integer(let number): String(number)
     case .text(let text): text
     case .boolean(let truth): String(truth)
+    case .json(let text): text
     case .null: ""
     }
+  }
+
+  /// A text that is a JSON object or array; nil for any other text.
+  public init?(json text: String) {
+    guard let first = text.utf8.first(where: { $0 != 0x20 }), first == 0x7B || first == 0x5B else {
+      return nil
+    }
+    do {
+      _ = try JSONSerialization.jsonObject(with: Data(text.utf8))
+    } catch {
+      return nil
+    }
+    self = .json(text)
   }
 }

@@ -26,10 +26,16 @@ public struct AlertGroup: Hashable, Sendable {
 
   /// A stable name of the group as Alertmanager writes it: `{}:{alertname="a", host="b"}`.
   public var key: String {
-    let pairs = labels.map { label in
-      "\(label.name)=\"\(Self.escaped(label.value))\""
+    var key = "{}:{"
+    for (index, label) in labels.enumerated() {
+      if index > 0 { key += ", " }
+      key += label.name
+      key += "=\""
+      key += Self.escaped(label.value)
+      key += "\""
     }
-    return "{}:{\(pairs.joined(separator: ", "))}"
+    key += "}"
+    return key
   }
 
   private static func escaped(_ value: String) -> String {

@@ -44,11 +44,18 @@ public struct Receiver: Sendable {
     self.concurrency = concurrency
   }
 
-  /// The id of an alert's message, which never changes: what a receiver tells repetitions by.
-  func messageID(of alert: Alert) -> String {
-    let digest = SHA256.hash(data: Array("\(alert.pipeline)\0\(name)\0\(alert.id)".utf8))
-    return "msg_" + Hexadecimal.encode(digest.prefix(16))
+  /// What a receiver tells repetitions by: the same at every attempt.
+  static func webhookID(pipeline: String, receiver: String, identity: String) -> String {
+    guard !identity.hasPrefix(messagePrefix) else { return identity }
+    return messageID("\(pipeline)\0\(receiver)\0\(identity)")
   }
+
+  /// An id for what a text names.
+  static func messageID(_ text: String) -> String {
+    messagePrefix + Hexadecimal.encode(SHA256.hash(data: Array(text.utf8)).prefix(16))
+  }
+
+  private static let messagePrefix = "msg_"
 
   /// The request of one attempt.
   func request(for message: OutboxMessage, now: Int64) -> HTTPExchangeRequest {

@@ -87,7 +87,9 @@ extension Receiver {
       fields: [Alert.Field("score", .number(1.5)), Alert.Field("expected", .number(1))],
       startsAt: now)
     let message = OutboxMessage(
-      sequence: 0, webhookID: messageID(of: alert), receiver: name,
+      sequence: 0,
+      webhookID: Self.webhookID(
+        pipeline: alert.pipeline, receiver: name, identity: alert.id), receiver: name,
       body: format.body(for: AlertGroup(alert), receiver: name), createdAt: now, attempts: 0)
     let verdict: Verdict
     do {

@@ -1,3 +1,4 @@
+import GRDB
 import Logging
 import Transport
 
@@ -23,6 +24,10 @@ struct SendingLane {
   private var underWay: Set<Int64> = []
   /// When messages are looked through for their age again, in milliseconds since 1970.
   private var nextExpiry: Int64 = 0
+  /// What became of attempts and could not be noted yet; their messages count as under way.
+  private var unsettled: [(message: OutboxMessage, verdict: Verdict)] = []
+  private var outboxFails = false
+  private static let outboxRetryMilliseconds: Int64 = 1_000
   private static let expiryMilliseconds: Int64 = 60_000
   /// Commands change the outbox from another process, whose signals do not come here.
   private static let longestWaitMilliseconds: Int64 = 10_000
@@ -49,7 +54,7 @@ struct SendingLane {
       var isWaiting = false
       while true {
         try Task.checkCancellation()
-        let nextLook = try await start(in: &group)
+        let nextLook = try await startPatiently(in: &group)
         if !isWaiting {
           isWaiting = true
           let delay =
@@ -64,11 +69,40 @@ struct SendingLane {
         switch event {
         case .woken: isWaiting = false
         case .attempted(let message, let verdict):
-          try await settle(message, verdict)
+          unsettled.append((message, verdict))
           // The waiter may sleep beyond the retry that was just planned.
           signal.wake()
         }
       }
+    }
+  }
+
+  /// Notes what has happened and starts what is due; while the outbox cannot be written, nothing.
+  private mutating func startPatiently(
+    in group: inout ThrowingTaskGroup<Event, any Error>
+  ) async throws -> Int64? {
+    do {
+      while let (message, verdict) = unsettled.first {
+        try await settle(message, verdict)
+        unsettled.removeFirst()
+      }
+      let nextLook = try await start(in: &group)
+      if outboxFails {
+        logger.notice("the outbox can be written again", metadata: ["receiver": "\(receiver.name)"])
+      }
+      outboxFails = false
+      return nextLook
+    } catch let error as DatabaseError where error.isPassing {
+      if !outboxFails {
+        logger.error(
+          "the outbox cannot be written, alerts wait: \(error.message ?? "\(error.resultCode)")",
+          metadata: [
+            "receiver": "\(receiver.name)",
+            "hint": "free some space; nothing is lost, sending goes on by itself",
+          ])
+      }
+      outboxFails = true
+      return time.now + Self.outboxRetryMilliseconds
     }
   }
 
@@ -117,7 +151,6 @@ struct SendingLane {
   }
 
   private mutating func settle(_ message: OutboxMessage, _ verdict: Verdict) async throws {
-    underWay.remove(message.sequence)
     let result: AttemptRecord.Result
     switch verdict {
     case .delivered: result = .delivered
@@ -135,19 +168,21 @@ struct SendingLane {
         metadata: ["receiver": "\(receiver.name)", "url": "\(receiver.url)"])
       result = .retry(at: time.now, error: "status 410: the receiver is disabled")
     }
+    if case .delivered = verdict, isOpen {
+      // The receiver is back: what waited for a probe is due now.
+      try await outbox.hasten(receiver: receiver.name)
+    }
     try await outbox.mark([AttemptRecord(sequence: message.sequence, result: result)])
-    try await note(verdict)
+    underWay.remove(message.sequence)
+    note(verdict)
   }
 
   /// Opens and closes the circuit.
-  private mutating func note(_ verdict: Verdict) async throws {
+  private mutating func note(_ verdict: Verdict) {
     switch verdict {
     case .delivered:
-      let wasOpen = isOpen
+      if isOpen { logger.notice("receiver is back", metadata: ["receiver": "\(receiver.name)"]) }
       failuresInRow = 0
-      guard wasOpen else { return }
-      logger.notice("receiver is back", metadata: ["receiver": "\(receiver.name)"])
-      try await outbox.hasten(receiver: receiver.name)
     case .retry(let reason, _):
       failuresInRow += 1
       guard isOpen else { return }

@@ -86,7 +86,7 @@ public struct FailedRecord: Hashable, Sendable {
       text.member("subsequenceNumber", subsequenceNumber)
       text.member("dataId", dataID)
       if let topic { text.member("topic", topic) }
-      if let partition { text.member("partition", partition) }
+      if let partition { text.member("partition", Int(partition)) }
       if let offset { text.member("offset", offset) }
       text.member("pipeline", pipeline)
       text.member("stage", stage)

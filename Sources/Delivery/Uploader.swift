@@ -1,3 +1,4 @@
+public import Logging
 import Synchronization
 public import Transport
 
@@ -42,6 +43,7 @@ public final class Uploader: Sendable {
   private let retryMilliseconds: Int64?
   private let backoff: Backoff
   private let time: any TimeSource
+  private let log: (name: String, logger: Logger)?
   private let state: Mutex<State>
 
   /// Creates an uploader.
@@ -54,15 +56,18 @@ public final class Uploader: Sendable {
   ///   - backoff: The delays between attempts.
   ///   - time: The clock.
   ///   - seed: The seed of the jitter.
+  ///   - log: The delivery's name and who is told when it begins to fail and when it goes on.
   public init(
     destination: any Destination, backup: Backup? = nil, retryMilliseconds: Int64? = 300_000,
-    backoff: Backoff = Backoff(), time: any TimeSource = SystemTime(), seed: UInt64
+    backoff: Backoff = Backoff(), time: any TimeSource = SystemTime(), seed: UInt64,
+    log: (name: String, logger: Logger)? = nil
   ) {
     self.destination = destination
     self.backup = backup
     self.retryMilliseconds = retryMilliseconds
     self.backoff = backoff
     self.time = time
+    self.log = log
     state = Mutex(State(generator: SplitMix64(seed: seed)))
   }
 
@@ -77,7 +82,11 @@ public final class Uploader: Sendable {
     state.withLock { $0.begin(object) }
     do {
       let result = try await store(object)
-      state.withLock { $0.end(object, result: result) }
+      let before = state.withLock { state in
+        defer { state.end(object, result: result) }
+        return state.status
+      }
+      if result != .backedUp, before.consecutiveFailures > 0 { tellReturn(before) }
       return result
     } catch {
       state.withLock { $0.end(object, result: nil) }
@@ -100,6 +109,9 @@ public final class Uploader: Sendable {
       error = failure
     }
     guard let backup else { throw error }
+    log?.logger.warning(
+      "delivery of \(log?.name ?? ""): records of \(object.name) go to the backup",
+      metadata: ["records": "\(records?.count ?? object.recordCount)", "reason": "\(error)"])
     let envelopes = try backup.object(
       for: records, of: object, error: error, attempts: attempts, now: time.now)
     _ = try await put(envelopes, to: backup.destination, waitLimit: nil, attempts: &attempts)
@@ -125,10 +137,12 @@ public final class Uploader: Sendable {
         failures += 1
         let failure = Self.deliveryError(for: error)
         let now = time.now
-        let delay = state.withLock { state in
+        let (delay, isNews) = state.withLock { state in
+          let isNews = state.status.lastError?.code != failure.code
           state.fail(failure, now: now)
-          return backoff.delay(failures: failures, using: &state.generator)
+          return (backoff.delay(failures: failures, using: &state.generator), isNews)
         }
+        if isNews { tellFailure(failure) }
         let wait = max(delay, failure.retryAfterMilliseconds ?? 0)
         if failure.remedy == .none { throw failure }
         if failure.remedy == .retry, let waitLimit, waited + wait > waitLimit { throw failure }
@@ -136,6 +150,22 @@ public final class Uploader: Sendable {
         try await time.sleep(milliseconds: wait)
       }
     }
+  }
+
+  private func tellFailure(_ failure: DeliveryError) {
+    guard let log, failure.remedy != .none else { return }
+    let needsOperator = failure.remedy == .operatorAction
+    log.logger.log(
+      level: needsOperator ? .error : .warning,
+      "delivery of \(log.name) fails and is tried again: \(failure.message)",
+      metadata: ["code": "\(failure.code)", "hint": "\(failure.hint)"])
+  }
+
+  private func tellReturn(_ before: Status) {
+    let duration = before.failingSince.map { (time.now - $0) / 1_000 } ?? 0
+    log?.logger.notice(
+      "delivery of \(log?.name ?? "") goes on",
+      metadata: ["failed_attempts": "\(before.consecutiveFailures)", "seconds": "\(duration)"])
   }
 
   private static func deliveryError(for error: any Error) -> DeliveryError {

@@ -53,9 +53,20 @@ public struct JSONText: Sendable {
   }
 
   /// Writes an integer value.
-  public mutating func value(_ number: some BinaryInteger) {
+  public mutating func value(_ number: Int) {
     separate()
     bytes.append(contentsOf: String(number).utf8)
+  }
+
+  /// Writes an integer value.
+  public mutating func value(_ number: Int64) { value(Int(number)) }
+
+  /// Writes a moment in milliseconds since 1970 as RFC 3339 text in UTC.
+  public mutating func value(time milliseconds: Int64) {
+    separate()
+    bytes.append(UInt8(ascii: "\""))
+    Self.appendRFC3339(milliseconds, to: &bytes)
+    bytes.append(UInt8(ascii: "\""))
   }
 
   /// Writes a number, or null when it is not finite.
@@ -97,28 +108,35 @@ public struct JSONText: Sendable {
   }
 
   /// Writes a member with an integer value.
-  public mutating func member(_ name: String, _ number: some BinaryInteger) {
+  public mutating func member(_ name: String, _ number: Int) {
     self.name(name)
     value(number)
   }
 
+  /// Writes a member with an integer value.
+  public mutating func member(_ name: String, _ number: Int64) { member(name, Int(number)) }
+
   /// Writes a member with a moment in milliseconds since 1970 as RFC 3339 text in UTC.
   public mutating func member(_ name: String, time milliseconds: Int64) {
     self.name(name)
-    value(Self.rfc3339(milliseconds))
+    value(time: milliseconds)
   }
 
   /// A moment in milliseconds since 1970 as RFC 3339 text in UTC, the fraction without zeros at
   /// its end as Go prints it.
   public static func rfc3339(_ milliseconds: Int64) -> String {
-    let time = CivilTime(milliseconds: milliseconds)
     var text: [UInt8] = []
+    appendRFC3339(milliseconds, to: &text)
+    return String(decoding: text, as: UTF8.self)
+  }
+
+  private static func appendRFC3339(_ milliseconds: Int64, to text: inout [UInt8]) {
+    let time = CivilTime(milliseconds: milliseconds)
     time.appendDate(to: &text)
     text.append(UInt8(ascii: "T"))
     time.appendTime(to: &text, fraction: time.millisecond != 0)
     while time.millisecond != 0, text.last == UInt8(ascii: "0") { text.removeLast() }
     text.append(UInt8(ascii: "Z"))
-    return String(decoding: text, as: UTF8.self)
   }
 
   private mutating func quote(_ text: String) {
@@ -129,8 +147,7 @@ public struct JSONText: Sendable {
 
   /// Appends `text` escaped for the inside of a JSON string.
   public static func appendEscaped(_ text: String, to bytes: inout [UInt8]) {
-    let needsEscape = text.utf8.contains { $0 < 0x20 || $0 == 0x22 || $0 == 0x5C }
-    guard needsEscape else { return bytes.append(contentsOf: text.utf8) }
+    guard needsEscape(text.utf8Span.span) else { return bytes.append(contentsOf: text.utf8) }
     for byte in text.utf8 {
       switch byte {
       case UInt8(ascii: "\""), UInt8(ascii: "\\"):
@@ -145,5 +162,14 @@ public struct JSONText: Sendable {
         Hexadecimal.append([byte], to: &bytes)
       }
     }
+  }
+  /// Looks at every byte, which is quicker than to stop at the first for texts as short as these.
+  private static func needsEscape(_ bytes: Span<UInt8>) -> Bool {
+    var found = false
+    for index in bytes.indices {
+      let byte = bytes[index]
+      found = found || byte < 0x20 || byte == 0x22 || byte == 0x5C
+    }
+    return found
   }
 }

@@ -86,7 +86,7 @@ final class AlertInbox: Sendable {
   private static func alerts(in body: [UInt8]) throws -> [ReceivedAlert] {
     try JSONDecoder().decode(Body.self, from: Data(body)).alerts.compactMap { alert in
       guard let time = alert.annotations["pickup_time"].flatMap(RideTime.milliseconds(of:)),
-        let score = alert.annotations["ANOMALY_SCORE"].flatMap(Double.init)
+        let score = alert.annotations["score"].flatMap(Double.init)
       else { return nil }
       return ReceivedAlert(pickupTime: time, score: score)
     }

@@ -95,9 +95,8 @@ struct AlertsListCommand: ParsableCommand {
         continue
       }
       let statistics = try outbox.statistics(receiver: name)
-      let disabled = statistics.disabledReason.map { "; disabled: \($0)" } ?? ""
-      try Output.write(
-        "\(name): \(statistics.queued) waiting, \(statistics.dead) given up\(disabled)\n")
+      let now = Int64(Date().timeIntervalSince1970 * 1_000)
+      try Output.write("\(name): \(statistics.summary(now: now))\n")
       for letter in letters {
         let time = CivilTime(milliseconds: letter.endedAt)
         try Output.write(

@@ -74,6 +74,7 @@ import Testing
         let condition = rule.condition(value: value, actual: nil, expected: nil)
         tracker.observe(
           entity: ["a"], rowtime: seconds * 1_000, condition: condition, value: value,
+          values: { [.number(value), .text("row"), .null, .integer(seconds), .boolean(true)] },
           into: &transitions)
       }
       guard restoring else { continue }
@@ -98,6 +99,43 @@ import Testing
     let straight = try Self.run(rule, test.inputs)
     #expect(Self.text(straight) == test.expect)
     #expect(try Self.run(rule, test.inputs, restoring: true) == straight)
+  }
+
+  @Test func anEpisodeRemembersTheRowOfItsPeak() throws {
+    var rule = EpisodeRule()
+    rule.threshold = 10
+    let inputs: [Input] = [.row(0, 12), .row(1, 30), .row(2, 20), .row(3, 1)]
+    let transitions = try Self.run(rule, inputs, restoring: true)
+    #expect(transitions.map { $0.values.first } == [.number(12), .number(30)])
+    rule.threshold = nil
+    rule.quietMilliseconds = 60_000
+    let last = try Self.run(rule, [.row(0, 12), .row(1, 30), .row(2, 20), .time(90)])
+    #expect(last.map { $0.values.first } == [.number(12), .number(20)])
+  }
+
+  /// Many entities whose deadlines lie close together end in the order of deadlines, then names.
+  @Test(arguments: 0..<10) func endsComeInTheirOrder(seed: Int) {
+    var generator = Numbers(state: UInt64(seed) &* 0x9E37_79B9_7F4A_7C15 &+ 7)
+    var rule = EpisodeRule()
+    rule.threshold = 10
+    rule.quietMilliseconds = 5_000
+    var tracker = EpisodeTracker(rule)
+    var transitions: [EpisodeTransition] = []
+    var last: [String: Int64] = [:]
+    for row in 0..<3_000 {
+      let entity = "e\(generator.next() % 500)"
+      let time = Int64(row)
+      last[entity] = time
+      tracker.observe(
+        entity: [entity], rowtime: time, condition: .anomalous, value: 11, into: &transitions)
+    }
+    #expect(tracker.nextDeadline == last.values.min().map { $0 + 5_000 })
+    transitions = []
+    tracker.advance(to: 100_000, into: &transitions)
+    let expected = last.sorted { ($0.value, $0.key) < ($1.value, $1.key) }
+    #expect(transitions.map(\.entity) == expected.map { [$0.key] })
+    #expect(transitions.map(\.rowtime) == expected.map { $0.value + 5_000 })
+    #expect(tracker.count == 0 && tracker.nextDeadline == nil)
   }
 
   @Test func deviationsCountBySizeShareAndDirection() {

@@ -100,8 +100,7 @@ import Testing
     #expect(try bench.lines("errors").count == 7)
   }
 
-  /// The disk refuses its n-th write: the pipeline stops, and the next start makes what one
-  /// undisturbed run makes.
+  /// The disk is full at the n-th write: the pipeline waits and goes on by itself.
   @Test(arguments: 1...6) func aFailedWriteLosesAndRepeatsNothing(failAt: Int)
     async throws
   {
@@ -109,6 +108,20 @@ import Testing
     defer { #expect(throws: Never.self) { try bench.remove() } }
     try bench.produceNumbers(0..<500)
     let disk = FailingDisk(failAt: failAt)
+    #expect(try await bench.run(bench.daemon(bench.plan(), disk: disk), until: 500))
+    #expect(try bench.lines("out") == Self.expectedEvens(0..<500))
+    try bench.produceNumbers(500..<600)
+    #expect(try await bench.run(bench.daemon(bench.plan()), until: 600))
+    #expect(try bench.lines("out") == Self.expectedEvens(0..<600))
+  }
+
+  /// A disk that somebody has to look at stops the pipeline, and the next start makes what one
+  /// undisturbed run makes.
+  @Test(arguments: 1...6) func aBrokenDiskStopsThePipeline(failAt: Int) async throws {
+    let bench = try PipelineBench()
+    defer { #expect(throws: Never.self) { try bench.remove() } }
+    try bench.produceNumbers(0..<500)
+    let disk = FailingDisk(failAt: failAt, code: 13)
     #expect(try await !bench.run(bench.daemon(bench.plan(), disk: disk), until: 500))
     try bench.produceNumbers(500..<600)
     #expect(try await bench.run(bench.daemon(bench.plan()), until: 600))
@@ -140,12 +153,17 @@ import Testing
   }
 }
 
-/// The local disk, whose n-th write of this process fails as if it were full.
+/// The local disk, whose n-th write of this process fails, as if it were full or with another code.
 final class FailingDisk: Disk {
   private let local = LocalDisk()
   private let remaining: Mutex<Int>
 
-  init(failAt: Int) { remaining = Mutex(failAt) }
+  private let code: Int32
+
+  init(failAt: Int, code: Int32 = 28) {
+    remaining = Mutex(failAt)
+    self.code = code
+  }
 
   private func check(_ path: String) throws {
     let isLast = remaining.withLock { count in
@@ -153,7 +171,8 @@ final class FailingDisk: Disk {
       return count == 0
     }
     if isLast {
-      throw DiskError(operation: "write", path: path, code: 28, text: "No space left on device")
+      throw DiskError(
+        operation: "write", path: path, code: code, text: "refused")
     }
   }
 

@@ -88,11 +88,15 @@ final class PipelineBench: Sendable {
       WINDOW W AS (ROWS 1000000 PRECEDING);
     """
 
-  /// A plan over the bench's topic; with `toTopic` the stream goes to the topic `…-out`.
+  /// A plan over the bench's topic; with `toTopic` the stream goes to the topic `…-out`, with
+  /// `output` wherever that says.
   func plan(
     _ sql: String = evens, stream: String = "EVENS", records: Int = 100, toTopic: Bool = false,
-    start: String = "earliest", extra: String = ""
+    start: String = "earliest", output: String? = nil, extra: String = ""
   ) throws -> PipelinePlan {
+    let delivery =
+      "delivery: {to: file://\(folder)/out, buffer: {interval: 900s, records: \(records)}}"
+    let chosen = output ?? (toTopic ? "kafka: {topic: \(topic)-out, id: true}" : delivery)
     let indented = sql.split(separator: "\n").map { "  \($0)" }.joined(separator: "\n")
     let text = """
       name: \(topic)
@@ -105,9 +109,7 @@ final class PipelineBench: Sendable {
           columns: [{name: n, type: BIGINT, path: $.n}]
       outputs:
         - stream: \(stream)
-          \(toTopic
-            ? "kafka: {topic: \(topic)-out, id: true}"
-            : "delivery: {to: file://\(folder)/out, buffer: {interval: 900s, records: \(records)}}")
+          \(chosen.split(separator: "\n").joined(separator: " "))
         - stream: error_stream
           delivery: {to: file://\(folder)/errors, buffer: {interval: 900s}}
       dead_letter: {to: file://\(folder)/dead, buffer: {interval: 900s}}

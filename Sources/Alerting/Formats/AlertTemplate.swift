@@ -108,7 +108,10 @@ public struct AlertTemplate: Hashable, Sendable {
     let odd = Alert(
       id: "\"\\\n", pipeline: "p", rule: "r", status: .resolved,
       labels: [Alert.Label("entity", "\"")],
-      fields: [Alert.Field("score", .number(.infinity)), Alert.Field("t", .text("\""))],
+      fields: [
+        Alert.Field("score", .number(.infinity)), Alert.Field("t", .text("\"")),
+        Alert.Field("attribution", .json("{\"a\":1}")),
+      ],
       startsAt: -1, endsAt: 1)
     for group in [AlertGroup(bare), AlertGroup(labels: [], alerts: [odd, bare])] {
       do {

@@ -78,6 +78,7 @@ extension Alert.Value {
     case .integer(let number): text.value(number)
     case .text(let string): text.value(string)
     case .boolean(let truth): text.value(truth)
+    case .json(let json): text.fragment(json.utf8)
     case .null: text.null()
     }
   }

@@ -11,10 +11,12 @@ struct AlertmanagerFormat {
   static func body(for group: AlertGroup, receiver: String, externalURL: String) -> [UInt8] {
     let alerts = group.alerts
     let isFiring = alerts.contains { $0.status == .firing }
-    let annotations = alerts.map(annotations)
     let groupLabels = fragment(group.labels)
-    let isOne = alerts.count == 1 && alerts[0].labels == group.labels
-    var text = JSONText(capacity: 512 * (1 + alerts.count))
+    let isOne = alerts.count == 1
+    let labels = alerts.map { $0.labels == group.labels ? groupLabels : fragment($0.labels) }
+    let annotations = alerts.map(annotations)
+    let fragments = annotations.map(fragment)
+    var text = JSONText(capacity: 512 + 1_024 * alerts.count)
     text.object { text in
       text.member("version", "4")
       text.member("groupKey", group.key)
@@ -24,15 +26,14 @@ struct AlertmanagerFormat {
       text.name("groupLabels")
       text.fragment(groupLabels)
       text.name("commonLabels")
-      text.fragment(isOne ? groupLabels : fragment(common(alerts.map(\.labels))))
+      text.fragment(isOne ? labels[0] : fragment(common(alerts.map(\.labels))))
       text.name("commonAnnotations")
-      text.fragment(fragment(common(annotations)))
+      text.fragment(isOne ? fragments[0] : fragment(common(annotations)))
       text.member("externalURL", externalURL)
       text.name("alerts")
       text.array { text in
-        for (alert, annotations) in zip(alerts, annotations) {
-          let labels = isOne ? groupLabels : fragment(alert.labels)
-          write(alert, labels, fragment(annotations), to: &text)
+        for (index, alert) in alerts.enumerated() {
+          write(alert, labels[index], fragments[index], to: &text)
         }
       }
     }
@@ -49,7 +50,11 @@ struct AlertmanagerFormat {
       text.name("annotations")
       text.fragment(annotations)
       text.member("startsAt", time: alert.startsAt)
-      text.member("endsAt", alert.endsAt.map(JSONText.rfc3339) ?? noTime)
+      if let endsAt = alert.endsAt {
+        text.member("endsAt", time: endsAt)
+      } else {
+        text.member("endsAt", noTime)
+      }
       text.member("generatorURL", alert.generatorURL)
       text.member("fingerprint", alert.fingerprint)
     }
@@ -78,7 +83,7 @@ struct AlertmanagerFormat {
   }
 
   private static func fragment(_ labels: [Alert.Label]) -> [UInt8] {
-    var text = JSONText(capacity: 32 * (1 + labels.count))
+    var text = JSONText(capacity: 64 * (1 + labels.count))
     text.object { text in
       for label in labels { text.member(label.name, label.value) }
     }

@@ -5,7 +5,8 @@ import Transport
 /// Source: Slack API documentation, "Sending messages using incoming webhooks", "Legacy attachments".
 enum SlackFormat {
   private static let attachmentLimit = 10
-  private static let fieldLimit = 10
+  private static let fieldLimit = 20
+  private static let valueLimit = 500
 
   static func body(for group: AlertGroup) -> [UInt8] {
     var text = JSONText(capacity: 1_024)
@@ -35,7 +36,7 @@ enum SlackFormat {
         for field in alert.fields.filter({ $0.value != .null }).prefix(fieldLimit) {
           text.object { text in
             text.member("title", escaped(field.name))
-            text.member("value", escaped(field.value.description))
+            text.member("value", escaped(String(field.value.description.prefix(valueLimit))))
             text.name("short")
             text.value(true)
           }

@@ -23,12 +23,9 @@ public final class Outbox: Sendable {
     configuration.busyMode = .timeout(10)
     database = try DatabasePool(path: path, configuration: configuration)
     // The pool sets NORMAL, under which a power cut may take back a commit.
-    // The cache holds the index of ids, whose places are random.
     try database.writeWithoutTransaction { database in
       try database.execute(
-        sql:
-          "PRAGMA synchronous = FULL; PRAGMA cache_size = -16000; PRAGMA wal_autocheckpoint = 4000"
-      )
+        sql: "PRAGMA synchronous = FULL; PRAGMA wal_autocheckpoint = 4000")
     }
     try OutboxSchema.migrate(database)
   }
@@ -79,57 +76,74 @@ public final class Outbox: Sendable {
   ///   - task: The task.
   ///   - commit: The number of the commit that will account for them.
   /// - Returns: How many were new.
-  /// - Throws: when the database cannot be written.
+  /// - Throws: `OutboxUnavailable` when trying again may help, otherwise SQLite's error.
   @discardableResult
   public func append(
     _ alerts: [Alert], to receiver: Receiver, pipeline: String, task: Int, commit: Int64
   ) throws -> Int {
     let now = time.now
-    return try database.write { database in
-      let before = database.totalChangesCount
-      if let grouping = receiver.grouping {
-        try Self.stage(
-          alerts, to: receiver, grouping: grouping, pipeline: pipeline, task: task,
-          commit: commit, now: now, in: database)
-        return database.totalChangesCount - before
+    return try OutboxUnavailable.telling {
+      try database.write {
+        try Self.append(
+          alerts, to: receiver, pipeline: pipeline, task: task, commit: commit, now: now, in: $0)
       }
-      let silences = try Self.silences(at: now, in: database)
-      let statement = try database.cachedStatement(sql: OutboxSchema.insert)
-      for alert in alerts where receiver.sendsResolved || alert.status == .firing {
+    }
+  }
+
+  private static func append(
+    _ alerts: [Alert], to receiver: Receiver, pipeline: String, task: Int, commit: Int64,
+    now: Int64, in database: Database
+  ) throws -> Int {
+    let before = database.totalChangesCount
+    if let grouping = receiver.grouping {
+      try stage(
+        alerts, to: receiver, grouping: grouping, pipeline: pipeline, task: task, commit: commit,
+        now: now, in: database)
+      return database.totalChangesCount - before
+    }
+    let silences = try silences(at: now, in: database)
+    let told = alerts.filter { receiver.sendsResolved || $0.status == .firing }
+    for start in stride(from: 0, to: told.count, by: OutboxSchema.insertLimit) {
+      let block = told[start..<min(start + OutboxSchema.insertLimit, told.count)]
+      var arguments: [(any DatabaseValueConvertible)?] = [
+        pipeline, task, commit, receiver.name, now,
+      ]
+      for alert in block {
         let body = receiver.format.body(for: AlertGroup(alert), receiver: receiver.name)
         let isMuted =
           silences.contains { $0.mutes(alert, at: now) }
           || receiver.maintenance.contains { $0.mutes(alert, at: now) }
-        statement.setUncheckedArguments([
-          receiver.messageID(of: alert), pipeline, task, commit, receiver.name,
-          alert.orderingKey, Data(body), now, isMuted,
-        ])
-        try statement.execute()
+        arguments += [alert.id, alert.orderingKey, Data(body), isMuted]
       }
-      return database.totalChangesCount - before
+      let statement = try database.cachedStatement(sql: OutboxSchema.insert(rows: block.count))
+      statement.setUncheckedArguments(StatementArguments(arguments))
+      try statement.execute()
     }
+    return database.totalChangesCount - before
   }
 
   /// Lets everything up to a commit be sent, since that commit is acknowledged.
   ///
   /// Not synced to the disk: recovery releases up to the last commit again.
-  /// - Throws: when the database cannot be written.
+  /// - Throws: `OutboxUnavailable` when trying again may help, otherwise SQLite's error.
   public func release(pipeline: String, task: Int, upTo commit: Int64) throws {
     let now = time.now
-    let released = try database.writeWithoutTransaction { database in
-      try Self.relaxed(database) { database in
-        let arguments: StatementArguments = [pipeline, task, commit]
-        let rows = try Row.fetchAll(database, sql: OutboxSchema.stagedUpTo, arguments: arguments)
-        let update = try database.cachedStatement(sql: OutboxSchema.queue)
-        for row in rows {
-          let sequence: Int64 = row[0]
-          let receiver: String = row[1]
-          let key: String = row[2]
-          try update.execute(arguments: [receiver, key, sequence])
+    let released = try OutboxUnavailable.telling {
+      try database.writeWithoutTransaction { database in
+        try Self.relaxed(database) { database in
+          let arguments: StatementArguments = [pipeline, task, commit]
+          let rows = try Row.fetchAll(database, sql: OutboxSchema.stagedUpTo, arguments: arguments)
+          let update = try database.cachedStatement(sql: OutboxSchema.queue)
+          for row in rows {
+            let sequence: Int64 = row[0]
+            let receiver: String = row[1]
+            let key: String = row[2]
+            try update.execute(arguments: [receiver, key, sequence])
+          }
+          let grouped = try Self.releaseGrouped(
+            pipeline: pipeline, task: task, upTo: commit, now: now, in: database)
+          return rows.count + grouped
         }
-        let grouped = try Self.releaseGrouped(
-          pipeline: pipeline, task: task, upTo: commit, now: now, in: database)
-        return rows.count + grouped
       }
     }
     if released > 0 { wakeAll() }
@@ -137,12 +151,14 @@ public final class Outbox: Sendable {
 
   /// Removes what was staged beyond a commit by a crash.
   ///
-  /// - Throws: when the database cannot be written.
+  /// - Throws: `OutboxUnavailable` when trying again may help, otherwise SQLite's error.
   public func dropBeyond(pipeline: String, task: Int, commit: Int64) throws {
-    try database.write { database in
-      try database.execute(
-        sql: OutboxSchema.dropBeyond, arguments: [pipeline, task, commit])
-      try database.execute(sql: GroupSchema.dropBeyond, arguments: [pipeline, task, commit])
+    try OutboxUnavailable.telling {
+      try database.write { database in
+        try database.execute(
+          sql: OutboxSchema.dropBeyond, arguments: [pipeline, task, commit])
+        try database.execute(sql: GroupSchema.dropBeyond, arguments: [pipeline, task, commit])
+      }
     }
   }
 
@@ -156,8 +172,9 @@ public final class Outbox: Sendable {
         database, sql: OutboxSchema.due, arguments: [receiver, now, limit]
       ).map { row in
         OutboxMessage(
-          sequence: row[0], webhookID: row[1], receiver: receiver, body: row.bytes(2),
-          createdAt: row[3], attempts: row[4])
+          sequence: row[0],
+          webhookID: Receiver.webhookID(pipeline: row[2], receiver: receiver, identity: row[1]),
+          receiver: receiver, body: row.bytes(3), createdAt: row[4], attempts: row[5])
       }
     }
   }

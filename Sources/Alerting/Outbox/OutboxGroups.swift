@@ -1,7 +1,5 @@
-import Crypto
 import Foundation
 import GRDB
-import Transport
 
 /// Alerts that wait for others of their group.
 extension Outbox {
@@ -16,7 +14,8 @@ extension Outbox {
     for alert in alerts {
       let group = AlertGroup(labels: grouping.labels(of: alert), alerts: [])
       try statement.execute(arguments: [
-        receiver.messageID(of: alert), pipeline, task, commit, receiver.name, group.key,
+        Receiver.webhookID(pipeline: pipeline, receiver: receiver.name, identity: alert.id),
+        pipeline, task, commit, receiver.name, group.key,
         try encode(group.labels), try encode(alert), now, grouping.waitMilliseconds,
         grouping.intervalMilliseconds,
       ])
@@ -121,16 +120,15 @@ extension Outbox {
     now: Int64, in database: Database
   ) throws {
     let number = try Int64.fetchOne(database, sql: GroupSchema.nextMessage) ?? 0
-    let digest = SHA256.hash(data: Array("\(receiver.name)\0\(stored.key)\0\(number)".utf8))
-    let id = "msg_" + Hexadecimal.encode(digest.prefix(16))
+    let id = Receiver.messageID("\(receiver.name)\0\(stored.key)\0\(number)")
     let ordered = alerts.filter { $0.status == .firing } + alerts.filter { $0.status == .resolved }
     let limit = grouping.maximumAlerts == 0 ? ordered.count : grouping.maximumAlerts
     let group = AlertGroup(
       labels: stored.labels, alerts: Array(ordered.prefix(limit)),
       truncatedAlerts: max(0, ordered.count - limit), messageID: id)
-    try database.cachedStatement(sql: OutboxSchema.insert).execute(arguments: [
-      id, ordered[0].pipeline, -1, -1, receiver.name, stored.key,
-      Data(receiver.format.body(for: group, receiver: receiver.name)), now, false,
+    try database.cachedStatement(sql: OutboxSchema.insert(rows: 1)).execute(arguments: [
+      ordered[0].pipeline, -1, -1, receiver.name, now, id, stored.key,
+      Data(receiver.format.body(for: group, receiver: receiver.name)), false,
     ])
     let sequence = database.lastInsertedRowID
     try database.cachedStatement(sql: OutboxSchema.queue).execute(

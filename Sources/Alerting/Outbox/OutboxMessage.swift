@@ -70,6 +70,18 @@ public struct OutboxStatistics: Hashable, Sendable {
   public let dead: Int
   /// When the oldest message to be sent was appended, in milliseconds since 1970.
   public let oldestCreatedAt: Int64?
+  /// Why the last attempt at the message that comes next has failed; nil before the first failure.
+  public let lastError: String?
   /// Why nothing is sent any more, when the receiver was disabled.
   public let disabledReason: String?
+
+  /// The state in a line: what waits and since when, what was given up, what hinders.
+  public func summary(now: Int64) -> String {
+    var parts = ["\(queued) waiting"]
+    if let oldestCreatedAt { parts[0] += " for \(max(0, now - oldestCreatedAt) / 1_000) s at most" }
+    parts.append("\(dead) given up")
+    if let lastError { parts.append("last error: \(lastError)") }
+    if let disabledReason { parts.append("disabled: \(disabledReason)") }
+    return parts.joined(separator: "; ")
+  }
 }

@@ -21,6 +21,12 @@ extension Outbox {
           database,
           sql: "SELECT MIN(created_at) FROM message WHERE receiver = ? AND state IN (1, 2)",
           arguments: [receiver]),
+        lastError: try String.fetchOne(
+          database,
+          sql: """
+            SELECT error FROM message WHERE state = 2 AND receiver = ? AND error IS NOT NULL
+            ORDER BY due_at, sequence LIMIT 1
+            """, arguments: [receiver]),
         disabledReason: try String.fetchOne(
           database, sql: "SELECT reason FROM disabled_receiver WHERE name = ?",
           arguments: [receiver]))
@@ -37,13 +43,15 @@ extension Outbox {
       try Row.fetchAll(
         database,
         sql: """
-          SELECT sequence, webhook_id, pipeline, body, created_at, ended_at, attempts, error
+          SELECT sequence, identity, pipeline, body, created_at, ended_at, attempts, error
           FROM message WHERE state = 4 AND receiver = ? AND sequence > ?
           ORDER BY sequence LIMIT ?
           """, arguments: [receiver, sequence, limit]
       ).map { row in
         DeadLetter(
-          sequence: row[0], webhookID: row[1], pipeline: row[2], receiver: receiver,
+          sequence: row[0],
+          webhookID: Receiver.webhookID(pipeline: row[2], receiver: receiver, identity: row[1]),
+          pipeline: row[2], receiver: receiver,
           body: row.bytes(3), createdAt: row[4], endedAt: row[5], attempts: row[6],
           error: row[7])
       }

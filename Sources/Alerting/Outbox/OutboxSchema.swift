@@ -55,15 +55,72 @@ enum OutboxSchema {
           ) STRICT, WITHOUT ROWID;
           """ + GroupSchema.tables)
     }
+    migrator.registerMigration("2") { try $0.execute(sql: orderedIdentities) }
     try migrator.migrate(database)
   }
 
-  static let insert = """
-    INSERT OR IGNORE INTO message (
-      webhook_id, pipeline, task, commit_number, receiver, ordering_key, state, body,
-      created_at, due_at, muted)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0, ?7, ?8, ?8, ?9)
+  /// Messages are told apart by what they are about, which comes in order, so that an append touches
+  /// neighbouring pages of the index only; webhook ids, whose places are random, are computed when
+  /// sending.
+  private static let orderedIdentities = """
+    ALTER TABLE message RENAME TO earlier_message;
+    CREATE TABLE message (
+      sequence INTEGER PRIMARY KEY AUTOINCREMENT,
+      identity TEXT NOT NULL,
+      pipeline TEXT NOT NULL,
+      task INTEGER NOT NULL,
+      commit_number INTEGER NOT NULL,
+      receiver TEXT NOT NULL,
+      ordering_key TEXT NOT NULL,
+      state INTEGER NOT NULL,
+      muted INTEGER NOT NULL,
+      created_at INTEGER NOT NULL,
+      due_at INTEGER NOT NULL,
+      attempts INTEGER NOT NULL DEFAULT 0,
+      ended_at INTEGER,
+      error TEXT,
+      body BLOB NOT NULL,
+      UNIQUE (receiver, identity)
+    ) STRICT;
+    INSERT INTO message
+      SELECT sequence, webhook_id, pipeline, task, commit_number, receiver, ordering_key, state,
+        muted, created_at, due_at, attempts, ended_at, error, body
+      FROM earlier_message;
+    DELETE FROM sqlite_sequence WHERE name = 'message';
+    UPDATE sqlite_sequence SET name = 'message' WHERE name = 'earlier_message';
+    DROP TABLE earlier_message;
+    CREATE INDEX message_staged ON message (pipeline, task, commit_number)
+      WHERE state = 0;
+    CREATE INDEX message_order ON message (receiver, ordering_key, sequence)
+      WHERE state IN (1, 2);
+    CREATE INDEX message_due ON message (receiver, due_at, sequence) WHERE state = 2;
+    CREATE INDEX message_delivered ON message (ended_at) WHERE state IN (3, 5);
+    CREATE INDEX message_dead ON message (receiver, sequence) WHERE state = 4;
     """
+
+  /// The most messages of one `insert`.
+  static let insertLimit = 64
+
+  /// Adds messages: ?1 to ?5 are pipeline, task, commit, receiver and time of all, then come
+  /// identity, ordering key, body and muted of each.
+  static func insert(rows: Int) -> String {
+    rows == insertLimit ? fullInsert : makeInsert(rows: rows)
+  }
+
+  private static let fullInsert = makeInsert(rows: insertLimit)
+
+  private static func makeInsert(rows: Int) -> String {
+    let values = (0..<rows).map { row in
+      let own = (0..<4).map { "?\(6 + 4 * row + $0)" }
+      return "(\(own[0]), ?1, ?2, ?3, ?4, \(own[1]), 0, \(own[2]), ?5, ?5, \(own[3]))"
+    }
+    return """
+      INSERT OR IGNORE INTO message (
+        identity, pipeline, task, commit_number, receiver, ordering_key, state, body,
+        created_at, due_at, muted)
+      VALUES \(values.joined(separator: ", "))
+      """
+  }
 
   static let stagedUpTo = """
     SELECT sequence, receiver, ordering_key FROM message
@@ -85,7 +142,7 @@ enum OutboxSchema {
     """
 
   static let due = """
-    SELECT sequence, webhook_id, body, created_at, attempts FROM message
+    SELECT sequence, identity, pipeline, body, created_at, attempts FROM message
     WHERE state = 2 AND receiver = ? AND due_at <= ? ORDER BY due_at, sequence LIMIT ?
     """
 

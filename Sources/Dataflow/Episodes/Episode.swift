@@ -19,6 +19,8 @@ struct Episode: Hashable {
   /// Normal rows since the last anomalous one.
   var normalPoints: Int64 = 0
   var peak: Double?
+  /// What the row of the peak held, or the last anomalous row when there is no peak.
+  var values: [EpisodeValue] = []
   /// No episode fires before this.
   var cooldownUntil = Int64.min
   /// When the last episodes fired, the newest last.
@@ -63,8 +65,9 @@ struct Episode: Hashable {
     writer.write(phase.rawValue)
     writer.write([
       startedAt, lastAnomalous, lastSeen, points, normalPoints, cooldownUntil,
-      peak == nil ? 0 : 1, Int64(bitPattern: (peak ?? 0).bitPattern),
+      peak == nil ? 0 : 1, Int64(bitPattern: (peak ?? 0).bitPattern), Int64(values.count),
     ])
+    for value in values { value.save(into: &writer) }
     writer.write(firings)
   }
 
@@ -76,15 +79,21 @@ struct Episode: Hashable {
       throw reader.failure("an episode has no known phase")
     }
     self.phase = phase
-    let values = try reader.integers()
-    guard values.count == 8 else { throw reader.failure("eight values of an episode are needed") }
-    startedAt = values[0]
-    lastAnomalous = values[1]
-    lastSeen = values[2]
-    points = values[3]
-    normalPoints = values[4]
-    cooldownUntil = values[5]
-    peak = values[6] == 1 ? Double(bitPattern: UInt64(bitPattern: values[7])) : nil
+    let numbers = try reader.integers()
+    // The first release kept nothing of the row.
+    guard numbers.count == 8 || numbers.count == 9 else {
+      throw reader.failure("nine values of an episode are needed")
+    }
+    startedAt = numbers[0]
+    lastAnomalous = numbers[1]
+    lastSeen = numbers[2]
+    points = numbers[3]
+    normalPoints = numbers[4]
+    cooldownUntil = numbers[5]
+    peak = numbers[6] == 1 ? Double(bitPattern: UInt64(bitPattern: numbers[7])) : nil
+    for _ in 0..<(numbers.count > 8 ? numbers[8] : 0) {
+      values.append(try EpisodeValue(restoring: &reader))
+    }
     firings = try reader.integers()
   }
 }

@@ -8,8 +8,7 @@ public struct EpisodeTracker: Sendable {
   private let rule: EpisodeRule
   private var episodes: [Episode] = []
   private var places: [[String]: Int] = [:]
-  /// No deadline is earlier.
-  private var earliest = Int64.max
+  private var heap = EpisodeHeap()
   /// Anomalous rows that told nobody anything new because of cooldown, flapping or the limit.
   public private(set) var suppressedRows: Int64 = 0
   private var nextNumber: Int64 = 0
@@ -21,7 +20,7 @@ public struct EpisodeTracker: Sendable {
   public var count: Int { episodes.count }
 
   /// When something changes if no row comes, ROWTIME; nil at rest.
-  public var nextDeadline: Int64? { episodes.map { $0.deadline(rule) }.min() }
+  public var nextDeadline: Int64? { heap.first?.deadline }
 
   /// Takes one row; rows come in the order of ROWTIME.
   ///
@@ -30,10 +29,11 @@ public struct EpisodeTracker: Sendable {
   ///   - rowtime: ROWTIME of the row.
   ///   - condition: What the row says.
   ///   - value: What was compared with the threshold.
+  ///   - values: What alerts tell of the row; asked for only when the row is the peak so far.
   ///   - transitions: Gets what follows.
   public mutating func observe(
     entity: [String], rowtime: Int64, condition: EpisodeRule.Condition, value: Double?,
-    into transitions: inout [EpisodeTransition]
+    values: () -> [EpisodeValue] = { [] }, into transitions: inout [EpisodeTransition]
   ) {
     advance(to: rowtime, into: &transitions)
     guard let place = place(of: entity, isWanted: condition == .anomalous) else {
@@ -49,12 +49,14 @@ public struct EpisodeTracker: Sendable {
     case .firing: observeFiring(place, rowtime, condition, &transitions)
     }
     if condition == .anomalous, episodes[place].phase != .resting {
-      note(place, rowtime, value)
+      note(place, rowtime, value, values)
       fireIfDue(place, rowtime, &transitions)
     }
-    earliest = min(earliest, episodes[place].deadline(rule))
-    if episodes[place].phase == .resting, episodes[place].deadline(rule) <= rowtime {
+    let deadline = episodes[place].deadline(rule)
+    if episodes[place].phase == .resting, deadline <= rowtime {
       remove(place)
+    } else {
+      heap.update(place, deadline: deadline, episodes: episodes)
     }
   }
 
@@ -62,23 +64,16 @@ public struct EpisodeTracker: Sendable {
   public mutating func advance(
     to rowtime: Int64, into transitions: inout [EpisodeTransition]
   ) {
-    guard earliest <= rowtime else { return }
-    var due = episodes.filter { $0.deadline(rule) <= rowtime }
-    due.sort { first, second in
-      let deadlines = (first.deadline(rule), second.deadline(rule))
-      guard deadlines.0 == deadlines.1 else { return deadlines.0 < deadlines.1 }
-      return first.entity.lexicographicallyPrecedes(second.entity) { left, right in
-        left.utf8.lexicographicallyPrecedes(right.utf8)
+    while let (place, deadline) = heap.first, deadline <= rowtime {
+      if episodes[place].phase == .firing { resolve(place, deadline, &transitions) }
+      if episodes[place].phase == .pending { rest(place) }
+      let next = episodes[place].deadline(rule)
+      if next <= rowtime {
+        remove(place)
+      } else {
+        heap.update(place, deadline: next, episodes: episodes)
       }
     }
-    for episode in due {
-      guard let place = places[episode.entity] else { continue }
-      let deadline = episode.deadline(rule)
-      if episode.phase == .firing { resolve(place, deadline, &transitions) }
-      if episode.phase == .pending { rest(place) }
-      if episodes[place].deadline(rule) <= rowtime { remove(place) }
-    }
-    earliest = nextDeadline ?? .max
   }
 
   // MARK: Phases
@@ -88,6 +83,7 @@ public struct EpisodeTracker: Sendable {
     guard isWanted, episodes.count < rule.entityLimit else { return nil }
     places[entity] = episodes.count
     episodes.append(Episode(entity: entity))
+    heap.append(deadline: .max, episodes: episodes)
     return episodes.count - 1
   }
 
@@ -96,15 +92,24 @@ public struct EpisodeTracker: Sendable {
     episodes[place].startedAt = rowtime
     episodes[place].points = 0
     episodes[place].peak = nil
+    episodes[place].values = []
   }
 
-  private mutating func note(_ place: Int, _ rowtime: Int64, _ value: Double?) {
+  private mutating func note(
+    _ place: Int, _ rowtime: Int64, _ value: Double?, _ values: () -> [EpisodeValue]
+  ) {
     episodes[place].points += 1
     episodes[place].normalPoints = 0
     episodes[place].lastAnomalous = rowtime
-    guard let value, rule.threshold != nil else { return }
-    let peak = episodes[place].peak ?? value
-    episodes[place].peak = rule.side == .above ? max(peak, value) : min(peak, value)
+    guard let value, rule.threshold != nil else {
+      episodes[place].values = values()
+      return
+    }
+    if let peak = episodes[place].peak {
+      guard rule.side == .above ? value > peak : value < peak else { return }
+    }
+    episodes[place].peak = value
+    episodes[place].values = values()
   }
 
   private mutating func fireIfDue(
@@ -167,6 +172,7 @@ public struct EpisodeTracker: Sendable {
   private mutating func rest(_ place: Int) { episodes[place].phase = .resting }
 
   private mutating func remove(_ place: Int) {
+    heap.remove(place, episodes: episodes)
     places[episodes[place].entity] = nil
     let last = episodes.removeLast()
     guard place < episodes.count else { return }
@@ -182,7 +188,8 @@ public struct EpisodeTracker: Sendable {
     return EpisodeTransition(
       number: nextNumber, entity: episode.entity, isFiring: isFiring, startedAt: episode.startedAt,
       rowtime: rowtime,
-      points: episode.points, peak: episode.peak, isFlapping: episode.isFlapping(rule))
+      points: episode.points, peak: episode.peak, values: episode.values,
+      isFlapping: episode.isFlapping(rule))
   }
 
   // MARK: State
@@ -203,12 +210,13 @@ public struct EpisodeTracker: Sendable {
     nextNumber = try reader.integer()
     episodes = []
     places = [:]
+    heap = EpisodeHeap()
     for _ in 0..<(try reader.count()) {
       let episode = try Episode(restoring: &reader)
       guard places[episode.entity] == nil else { throw reader.failure("an entity is there twice") }
       places[episode.entity] = episodes.count
       episodes.append(episode)
+      heap.append(deadline: episode.deadline(rule), episodes: episodes)
     }
-    earliest = nextDeadline ?? .max
   }
 }

@@ -14,6 +14,8 @@ public struct EpisodeTransition: Hashable, Sendable {
   public let points: Int64
   /// The value furthest on the anomalous side; nil without a threshold.
   public let peak: Double?
+  /// What the row of the peak held, or the last anomalous row without a threshold.
+  public let values: [EpisodeValue]
   /// Whether the entity has fired too often of late.
   public let isFlapping: Bool
 }

@@ -10,6 +10,8 @@ public struct DaemonConfiguration: Sendable {
   public var shutdownTimeout: Int64 = 60_000
   /// The least severe level that is logged.
   public var logLevel = "info"
+  /// How often the log tells what pipelines do, milliseconds; 0 is never.
+  public var statusInterval: Int64 = 60_000
 
   /// The program whose command `train` trains models: this one.
   public var program = "/proc/self/exe"
@@ -43,6 +45,7 @@ public struct DaemonConfiguration: Sendable {
     shutdownTimeout = root.duration("shutdown_timeout", in: 0...3_600_000) ?? shutdownTimeout
     if let log = root.mapping("log") {
       logLevel = log.choice("level", Self.levels.map { ($0, $0) }) ?? logLevel
+      statusInterval = log.duration("status", in: 0...86_400_000) ?? statusInterval
       log.finish()
     }
     root.finish()
@@ -68,6 +71,8 @@ public struct DaemonConfiguration: Sendable {
         dataDirectory = value
       } else if key == "SHUTDOWN_TIMEOUT", let parsed = Quantity.milliseconds(value) {
         shutdownTimeout = parsed
+      } else if key == "LOG__STATUS", let parsed = Quantity.milliseconds(value) {
+        statusInterval = parsed
       } else if key == "LOG__LEVEL", Self.levels.contains(value) {
         logLevel = value
       } else {
@@ -75,7 +80,8 @@ public struct DaemonConfiguration: Sendable {
           ConfigurationProblem(
             file: "environment", message: "\(name)='\(value)' is no setting or has a wrong value",
             hint: "settings: CUTBANK_KAFKA__BROKERS, CUTBANK_KAFKA__<PROPERTY>, "
-              + "CUTBANK_DATA_DIRECTORY, CUTBANK_SHUTDOWN_TIMEOUT, CUTBANK_LOG__LEVEL"))
+              + "CUTBANK_DATA_DIRECTORY, CUTBANK_SHUTDOWN_TIMEOUT, CUTBANK_LOG__LEVEL, "
+              + "CUTBANK_LOG__STATUS"))
       }
     }
     return problems

@@ -17,7 +17,6 @@ extension TaskRunner {
     let services = start.services
     let changes = services.slots.changes + services.tables.changes
     guard changes != slotChanges else { return }
-    slotChanges = changes
     let tables = core.tableSlots
     for slot in core.slots {
       let board = tables.contains(slot) ? services.tables : services.slots
@@ -34,7 +33,13 @@ extension TaskRunner {
       }
       try core.flush()
       let row = core.position.rowNumber
-      try log.noteActivation(of: slot, blob: published.blob, bytes: published.bytes, at: row)
+      do {
+        try log.noteActivation(of: slot, blob: published.blob, bytes: published.bytes, at: row)
+      } catch let error as DiskError where error.isPassing {
+        // Looked at again at the next turn.
+        start.services.logger.warning("task \(name) cannot take up a new \(slot) yet: \(error)")
+        return
+      }
       try core.activate(slot, blob: published.blob, value: value)
       board.activated(
         slot, published.blob,
@@ -42,6 +47,7 @@ extension TaskRunner {
           task: "\(name)", rowNumber: row,
           offsets: core.buffers.map { ($0.topicPartition, $0.nextOffset) }))
     }
+    slotChanges = changes
   }
 
   /// Tells what the variants of the endpoints have done.

@@ -197,17 +197,14 @@ struct OutputPlanner {
       else { continue }
       plan.fields.append(.init(name: value.name, column: index))
     }
-    let named = Set(plan.fields.map(\.column))
-    for (index, definition) in schema.columns.enumerated() where !named.contains(index) {
-      plan.fields.append(.init(name: definition.name, column: index))
-    }
-    for placeholder in LinkTemplate(settings.link).columns {
-      _ = column(placeholder, in: schema, "the link of the webhook of \(name)")
-    }
     if let rule = settings.rule {
       plan.valueColumn = number(rule.value, in: schema, "value of the rule of \(name)")
       plan.actualColumn = number(rule.actual, in: schema, "actual of the rule of \(name)")
       plan.expectedColumn = number(rule.expected, in: schema, "expected of the rule of \(name)")
+    }
+    plan.nameColumns(of: schema)
+    for placeholder in LinkTemplate(settings.link).columns {
+      _ = column(placeholder, in: schema, "the link of the webhook of \(name)")
     }
     return problems.count == before ? plan : nil
   }

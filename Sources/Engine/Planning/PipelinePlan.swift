@@ -162,4 +162,30 @@ struct WebhookPlan: Sendable {
   var expectedColumn: Int?
 
   init(settings: WebhookSettings) { self.settings = settings }
+
+  /// Gives every column that `values` does not name its name in alerts: the role of what the rule
+  /// compares and of columns that are known, otherwise the column's own.
+  mutating func nameColumns(of schema: Schema) {
+    nameColumn(actualColumn, .actual)
+    nameColumn(expectedColumn, .expected)
+    for role in AlertRole.allCases {
+      for column in role.columns { nameColumn(schema.index(of: column), role) }
+    }
+    // What is compared with a threshold and is no score is what was measured.
+    nameColumn(valueColumn, .actual)
+    let named = Set(fields.map(\.column))
+    for (index, definition) in schema.columns.enumerated() where !named.contains(index) {
+      // A column that has the name of a role which another one took keeps apart from it.
+      let isTaken = fields.contains { $0.name == definition.name }
+      let name = isTaken ? "column_\(definition.name)" : definition.name
+      fields.append(Field(name: name, column: index))
+    }
+  }
+
+  private mutating func nameColumn(_ column: Int?, _ role: AlertRole) {
+    guard let column,
+      !fields.contains(where: { $0.column == column || $0.name == role.rawValue })
+    else { return }
+    fields.append(Field(name: role.rawValue, column: column))
+  }
 }

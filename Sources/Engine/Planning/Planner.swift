@@ -252,6 +252,12 @@ extension ConfigurationProblem {
 }
 
 extension PipelinePlan {
+  /// Names the application, for alerts of models that have no version of their own.
+  var applicationVersion: String {
+    let digest = SHA256.hash(data: Array(configuration.application.utf8))
+    return "application-" + Hexadecimal.encode(digest.prefix(6))
+  }
+
   /// Names everything that outputs and state depend on: SHA-256 of inputs, outputs, application, seed.
   var fingerprint: String {
     let timing = configuration.timing

@@ -102,12 +102,16 @@ public final class Daemon: Sendable {
   public func run(whenStarted: @Sendable () -> Void = {}) async throws -> Bool {
     let threads = BlockingThreads(count: 2)
     let alerts = try openAlerts(threads)
-    let destinations = Destinations(threads: threads, time: time)
+    let destinations = Destinations(threads: threads, time: time, logger: logger)
     let workers = makeWorkers()
     self.threads.withLock { $0 = workers }
     var all: [PipelineControl] = []
+    var report = StatusReport(
+      board: board, alerts: alerts, time: time, logger: logger,
+      interval: configuration.statusInterval)
     for (index, plan) in plans.enumerated() {
       let uploaders = try await makeUploaders(plan, destinations)
+      report.add(plan, uploaders)
       // Task 0 of each pipeline has another worker, as far as there are enough.
       let first = index % workers.count
       let rotated = Array(workers[first...] + workers[..<first])
@@ -124,7 +128,7 @@ public final class Daemon: Sendable {
       control.begin()
     }
     whenStarted()
-    try await wait(for: all, alerts: alerts, models: models)
+    try await wait(for: all, report: report, alerts: alerts, models: models)
     for worker in workers { worker.mailbox.post(.quit) }
     for writer in writers.withLock({ $0 }) { writer.close() }
     for tables in tables.withLock({ $0 }) { try await tables.close() }
@@ -136,30 +140,23 @@ public final class Daemon: Sendable {
 
   /// Sends alerts as long as pipelines run, then what is left for a moment.
   private func wait(
-    for all: [PipelineControl], alerts: AlertServices?, models: ModelServices?
+    for all: [PipelineControl], report: StatusReport, alerts: AlertServices?,
+    models: ModelServices?
   ) async throws {
     try await withThrowingTaskGroup(of: Void.self) { group in
-      if let models {
+      func add(_ work: @escaping @Sendable () async throws -> Void) {
         group.addTask {
           do {
-            try await models.run()
+            try await work()
           } catch is CancellationError {
             return
           }
         }
       }
-      for tables in tables.withLock({ $0 }) {
-        group.addTask { try await tables.run() }
-      }
-      if let alerts {
-        group.addTask {
-          do {
-            try await alerts.run()
-          } catch is CancellationError {
-            return
-          }
-        }
-      }
+      if let models { add { try await models.run() } }
+      for tables in tables.withLock({ $0 }) { add { try await tables.run() } }
+      if let alerts { add { try await alerts.run() } }
+      add { try await report.run() }
       for control in all { await control.waitUntilEnded() }
       await models?.waitUntilEnded()
       if controls.withLock({ $0.ending }) != .barrier {

@@ -8,11 +8,13 @@ import Transport
 final class Destinations: Sendable {
   private let threads: BlockingThreads
   private let time: any TimeSource
+  private let logger: Logger
   private let connections = Mutex<[HTTPConnections]>([])
 
-  init(threads: BlockingThreads, time: any TimeSource) {
+  init(threads: BlockingThreads, time: any TimeSource, logger: Logger) {
     self.threads = threads
     self.time = time
+    self.logger = logger
   }
 
   /// What delivers the objects of one output.
@@ -38,7 +40,7 @@ final class Destinations: Sendable {
     return Uploader(
       destination: destination, backup: backup,
       retryMilliseconds: delivery.isEndpoint ? delivery.settings.retryMilliseconds : nil,
-      time: time, seed: seed)
+      time: time, seed: seed, log: (name: owner, logger: logger))
   }
 
   private func main(_ delivery: DeliveryPlan, owner: String) async throws -> any Destination {

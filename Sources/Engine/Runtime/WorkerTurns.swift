@@ -7,6 +7,9 @@ package final class WorkerTurns {
   let mailbox: Mailbox<WorkerMessage>
   private let wakeup: Wakeup
   private var runners: [TaskName: TaskRunner] = [:]
+  /// Tasks whose state the disk did not let open, and when they are tried again.
+  private var postponed: [TaskName: (start: TaskStart, nextAttempt: Int64)] = [:]
+  private static let postponement: Int64 = 2_000
   /// Whether the worker was told to quit.
   private(set) var isOver = false
 
@@ -29,6 +32,11 @@ package final class WorkerTurns {
       }
       handle(message)
     }
+    for (name, waiting) in postponed
+    where waiting.start.services.time.now >= waiting.nextAttempt {
+      postponed[name] = nil
+      begin(waiting.start, isFirst: false)
+    }
     var isBusy = false
     for name in runners.keys.sorted(by: { "\($0)" < "\($1)" }) {
       guard let runner = runners[name] else { continue }
@@ -40,12 +48,7 @@ package final class WorkerTurns {
 
   private func handle(_ message: WorkerMessage) {
     switch message {
-    case .start(let start):
-      do {
-        runners[start.name] = try TaskRunner(start)
-      } catch {
-        start.control.post(.stopped(start.name, Self.failure(error)))
-      }
+    case .start(let start): begin(start, isFirst: true)
     case .assigned(let name, let queues):
       runners[name]?.assigned(queues, wakeup: wakeup)
     case .committed(let name, let commit):
@@ -53,7 +56,7 @@ package final class WorkerTurns {
     case .refused(let name, let error):
       runners[name]?.end(.lost("\(error)"))
     case .snapshotStored(let name, let number, let problem):
-      guarded(runners[name]) { try $0.log.snapshotStored(number, problem: problem) }
+      runners[name]?.log.snapshotStored(number, problem: problem)
     case .delivered(let name, let output, let firstRow):
       guarded(runners[name]) { try $0.delivered(output: output, firstRow: firstRow) }
     case .undeliverable(let name, let output, let error):
@@ -62,8 +65,25 @@ package final class WorkerTurns {
     case .resume:
       for runner in runners.values { runner.resume() }
     case .stop(let name, let mode):
+      if let waiting = postponed.removeValue(forKey: name) {
+        waiting.start.control.post(.stopped(name, nil))
+      }
       guarded(runners[name]) { try $0.stop(mode) }
     case .quit: break
+    }
+  }
+
+  /// Opens the state of a task; while the disk refuses, it is tried again.
+  private func begin(_ start: TaskStart, isFirst: Bool) {
+    do {
+      runners[start.name] = try TaskRunner(start)
+    } catch {
+      guard let text = StoragePatience.problem(of: error) else {
+        return start.control.post(.stopped(start.name, Self.failure(error)))
+      }
+      let services = start.services
+      if isFirst { services.logger.error("task \(start.name) cannot begin yet: \(text)") }
+      postponed[start.name] = (start, services.time.now + Self.postponement)
     }
   }
 

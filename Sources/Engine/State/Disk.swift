@@ -1,3 +1,5 @@
+import Glibc
+
 /// The files of one machine, as far as state needs them; tests and simulations bring their own.
 package protocol Disk: Sendable {
   /// Creates a folder and those above it.
@@ -39,5 +41,11 @@ package struct DiskError: Error, CustomStringConvertible {
   /// The error with what to do about the common ones.
   package var description: String {
     "cannot \(operation) \(path): \(text)"
+  }
+
+  /// Whether the same may succeed later without anybody changing the files: the disk is full, mounted
+  /// read-only or has erred, or too many files are open.
+  var isPassing: Bool {
+    [ENOSPC, EDQUOT, EIO, EROFS, EMFILE, ENFILE, ENOMEM].contains(code)
   }
 }

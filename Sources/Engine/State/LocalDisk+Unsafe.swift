@@ -58,7 +58,13 @@ package struct LocalDisk: Disk {
 
   package func replace(_ path: String, with bytes: [UInt8]) throws {
     let temporary = path + ".tmp"
-    try write(bytes, to: temporary, flags: O_WRONLY | O_CREAT | O_TRUNC, at: 0)
+    do {
+      try write(bytes, to: temporary, flags: O_WRONLY | O_CREAT | O_TRUNC, at: 0)
+    } catch {
+      // A full disk has its space back; what is left in spite of it the next start removes.
+      unlink(temporary)
+      throw error
+    }
     guard rename(temporary, path) == 0 else { throw failure("rename", temporary) }
     try syncFolder(of: path)
   }

@@ -1,4 +1,3 @@
-import Alerting
 import Columns
 import Dataflow
 
@@ -28,7 +27,7 @@ struct AlertStage {
       alerts.append(
         AlertRow(
           id: id, rowtime: batch.rowtimes[row], entity: entity,
-          fields: fields(batch, row: row, pool: pool), episode: nil))
+          values: Self.values(of: plan, batch, row: row, pool: pool), episode: nil))
       return
     }
     let value = plan.valueColumn.flatMap { RowText.number(batch.columns[$0], row: row) }
@@ -36,47 +35,38 @@ struct AlertStage {
       value: value,
       actual: plan.actualColumn.flatMap { RowText.number(batch.columns[$0], row: row) },
       expected: plan.expectedColumn.flatMap { RowText.number(batch.columns[$0], row: row) })
+    let plan = plan
     tracker?.observe(
       entity: entity, rowtime: batch.rowtimes[row], condition: condition, value: value,
-      into: &transitions)
-    guard !transitions.isEmpty else { return }
-    let last = transitions.count - 1
-    let isOwn =
-      transitions[last].entity == entity
-      && transitions[last].rowtime == batch.rowtimes[row]
-    let own = isOwn ? fields(batch, row: row, pool: pool) : []
-    for (index, transition) in transitions.enumerated() {
-      alerts.append(
-        AlertRow(
-          id: "\(transition.number)", rowtime: transition.rowtime, entity: transition.entity,
-          fields: index == last ? own : [], episode: transition))
-    }
-    transitions.removeAll(keepingCapacity: true)
+      values: { Self.values(of: plan, batch, row: row, pool: pool) }, into: &transitions)
+    takeTransitions(into: &alerts)
   }
 
   /// Lets episodes end that end by time.
   mutating func advance(to rowtime: Int64, into alerts: inout [AlertRow]) {
     tracker?.advance(to: rowtime, into: &transitions)
+    takeTransitions(into: &alerts)
+  }
+
+  private mutating func takeTransitions(into alerts: inout [AlertRow]) {
     guard !transitions.isEmpty else { return }
     for transition in transitions {
       alerts.append(
         AlertRow(
           id: "\(transition.number)", rowtime: transition.rowtime, entity: transition.entity,
-          fields: [], episode: transition))
+          values: transition.values, episode: transition))
     }
     transitions.removeAll(keepingCapacity: true)
   }
 
-  private func fields(
-    _ batch: borrowing Batch, row: Int, pool: borrowing StringPool
-  ) -> [Alert.Field] {
-    var fields: [Alert.Field] = []
+  private static func values(
+    of plan: WebhookPlan, _ batch: borrowing Batch, row: Int, pool: borrowing StringPool
+  ) -> [EpisodeValue] {
+    var values: [EpisodeValue] = []
     for field in plan.fields {
-      fields.append(
-        Alert.Field(
-          field.name, RowText.value(batch.columns[field.column], row: row, pool: pool)))
+      values.append(RowText.value(batch.columns[field.column], row: row, pool: pool))
     }
-    return fields
+    return values
   }
 
   func save(into writer: inout SectionWriter) { tracker?.save(into: &writer) }
@@ -94,8 +84,8 @@ struct AlertRow: Sendable {
   let rowtime: Int64
   /// The values of the entity's columns.
   let entity: [String]
-  /// The values of the row under their names; empty when no row but time brought it about.
-  let fields: [Alert.Field]
+  /// The values of the row, or of the row of the episode's peak, in the order of the plan's fields.
+  let values: [EpisodeValue]
   /// What happened to the episode; nil when every row is an alert.
   let episode: EpisodeTransition?
 }

@@ -1,12 +1,12 @@
-import Alerting
 import Columns
+import Dataflow
 
 /// Values of a batch as text, for alerts.
 enum RowText {
   /// The value of a column, as an alert carries it.
   static func value(
     _ column: borrowing Column, row: Int, pool: borrowing StringPool
-  ) -> Alert.Value {
+  ) -> EpisodeValue {
     guard !column.nulls[row] else { return .null }
     switch column.type {
     case .boolean: return .boolean(column.integers[row] != 0)

@@ -19,26 +19,35 @@ struct TaskAlerts {
     try outbox.release(pipeline: pipeline, task: start.name.number, upTo: commit)
   }
 
-  /// Puts alerts that the task has staged into the outbox, under the number of its next commit.
-  ///
-  /// - Returns: What is staged for topics.
-  func stage(_ core: TaskCore, commit: Int64) throws -> [TopicCommit.Rows] {
+  /// What a commit brings along for outbox and topics.
+  struct Staged {
+    /// The alerts of each receiver.
+    var alerts: [(receiver: Receiver, alerts: [Alert])] = []
     var rows: [TopicCommit.Rows] = []
+  }
+
+  /// Takes from a task what it has staged.
+  func take(_ core: TaskCore) -> Staged {
+    var all = Staged()
     for index in core.plan.outputs.indices {
       let staged = core.takeStaged(index)
-      if !staged.alerts.isEmpty, let outbox = start.services.outbox,
-        let receiver = start.services.receivers[index]
-      {
+      if !staged.alerts.isEmpty, let receiver = start.services.receivers[index] {
         let writer = AlertWriter(start.plan, output: index, life: core.life)
-        let alerts = staged.alerts.compactMap { writer?.alert(of: $0) }
-        try outbox.append(
-          alerts, to: receiver, pipeline: pipeline, task: start.name.number, commit: commit)
+        all.alerts.append((receiver, staged.alerts.compactMap { writer?.alert(of: $0) }))
       }
       if !staged.messages.isEmpty, case .kafka(let topic, _) = start.plan.outputs[index].kind {
-        rows.append(TopicCommit.Rows(topic: topic, rows: staged.messages))
+        all.rows.append(TopicCommit.Rows(topic: topic, rows: staged.messages))
       }
     }
-    return rows
+    return all
+  }
+
+  /// Makes alerts durable under the number of a commit; a repetition changes nothing.
+  func append(_ staged: Staged, commit: Int64) throws {
+    for (receiver, alerts) in staged.alerts {
+      try start.services.outbox?.append(
+        alerts, to: receiver, pipeline: pipeline, task: start.name.number, commit: commit)
+    }
   }
 
   /// Lets everything up to an acknowledged commit be sent.

@@ -40,6 +40,12 @@ final class TaskLog {
   private var stored: Int64?
   /// Whether there was never a commit before.
   let isBirth: Bool
+  /// The commit whose parts are not all durable yet.
+  private var draft: CommitDraft?
+  /// Whether the outbox does not know yet that the last commit is acknowledged.
+  private var hasUnreleased = false
+  /// Waits for a disk that refuses to write.
+  private var patience = StoragePatience()
   /// Whether no record may be taken before a snapshot, since replay could not cross this point.
   var needsSnapshot = false
 
@@ -217,7 +223,13 @@ final class TaskLog {
   // MARK: Steps
 
   /// Whether the next commit can be asked for.
-  var hasRoom: Bool { outstanding == nil }
+  var hasRoom: Bool { outstanding == nil && !isBlocked }
+
+  /// Whether the disk has refused something without which the task must not go on.
+  var isBlocked: Bool { draft != nil || hasUnreleased }
+
+  /// Why the task waits for its disk, if it does.
+  var problem: String? { patience.problem }
 
   /// Whether there is something to commit.
   var hasNews: Bool { !steps.isEmpty }
@@ -254,39 +266,75 @@ final class TaskLog {
   // MARK: Commits
 
   /// Makes everything so far durable and asks the group to commit it.
+  ///
+  /// While the disk refuses, the commit is kept as a draft for `retry`, and the task must neither take
+  /// a step nor change its state.
   func commit(_ core: TaskCore, now: Int64, snapshot choice: SnapshotChoice) throws {
     try core.flush()
     var next = record
     next.commit += 1
-    let rows = try alerts.stage(core, commit: next.commit)
-    if choice != .birth {
+    var offsets: [PartitionOffset] = []
+    for (index, buffer) in core.buffers.enumerated() {
+      offsets.append(
+        PartitionOffset(buffer.topicPartition, offset: core.position.nextOffsets[index]))
+    }
+    draft = CommitDraft(
+      record: next, choice: choice, staged: alerts.take(core), steps: steps, offsets: offsets,
+      covered: core.stages.map { Set($0.pending.map(\.identity.firstRow)) })
+    steps.removeAll(keepingCapacity: true)
+    try patience.attempt(now: now, start) { try complete(core, now: now) }
+  }
+
+  /// Tries again what the disk has refused, when it is time.
+  ///
+  /// - Returns: Whether the task can go on.
+  func retry(_ core: TaskCore, now: Int64) throws -> Bool {
+    guard isBlocked else { return true }
+    guard patience.isDue(now: now) else { return false }
+    try patience.attempt(now: now, start) {
+      if hasUnreleased { try release() }
+      if draft != nil { try complete(core, now: now) }
+    }
+    return !isBlocked
+  }
+
+  /// Does what is left of the draft: each part once, or to the same effect.
+  private func complete(_ core: TaskCore, now: Int64) throws {
+    guard var next = draft?.record, let choice = draft?.choice, let staged = draft?.staged else {
+      return
+    }
+    try alerts.append(staged, commit: next.commit)
+    if choice != .birth, draft?.isJournaled == false, let steps = draft?.steps {
       let block = JournalBlock(epoch: next.epoch, commit: next.commit, steps: steps)
       (next.segment, next.segmentEnd) = try store.append(block)
+      draft?.record = next
+      draft?.isJournaled = true
     }
     if let stored {
       next.previousSnapshot = record.snapshot
       next.snapshot = stored
-      self.stored = nil
     }
     switch choice {
     case .none: break
     case .begin: try beginSnapshot(core, next, now: now)
     case .take, .birth: try takeSnapshot(core, &next, now: now)
     }
-    steps.removeAll(keepingCapacity: true)
-    outstanding = (next, core.stages.map { Set($0.pending.map(\.identity.firstRow)) })
+    stored = nil
     schedule.committed(now: now)
-    var offsets: [PartitionOffset] = []
-    for (index, buffer) in core.buffers.enumerated() {
-      offsets.append(
-        PartitionOffset(
-          buffer.topicPartition, offset: core.position.nextOffsets[index],
-          metadata: index == 0 ? next.text : ""))
-    }
+    ask(for: next)
+  }
+
+  /// Asks the group for a commit that is durable here.
+  private func ask(for record: CommitRecord) {
+    guard let finished = draft else { return }
+    draft = nil
+    outstanding = (record, finished.covered)
+    var offsets = finished.offsets
+    offsets[0].metadata = record.text
     guard let topics = start.services.topics else {
-      return start.control.post(.commit(start.name, offsets, commit: next.commit))
+      return start.control.post(.commit(start.name, offsets, commit: record.commit))
     }
-    topics.submit(topicCommit(next, rows: rows, offsets: offsets))
+    topics.submit(topicCommit(record, rows: finished.staged.rows, offsets: offsets))
   }
 
   /// Hands rows for topics to the producer ahead of their commit, where a repetition is allowed.
@@ -352,14 +400,18 @@ final class TaskLog {
       slices: try core.save())
   }
 
-  /// A snapshot is durable; the next commit names it.
-  ///
-  /// - Throws: `TaskFailure` when the disk has refused it.
-  func snapshotStored(_ number: Int64, problem: String?) throws {
+  /// A snapshot is durable, and the next commit names it; or the disk has refused it, and the journal
+  /// goes on after the one before.
+  func snapshotStored(_ number: Int64, problem: String?) {
     guard number == underWay else { return }
     underWay = nil
-    if let problem { throw TaskFailure.disk(problem) }
-    stored = number
+    guard let problem else {
+      stored = number
+      return
+    }
+    start.services.logger.warning(
+      "task \(start.name) could not store a snapshot: \(problem)",
+      metadata: ["hint": "the next one is tried after snapshot_interval; nothing is lost"])
   }
 
   /// Whether a snapshot is being stored.
@@ -378,8 +430,14 @@ final class TaskLog {
     record = committed
     coveredObjects = covered
     outstanding = nil
-    try alerts.release(commit: commit)
+    hasUnreleased = true
+    try patience.attempt(now: now, start) { try release() }
     return isSuperseded
+  }
+
+  private func release() throws {
+    try alerts.release(commit: record.commit)
+    hasUnreleased = false
   }
 
   /// Removes the snapshots and segments that no recovery needs any more.

@@ -29,11 +29,14 @@ final class TaskRunner {
   var uploads: TaskUploads
   private var lastTick: Int64 = 0
   private var idleSince: Int64?
+  private var lastStatus: Int64 = 0
   private var finalSnapshotIsTaken = false
   private var breaker: CircuitBreaker
   /// A barrier that came while the task obeyed its journal.
   private var barrierIsDue = false
   private var isAssigned = false
+  /// What came while the disk refused a commit, whose state must not change.
+  private var postponed = Postponed()
   /// How often something had been published when the slots were last looked at.
   var slotChanges = 0
   /// Whether reference tables without rows hold records up.
@@ -58,6 +61,11 @@ final class TaskRunner {
     }
     // A birth does not keep the group waiting for its commit, which a rebalance may hold up.
     requestPartitions()
+  }
+
+  private struct Postponed {
+    var deliveries: [(output: Int, firstRow: Int64)] = []
+    var stop: StopMode?
   }
 
   /// How many bytes of rows for topics may wait for the next commit.
@@ -96,15 +104,26 @@ final class TaskRunner {
   func committed(_ commit: Int64) throws {
     let isSuperseded = try log.acknowledged(commit, now: now)
     uploads.release(log.coveredObjects, of: core)
-    if isSuperseded { try log.discardOld() }
+    if isSuperseded { try discardOld() }
     if case .birth = phase {
       phase = .waiting
       if isAssigned { begin() }
     }
   }
 
+  private func discardOld() throws {
+    do {
+      try log.discardOld()
+    } catch let error as DiskError where error.isPassing {
+      start.services.logger.warning("task \(name) could not remove old state: \(error)")
+    }
+  }
+
   func delivered(output: Int, firstRow: Int64) throws {
     uploads.finished(output: output, firstRow: firstRow)
+    guard !log.isBlocked else {
+      return postponed.deliveries.append((output: output, firstRow: firstRow))
+    }
     guard try core.done(output: output, firstRow: firstRow) else { return }
     log.note(.done(output: output, firstRow: firstRow), at: core.position.rowNumber)
   }
@@ -115,6 +134,8 @@ final class TaskRunner {
     case (_, .drop), (.birth, _), (.waiting, _), (.replaying, _):
       end(nil)
     case (.stopping(.drain), .handOver), (.ended, _): break
+    case (_, .handOver) where log.isBlocked: end(nil)
+    case _ where log.isBlocked: postponed.stop = mode
     default:
       try core.flush()
       if mode == .drain { try closeAll() }
@@ -134,6 +155,10 @@ final class TaskRunner {
 
   /// Does what can be done now; returns whether there may be more at once.
   func turn() throws -> Bool {
+    guard try storageAllows() else {
+      publishStatus(always: false)
+      return false
+    }
     switch phase {
     case .birth, .waiting, .ended: return false
     case .replaying(var cursor):
@@ -145,16 +170,36 @@ final class TaskRunner {
     case .live:
       try activatePublished()
       let taken = try takeRecords()
+      guard !log.isBlocked else { return false }
       if taken > 0 { observe() }
       try closeDue()
       try boundIfIdle(taken: taken)
       if log.schedule.commitIsDue(now: now) { try commitIfNeeded() }
-      if taken > 0 { publishStatus() }
+      publishStatus(always: taken > 0)
       return taken > 0
     case .stopping(let mode):
+      publishStatus(always: false)
       try stopTurn(mode)
       return false
     }
+  }
+
+  /// Whether nothing waits for the disk any more; what came meanwhile is done then.
+  private func storageAllows() throws -> Bool {
+    if case .ended = phase { return true }
+    let wasBlocked = log.isBlocked
+    guard try log.retry(core, now: now) else {
+      if postponed.stop == .drain, start.services.isOutOfTime() { endOutOfTime() }
+      return false
+    }
+    guard wasBlocked else { return true }
+    let after = postponed
+    postponed = Postponed()
+    for (output, firstRow) in after.deliveries {
+      try delivered(output: output, firstRow: firstRow)
+    }
+    if let mode = after.stop { try stop(mode) }
+    return true
   }
 
   private func advance(_ cursor: inout ReplayCursor) throws -> Bool {
@@ -183,6 +228,7 @@ final class TaskRunner {
     if log.needsSnapshot {
       guard log.hasRoom else { return 0 }
       try log.commit(core, now: now, snapshot: .take)
+      guard !log.isBlocked else { return 0 }
     }
     for (index, buffer) in core.buffers.enumerated() where buffer.isExhausted {
       try fetch(index) { buffer throws(TaskFailure) in try buffer.refill() }
@@ -345,12 +391,7 @@ final class TaskRunner {
   }
 
   private func stopTurn(_ mode: StopMode) throws {
-    if mode == .drain, start.services.isOutOfTime() {
-      start.services.logger.warning(
-        "task \(name) ends before everything was delivered; the next start goes on from its last commit"
-      )
-      return end(nil)
-    }
+    if mode == .drain, start.services.isOutOfTime() { return endOutOfTime() }
     guard log.hasRoom else { return }
     if mode == .barrier {
       if finalSnapshotIsTaken { return end(nil) }
@@ -369,7 +410,18 @@ final class TaskRunner {
     try log.commit(core, now: now, snapshot: .take)
   }
 
-  private func publishStatus() {
+  private func endOutOfTime() {
+    start.services.logger.warning(
+      "task \(name) ends before everything was delivered; the next start goes on from its last commit"
+    )
+    end(nil)
+  }
+
+  /// Tells what the task does: at once, or when that was a second ago.
+  private func publishStatus(always: Bool = true) {
+    let time = now
+    guard always || time - lastStatus >= 1_000 else { return }
+    lastStatus = time
     reportVariants()
     var phaseName = "running"
     if case .replaying = phase { phaseName = "replaying" }
@@ -379,7 +431,7 @@ final class TaskRunner {
         phase: phaseName, counters: core.counters, rowtime: core.position.rowtime,
         nextOffsets: core.position.nextOffsets, pendingBytes: uploads.pendingBytes(core),
         oldestUndelivered: core.stages.compactMap(\.oldestRowTime).min(),
-        problem: breaker.reason ?? missingTables))
+        problem: log.problem ?? breaker.reason ?? missingTables))
   }
 
   /// What is said while reference tables have no rows.

@@ -1,0 +1,124 @@
+import Alerting
+import Delivery
+import Logging
+import Transport
+
+/// Tells the log from time to time what pipelines have done and what still waits.
+///
+/// Numbers are metadata, so that whoever watches the log can alarm on them: above all
+/// `freshness_seconds`, the age of the oldest record that no destination has yet.
+struct StatusReport: Sendable {
+  private struct Delivery: Sendable {
+    let output: String
+    let uploader: Uploader
+  }
+
+  private struct Pipeline: Sendable {
+    let name: String
+    var deliveries: [Delivery] = []
+    var receivers: [String] = []
+  }
+
+  private let board: StatusBoard
+  private let alerts: AlertServices?
+  private let time: any TimeSource
+  private let logger: Logger
+  private let interval: Int64
+  private var pipelines: [Pipeline] = []
+
+  init(
+    board: StatusBoard, alerts: AlertServices?, time: any TimeSource, logger: Logger,
+    interval: Int64
+  ) {
+    self.board = board
+    self.alerts = alerts
+    self.time = time
+    self.logger = logger
+    self.interval = interval
+  }
+
+  /// Adds a pipeline with the uploaders of its outputs.
+  mutating func add(_ plan: PipelinePlan, _ uploaders: [Uploader?]) {
+    var pipeline = Pipeline(name: plan.configuration.name)
+    for (output, uploader) in zip(plan.outputs, uploaders) {
+      if let uploader {
+        pipeline.deliveries.append(Delivery(output: output.name, uploader: uploader))
+      }
+      if case .webhook = output.kind {
+        pipeline.receivers.append("\(plan.configuration.name)/\(output.name)")
+      }
+    }
+    pipelines.append(pipeline)
+  }
+
+  /// Tells until it is cancelled; a pipeline of which there is nothing new is left out.
+  ///
+  /// - Throws: `CancellationError`.
+  func run() async throws {
+    guard interval > 0 else { return }
+    var before = pipelines.map { _ in Logger.Metadata() }
+    while true {
+      try await time.sleep(milliseconds: interval)
+      let statuses = board.snapshot()
+      for (index, pipeline) in pipelines.enumerated() {
+        guard let status = statuses.first(where: { $0.name == pipeline.name }) else { continue }
+        var metadata = numbers(of: status)
+        addDeliveries(of: pipeline, to: &metadata)
+        addAlerts(of: pipeline, to: &metadata)
+        guard metadata != before[index] else { continue }
+        before[index] = metadata
+        logger.info("pipeline \(pipeline.name): status", metadata: metadata)
+      }
+    }
+  }
+
+  private func numbers(of status: PipelineStatus) -> Logger.Metadata {
+    let tasks = status.tasks.values
+    func sum(_ value: (TaskCounters) -> Int64) -> Int64 {
+      tasks.reduce(0) { $0 + value($1.counters) }
+    }
+    var metadata: Logger.Metadata = [
+      "tasks": "\(tasks.count)", "records": "\(sum(\.polled))",
+      "dead_letters": "\(sum(\.deadLettered))",
+      "waiting_bytes": "\(tasks.reduce(0) { $0 + $1.pendingBytes })",
+    ]
+    if let oldest = tasks.compactMap(\.oldestUndelivered).min() {
+      metadata["freshness_seconds"] = "\(max(0, time.now - oldest) / 1_000)"
+    }
+    let problem = status.problem ?? tasks.lazy.compactMap(\.problem).first
+    if let problem { metadata["problem"] = "\(problem)" }
+    return metadata
+  }
+
+  private func addDeliveries(of pipeline: Pipeline, to metadata: inout Logger.Metadata) {
+    for delivery in pipeline.deliveries {
+      let status = delivery.uploader.status
+      var text = "\(status.deliveredObjects) objects, \(status.deliveredRecords) records delivered"
+      if status.pendingObjects > 0 {
+        text += "; \(status.pendingObjects) objects, \(status.pendingBytes) bytes under way"
+      }
+      if status.backedUpObjects > 0 {
+        text += "; \(status.backedUpObjects) with records in the backup"
+      }
+      if let error = status.lastError, let since = status.failingSince {
+        text += "; failing for \(max(0, time.now - since) / 1_000) s: \(error)"
+      }
+      metadata["output_\(delivery.output)"] = "\(text)"
+    }
+  }
+
+  private func addAlerts(of pipeline: Pipeline, to metadata: inout Logger.Metadata) {
+    guard let alerts else { return }
+    for receiver in pipeline.receivers {
+      let statistics: OutboxStatistics
+      do {
+        statistics = try alerts.outbox.statistics(receiver: receiver)
+      } catch {
+        metadata["alerts_\(receiver)"] = "the outbox cannot be read: \(error)"
+        continue
+      }
+      guard statistics.queued + statistics.dead > 0 else { continue }
+      metadata["alerts_\(receiver)"] = "\(statistics.summary(now: time.now))"
+    }
+  }
+}
