@@ -62,7 +62,7 @@ import Testing
       values.map { $0["window_start"] as? String }.allSatisfy { $0 == "2020-09-13T12:27:20Z" })
     #expect(
       values.map { $0["window_end"] as? String } == [
-        "2020-09-13T12:27:20Z", "2020-09-13T12:26:42Z",
+        "2020-09-13T12:27:20Z", "2020-09-13T12:28:10Z",
       ])
   }
 

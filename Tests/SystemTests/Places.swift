@@ -18,4 +18,9 @@ enum Places {
   static let kcat = ["/usr/bin/kcat", "/usr/local/bin/kcat"].first {
     FileManager.default.isExecutableFile(atPath: $0)
   }
+
+  /// strace, which kills at a chosen system call.
+  static let strace = ["/usr/bin/strace", "/usr/local/bin/strace"].first {
+    FileManager.default.isExecutableFile(atPath: $0)
+  }
 }

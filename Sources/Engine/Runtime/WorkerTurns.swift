@@ -1,4 +1,6 @@
 package import Kafka
+import Logging
+import Transport
 
 /// The tasks of one worker, turn by turn, on whatever thread calls it.
 ///
