@@ -177,6 +177,26 @@ struct SilenceTests {
     #expect(try bench.outbox.silences().isEmpty)
   }
 
+  /// As with Alertmanager: no end without a beginning, and none in a silence.
+  @Test func theEndOfWhatNobodyHeardOfIsNotTold() throws {
+    let bench = try Bench(nil)
+    func told() throws -> Int { try bench.outbox.statistics(receiver: "g").queued }
+    let now = bench.time.now
+    let quiet = try silence([Matcher("entity", .equal, "a")], from: now, to: now + 1_000)
+    try bench.outbox.add(quiet)
+    try bench.raise([alert("a"), alert("b")])
+    #expect(try told() == 1)
+    bench.time.advance(milliseconds: 1_000)
+    try bench.raise([alert("a", .resolved), alert("b", .resolved)], commit: 2)
+    #expect(try told() == 2, "the end of a is not told")
+    try bench.raise([alert("a", n: 1), alert("a", .resolved, n: 1)], commit: 3)
+    #expect(try told() == 4, "the next episode of a is told, and its end")
+    try bench.outbox.add(
+      try silence([Matcher("entity", .equal, "a")], from: now, to: now + 5_000))
+    try bench.raise([alert("a", n: 2), alert("a", .resolved, n: 2), alert("b", n: 2)], commit: 4)
+    #expect(try told() == 5, "neither beginning nor end in one commit")
+  }
+
   @Test func aGroupTellsWhatWasSilencedWhenTheSilenceEnds() async throws {
     let bench = try Bench()
     let silence = try silence(

@@ -58,6 +58,20 @@ struct OutboxTests {
     #expect(try reopened.statistics(receiver: "team-x").queued == 1)
   }
 
+  /// Appends larger than one statement, with repetitions at its borders.
+  @Test func manyAlertsKeepTheirOrderAndAreKnownAgain() async throws {
+    let alerts = (0..<200).map { alert("a-\($0)", key: "k\($0)") }
+    let first = try outbox.append(
+      Array(alerts[60..<130]), to: receiver, pipeline: "p", task: 0, commit: 1)
+    #expect(first == 70)
+    let rest = try outbox.append(alerts, to: receiver, pipeline: "p", task: 0, commit: 1)
+    #expect(rest == 130)
+    try outbox.release(pipeline: "p", task: 0, upTo: 1)
+    let due = try await outbox.due(receiver: "team-x", now: .max, limit: 500)
+    #expect(due.count == 200 && Set(due.map(\.webhookID)).count == 200)
+    #expect(due.map(\.sequence) == due.map(\.sequence).sorted())
+  }
+
   @Test func appendedAlertsAreSyncedToTheDisk() throws {
     try outbox.append([alert("1")], to: receiver, pipeline: "p", task: 0, commit: 5)
     try outbox.release(pipeline: "p", task: 0, upTo: 5)

@@ -101,7 +101,7 @@ public final class Outbox: Sendable {
         now: now, in: database)
       return database.totalChangesCount - before
     }
-    let silences = try silences(at: now, in: database)
+    var mutings = Mutings(silences: try silences(at: now, in: database), receiver, now: now)
     let told = alerts.filter { receiver.sendsResolved || $0.status == .firing }
     for start in stride(from: 0, to: told.count, by: OutboxSchema.insertLimit) {
       let block = told[start..<min(start + OutboxSchema.insertLimit, told.count)]
@@ -110,10 +110,8 @@ public final class Outbox: Sendable {
       ]
       for alert in block {
         let body = receiver.format.body(for: AlertGroup(alert), receiver: receiver.name)
-        let isMuted =
-          silences.contains { $0.mutes(alert, at: now) }
-          || receiver.maintenance.contains { $0.mutes(alert, at: now) }
-        arguments += [alert.id, alert.orderingKey, Data(body), isMuted]
+        let muting = try mutings.muting(of: alert, in: database)
+        arguments += [alert.id, alert.orderingKey, Data(body), muting.rawValue]
       }
       let statement = try database.cachedStatement(sql: OutboxSchema.insert(rows: block.count))
       statement.setUncheckedArguments(StatementArguments(arguments))

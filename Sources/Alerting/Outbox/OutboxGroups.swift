@@ -128,7 +128,8 @@ extension Outbox {
       truncatedAlerts: max(0, ordered.count - limit), messageID: id)
     try database.cachedStatement(sql: OutboxSchema.insert(rows: 1)).execute(arguments: [
       ordered[0].pipeline, -1, -1, receiver.name, now, id, stored.key,
-      Data(receiver.format.body(for: group, receiver: receiver.name)), false,
+      Data(receiver.format.body(for: group, receiver: receiver.name)),
+      OutboxSchema.Muting.told.rawValue,
     ])
     let sequence = database.lastInsertedRowID
     try database.cachedStatement(sql: OutboxSchema.queue).execute(

@@ -96,6 +96,22 @@ enum OutboxSchema {
     CREATE INDEX message_due ON message (receiver, due_at, sequence) WHERE state = 2;
     CREATE INDEX message_delivered ON message (ended_at) WHERE state IN (3, 5);
     CREATE INDEX message_dead ON message (receiver, sequence) WHERE state = 4;
+    CREATE INDEX message_muted ON message (receiver, ordering_key, sequence) WHERE muted > 0;
+    """
+
+  /// Whether a message is told, in the column `muted`.
+  enum Muting: Int {
+    case told = 0
+    /// A beginning that nobody hears of.
+    case beginning = 1
+    /// An end that nobody hears of.
+    case end = 2
+  }
+
+  /// How the last message with an ordering key that nobody hears of was muted.
+  static let lastMuting = """
+    SELECT muted FROM message WHERE receiver = ? AND ordering_key = ? AND muted > 0
+    ORDER BY sequence DESC LIMIT 1
     """
 
   /// The most messages of one `insert`.
