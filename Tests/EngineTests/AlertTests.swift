@@ -22,8 +22,11 @@ import Testing
     let output = "webhook: {url: '\(receiver.url())', allow: [127.0.0.0/8], \(webhook)}"
     try bench.produceNumbers(numbers)
     let plan = try bench.plan(sql, stream: "ALERTS", output: output)
-    #expect(try await bench.run(bench.daemon(plan), until: Int64(numbers.count)))
+    let daemon = bench.daemon(plan)
+    async let isFine = daemon.run()
     let requests = await receiver.requests(count)
+    daemon.stop()
+    #expect(try await isFine)
     try bench.remove()
     try await receiver.stop()
     #expect(requests.count == count)

@@ -34,7 +34,7 @@ extension SystemTests {
     @Test func aFullStateVolumePausesAndLosesNothing() async throws {
       let receiver = try await HostileReceiver()
       let stage = try Stage(topics: ["numbers": 1])
-      let volume = try await SmallVolume(path: stage.path + "/state", kibibytes: 4_096)
+      let volume = try await SmallVolume(path: stage.path + "/state", kibibytes: 65_536)
       let file = try stage.write(
         SystemTests.pipeline(
           """
@@ -50,7 +50,7 @@ extension SystemTests {
       try volume.fill()
       // The last pages of files that exist take some commits more.
       var count = 500
-      while !daemon.text.contains("is paused"), count < 20_000 {
+      while !daemon.text.contains("is paused"), count < 5_000 {
         try stage.produce(SystemTests.numbers(count..<count + 250), to: "numbers")
         count += 250
       }

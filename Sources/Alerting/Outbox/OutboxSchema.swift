@@ -167,7 +167,8 @@ enum OutboxSchema {
     """
 
   static let retry = """
-    UPDATE message SET attempts = attempts + 1, due_at = ?, error = ? WHERE sequence = ?
+    UPDATE message SET attempts = attempts + 1, due_at = ?, error = ?
+    WHERE sequence = ? AND state IN (1, 2)
     """
 
   static let hasten = """
