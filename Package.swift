@@ -147,7 +147,9 @@ let package = Package(
     .testTarget(name: "ColumnsTests", dependencies: ["Columns"], swiftSettings: strict),
     .testTarget(
       name: "DataflowTests",
-      dependencies: ["Columns", "Dataflow", "LearnedModels", "SQLCases", "StreamSQL"],
+      dependencies: [
+        "Columns", "Dataflow", "LearnedModels", "SQLCases", "StreamSQL", "Transport",
+      ],
       swiftSettings: strict),
     .testTarget(
       name: "LearnedModelsTests", dependencies: ["Columns", "LearnedModels", "RandomCutForest"],
@@ -169,7 +171,7 @@ let package = Package(
         "Transport", "cutbank",
         .product(name: "Logging", package: "swift-log"),
       ],
-      swiftSettings: strict),
+      exclude: ["Fixtures"], swiftSettings: strict),
     .testTarget(
       name: "SystemTests",
       dependencies: [

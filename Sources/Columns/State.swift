@@ -28,8 +28,10 @@ public struct StateWriter: Sendable {
     public let section: String
     /// The slice's number within the section.
     public let number: Int
-    /// The bytes.
+    /// The bytes; none when an earlier snapshot has them.
     public let bytes: [UInt8]
+    /// The snapshot that has the same slice with the same bytes, or nil when they are here.
+    public let origin: Int64?
   }
 
   /// The slices in the order in which they were written.
@@ -44,14 +46,22 @@ public struct StateWriter: Sendable {
   ) throws(Failure) {
     var writer = SectionWriter()
     try body(&writer)
-    slices.append(Slice(section: name, number: slice, bytes: writer.bytes))
+    slices.append(Slice(section: name, number: slice, bytes: writer.bytes, origin: nil))
   }
+
+  /// Says that a slice is the same as in an earlier snapshot.
+  public mutating func reference(_ name: String, slice: Int, origin: Int64) {
+    slices.append(Slice(section: name, number: slice, bytes: [], origin: origin))
+  }
+
+  /// Adds slices that were written elsewhere.
+  public mutating func append(_ written: [Slice]) { slices += written }
 }
 
 /// Writes little-endian binary values.
 public struct SectionWriter: Sendable {
   /// What was written.
-  public private(set) var bytes: [UInt8] = []
+  public internal(set) var bytes: [UInt8] = []
 
   /// Creates an empty writer.
   public init() {}
@@ -91,20 +101,19 @@ public struct SectionWriter: Sendable {
   /// Writes a count and the values.
   public mutating func write(_ values: [Int64]) {
     write(Int64(values.count))
-    for value in values { write(value) }
+    append(words: values)
   }
 
   /// Writes a count and the values' bit patterns.
   public mutating func write(_ values: [Double]) {
     write(Int64(values.count))
-    for value in values { write(value.bitPattern) }
+    append(words: values)
   }
 
   /// Writes a count and the values' bit patterns.
   public mutating func write(_ values: [Float]) {
     write(Int64(values.count))
-    bytes.reserveCapacity(bytes.count + 4 * values.count)
-    for value in values { write(value.bitPattern) }
+    append(words: values)
   }
 
   /// Writes the rows of a batch, strings as bytes.
@@ -126,10 +135,13 @@ public struct SectionWriter: Sendable {
 public struct StateReader: Sendable {
   private let slices: [String: [[UInt8]]]
 
-  /// Creates a reader over slices; the slices of a section are in ascending order.
+  /// Creates a reader over slices, of which none refers to an earlier snapshot.
   public init(_ slices: [StateWriter.Slice]) {
     var grouped: [String: [[UInt8]]] = [:]
-    for slice in slices { grouped[slice.section, default: []].append(slice.bytes) }
+    for slice in slices.sorted(by: { $0.number < $1.number }) {
+      precondition(slice.origin == nil, "references are resolved before state is read")
+      grouped[slice.section, default: []].append(slice.bytes)
+    }
     self.slices = grouped
   }
 

@@ -242,6 +242,44 @@ public final class Dataflow {
 
   /// Writes everything that later rows depend on, in sections that begin with `dataflow` or `operator`.
   public func save(into writer: inout StateWriter, pool: borrowing StringPool) {
+    saveStreams(into: &writer, pool: pool)
+    for pump in pumps {
+      for node in pump.nodes where node.hasState { node.save(into: &writer, pool) }
+    }
+  }
+
+  /// Begins a snapshot of the state as it is now: writes what is small, and lets the models of keys be
+  /// written by `continueSave`, or just before they change.
+  ///
+  /// - Parameters:
+  ///   - snapshot: Its number; later ones refer by it to what has not changed.
+  ///   - writer: Takes what is written.
+  ///   - pool: The strings of the task.
+  public func beginSave(
+    _ snapshot: Int64, into writer: inout StateWriter, pool: borrowing StringPool
+  ) {
+    saveStreams(into: &writer, pool: pool)
+    for pump in pumps {
+      for node in pump.nodes where node.hasState { node.beginSave(snapshot, into: &writer, pool) }
+    }
+  }
+
+  /// Writes one more part of the snapshot that was begun; returns whether parts are left.
+  public func continueSave(into writer: inout StateWriter) -> Bool {
+    for pump in pumps {
+      for node in pump.nodes where node.continueSave(into: &writer) { return true }
+    }
+    return false
+  }
+
+  /// Forgets a snapshot that was begun and what earlier ones have: the next one is whole.
+  public func forgetSaved() {
+    for pump in pumps {
+      for node in pump.nodes { node.forgetSaved() }
+    }
+  }
+
+  private func saveStreams(into writer: inout StateWriter, pool: borrowing StringPool) {
     writer.section("dataflow") { section in
       context.save(into: &section)
       section.write(streams.map(\.lastRowtime))
@@ -249,9 +287,6 @@ public final class Dataflow {
         for node in pump.nodes { node.counters.save(into: &section) }
       }
       for table in tables { table.save(into: &section, pool) }
-    }
-    for pump in pumps {
-      for node in pump.nodes where node.hasState { node.save(into: &writer, pool) }
     }
   }
 

@@ -34,6 +34,9 @@ public struct OpenObjects: Sendable {
   /// How many partitions are open.
   public var count: Int { objects.count }
 
+  /// The records of all open objects.
+  public var recordCount: Int { objects.reduce(0) { $0 + $1.recordCount } }
+
   /// The bytes of all open objects.
   public private(set) var byteCount = 0
 

@@ -45,6 +45,34 @@ extension Client {
       operation, topic)
   }
 
+  /// Lets the brokers drop the records of a partition before an offset.
+  ///
+  /// - Throws: `KafkaError`; `.topicAuthorization` without the right to delete.
+  public func deleteRecords(
+    before offset: Int64, of partition: TopicPartition, timeout: Duration
+  ) throws(KafkaError) {
+    let operation = "delete records"
+    let list = TopicPartitionList([partition], offset: offset)
+    guard let request = rd_kafka_DeleteRecords_new(list.pointer) else {
+      throw KafkaError(.invalidArgument, operation: operation, topic: partition.topic)
+    }
+    defer { rd_kafka_DeleteRecords_destroy(request) }
+    let event = try administer(
+      RD_KAFKA_ADMIN_OP_DELETERECORDS, operation, topic: partition.topic, timeout: timeout
+    ) { options, queue in
+      var requests: [OpaquePointer?] = [request]
+      rd_kafka_DeleteRecords(handle, &requests, requests.count, options, queue)
+    }
+    defer { rd_kafka_event_destroy(event) }
+    guard
+      let results = rd_kafka_DeleteRecords_result_offsets(
+        rd_kafka_event_DeleteRecords_result(event)), results.pointee.cnt == 1
+    else { throw KafkaError(.fail, "an answer without the partition", operation: operation) }
+    try KafkaError.check(
+      results.pointee.elems[0].err, operation: operation, topic: partition.topic,
+      partition: partition.partition)
+  }
+
   /// The settings of a topic, the brokers' defaults included, such as `min.compaction.lag.ms`.
   ///
   /// - Parameters:

@@ -312,7 +312,7 @@ private func onThread<Result: Sendable>(
   }
 }
 
-private func onThreadTask<Result: Sendable>(
+func onThreadTask<Result: Sendable>(
   _ body: @escaping @Sendable () throws -> Result
 ) -> Task<Result, any Error> {
   Task { try await onThread(body) }

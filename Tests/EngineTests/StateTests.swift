@@ -59,6 +59,86 @@ final class MemoryDisk: Disk {
     #expect(try !store.isEmpty())
   }
 
+  /// A snapshot of two models, of which those in `unchanged` are where their snapshots say.
+  static func models(_ number: Int64, unchanged: [Int: Int64] = [:]) -> Snapshot {
+    var snapshot = snapshot(number)
+    var writer = StateWriter()
+    for slice in 1...2 {
+      if let origin = unchanged[slice] {
+        writer.reference("operator/1", slice: slice, origin: origin)
+      } else {
+        writer.section("operator/1", slice: slice) { $0.write(number * 10 + Int64(slice)) }
+      }
+    }
+    snapshot.slices += writer.slices
+    return snapshot
+  }
+
+  static func values(_ snapshot: Snapshot?) throws -> [Int64] {
+    let reader = StateReader(try #require(snapshot).slices)
+    return try (0..<2).map { slice in
+      var section = try reader.section("operator/1", slice: slice)
+      return try section.integer()
+    }
+  }
+
+  @Test func whatHasNotChangedIsReadFromTheSnapshotThatHasIt() throws {
+    let disk = MemoryDisk()
+    let store = try LocalSnapshotStore(folder: "s", disk: disk)
+    try store.store(Self.models(1))
+    try store.store(Self.models(2, unchanged: [2: 1]))
+    let third = store.makeWriter(Self.models(3, unchanged: [1: 2, 2: 1]))
+    try third.add([])
+    #expect(disk.files["s/snapshot-3"] == nil)
+    try third.finish()
+    #expect(try Self.values(store.load(3)) == [21, 12])
+    // A later program, which has read nothing yet, keeps what it will need.
+    let later = try LocalSnapshotStore(folder: "s", disk: disk)
+    try later.discard(before: 3)
+    #expect(disk.files.keys.sorted() == ["s/snapshot-1", "s/snapshot-2", "s/snapshot-3"])
+    try later.store(Self.models(4, unchanged: [1: 2]))
+    try later.store(Self.models(5))
+    try later.discard(before: 4)
+    #expect(disk.files.keys.sorted() == ["s/snapshot-2", "s/snapshot-4", "s/snapshot-5"])
+    try later.discard(before: 5)
+    #expect(disk.files.keys.sorted() == ["s/snapshot-5"])
+    let told = try StateInspection(folder: "s", disk: disk)
+    #expect(told.lines.contains { $0.contains("operator/1: 16 bytes in 2 slices") })
+  }
+
+  @Test func aSnapshotWhoseEarlierOneIsGoneOrDamagedIsSetAside() throws {
+    for damage in [[], [UInt8(1)]] {
+      let disk = MemoryDisk()
+      let store = try LocalSnapshotStore(folder: "s", disk: disk)
+      try store.store(Self.models(1))
+      try store.store(Self.models(2, unchanged: [2: 1]))
+      disk.files["s/snapshot-1"] = damage.isEmpty ? nil : damage
+      #expect(throws: StateError.self) { try store.load(2) }
+      #expect(disk.files["s/corrupt/snapshot-2"] != nil)
+    }
+  }
+
+  @Test func aLargeSnapshotIsWrittenPartByPartAndIsThereAtTheEnd() throws {
+    let disk = MemoryDisk()
+    let store = try LocalSnapshotStore(folder: "s", disk: disk)
+    let writer = store.makeWriter(Self.snapshot(1))
+    for number in 1...5 {
+      var part = StateWriter()
+      part.section("operator/1", slice: number) {
+        $0.write(Array(repeating: UInt8(number), count: 3 << 20))
+      }
+      try writer.add(part.slices)
+    }
+    #expect(disk.files.keys.sorted() == ["s/snapshot-1.tmp"])
+    // Another owner starts meanwhile: what is half written is nothing.
+    let other = MemoryDisk()
+    other.files = disk.files
+    #expect(try LocalSnapshotStore(folder: "s", disk: other).isEmpty())
+    #expect(other.files.isEmpty)
+    try writer.finish()
+    #expect(try store.load(1)?.slices.count == 7)
+  }
+
   @Test func everyDamagedByteIsNoticedAndTheFileSetAside() throws {
     let disk = MemoryDisk()
     let store = try LocalSnapshotStore(folder: "s", disk: disk)

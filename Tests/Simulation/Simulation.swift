@@ -171,8 +171,11 @@ public final class Simulation {
     guard let status = process.board.snapshot().first else { return }
     for (task, found) in status.tasks {
       let counted = found.counters
-      if counted.polled != counted.decoded + counted.deadLettered + counted.skipped {
+      if !counted.isEven {
         world.violate("task \(task): polled = decoded + dead-lettered + skipped does not hold")
+      }
+      for output in found.outputs where !output.isEven {
+        world.violate("task \(task): rows = delivered + dead-lettered + in flight: \(output)")
       }
       counters[task] = counted
     }

@@ -26,6 +26,7 @@ final class DetectAnomaliesOperator: Operator {
   private let needsAttribution: Bool
   private var keys: KeyTable
   private var models: [Model] = []
+  private var copies = ModelCopies()
 
   init(
     input: Operator, parameters: DetectAnomaliesParameters, partitionBy: [Int], seed: UInt64,
@@ -71,6 +72,7 @@ final class DetectAnomaliesOperator: Operator {
     output.causes = input.causes
     setStatus("NO_MODEL", ofRows: 0..<Int32(input.count), &pool)
     for number in assign(input, &evaluation, pool) {
+      copies.willChange(number, section: section) { models[number].detector.save(into: &$0) }
       judge(models[number], input, &evaluation, &pool)
       models[number].rows.removeAll(keepingCapacity: true)
     }
@@ -185,14 +187,33 @@ final class DetectAnomaliesOperator: Operator {
   }
 
   override func save(into writer: inout StateWriter, _ pool: borrowing StringPool) {
-    writer.section(section) { section in
-      section.write(Int64(models.count))
-      keys.save(into: &section, pool)
-    }
+    saveKeys(into: &writer, pool)
     for (index, model) in models.enumerated() {
       writer.section(section, slice: index + 1) { model.detector.save(into: &$0) }
     }
   }
+
+  private func saveKeys(into writer: inout StateWriter, _ pool: borrowing StringPool) {
+    writer.section(section) { section in
+      section.write(Int64(models.count))
+      keys.save(into: &section, pool)
+    }
+  }
+
+  override func beginSave(
+    _ snapshot: Int64, into writer: inout StateWriter, _ pool: borrowing StringPool
+  ) {
+    saveKeys(into: &writer, pool)
+    copies.begin(snapshot, count: models.count, section: section, into: &writer)
+  }
+
+  override func continueSave(into writer: inout StateWriter) -> Bool {
+    copies.copyOne(section: section, into: &writer) { number, section in
+      models[number].detector.save(into: &section)
+    }
+  }
+
+  override func forgetSaved() { copies.forget() }
 
   override func restore(from reader: StateReader, _ pool: inout StringPool) throws {
     var head = try reader.section(section)

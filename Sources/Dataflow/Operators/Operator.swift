@@ -53,6 +53,18 @@ class Operator {
   /// Writes what the next rows depend on.
   func save(into writer: inout StateWriter, _ pool: borrowing StringPool) {}
 
+  /// Begins a snapshot: writes at once what is small, and refers to what an earlier one has; the rest
+  /// is written by `continueSave`, as it is now.
+  func beginSave(
+    _ snapshot: Int64, into writer: inout StateWriter, _ pool: borrowing StringPool
+  ) { save(into: &writer, pool) }
+
+  /// Writes one more part of the snapshot; returns whether parts are left.
+  func continueSave(into writer: inout StateWriter) -> Bool { false }
+
+  /// Forgets a snapshot that was begun and what earlier ones have.
+  func forgetSaved() {}
+
   /// Reads what `save` wrote.
   func restore(from reader: StateReader, _ pool: inout StringPool) throws {}
 

@@ -22,6 +22,7 @@ final class RandomCutForestOperator: Operator {
   private var modelLimit = 1
   private var keys: KeyTable
   private var models: [Model] = []
+  private var copies = ModelCopies()
   private var points: [Float] = []
   private var explanation: [UInt8] = []
 
@@ -64,6 +65,7 @@ final class RandomCutForestOperator: Operator {
     let touched = assign(input, &evaluation, &result, pool)
     var texts = [StringID](repeating: .empty, count: input.count)
     for model in touched {
+      copies.willChange(model, section: section) { $0.write(models[model].forest.snapshot()) }
       if parameters.explanation == .none {
         score(models[model], input, &result, &evaluation)
       } else {
@@ -226,14 +228,33 @@ final class RandomCutForestOperator: Operator {
   }
 
   override func save(into writer: inout StateWriter, _ pool: borrowing StringPool) {
-    writer.section(section) { section in
-      section.write(Int64(models.count))
-      keys.save(into: &section, pool)
-    }
+    saveKeys(into: &writer, pool)
     for (index, model) in models.enumerated() {
       writer.section(section, slice: index + 1) { $0.write(model.forest.snapshot()) }
     }
   }
+
+  private func saveKeys(into writer: inout StateWriter, _ pool: borrowing StringPool) {
+    writer.section(section) { section in
+      section.write(Int64(models.count))
+      keys.save(into: &section, pool)
+    }
+  }
+
+  override func beginSave(
+    _ snapshot: Int64, into writer: inout StateWriter, _ pool: borrowing StringPool
+  ) {
+    saveKeys(into: &writer, pool)
+    copies.begin(snapshot, count: models.count, section: section, into: &writer)
+  }
+
+  override func continueSave(into writer: inout StateWriter) -> Bool {
+    copies.copyOne(section: section, into: &writer) { number, section in
+      section.write(models[number].forest.snapshot())
+    }
+  }
+
+  override func forgetSaved() { copies.forget() }
 
   override func restore(from reader: StateReader, _ pool: inout StringPool) throws {
     var head = try reader.section(section)

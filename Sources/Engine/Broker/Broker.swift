@@ -16,6 +16,17 @@ package protocol Broker: Sendable {
   func makeProducer(
     _ plan: PipelinePlan, transactionalID: String?, logger: Logger
   ) throws(KafkaError) -> any TopicProducer
+  /// Makes the way to the topics that hold the pipeline's state.
+  func makeStateTopics(_ plan: PipelinePlan, logger: Logger) throws(KafkaError) -> any StateTopics
+}
+
+extension Broker {
+  package func makeStateTopics(
+    _ plan: PipelinePlan, logger: Logger
+  ) throws(KafkaError) -> any StateTopics {
+    throw KafkaError(
+      .invalidArgument, "this broker holds no state", operation: "open topics of state")
+  }
 }
 
 extension Broker {

@@ -53,6 +53,10 @@ package struct KafkaBroker: Broker {
     configuration.transactionalID = transactionalID
     return KafkaProducer(try Producer(configuration, logger: logger))
   }
+
+  package func makeStateTopics(
+    _ plan: PipelinePlan, logger: Logger
+  ) throws(KafkaError) -> any StateTopics { try KafkaStateTopics(plan, logger: logger) }
 }
 
 extension PartitionQueue: RecordQueue {}

@@ -39,6 +39,8 @@ public struct PipelineConfiguration: Sendable {
   public var limits = DataflowLimits()
   /// When too many bad records pause the pipeline.
   public var circuitBreaker = CircuitBreakerSettings()
+  /// Where snapshots and journal are kept.
+  public var stateStore = StateStore.directory
   /// What a task without state reads before its start to teach its detectors.
   public var history: History?
   /// What is trained for the application's endpoints.
@@ -133,6 +135,14 @@ public struct PipelineConfiguration: Sendable {
     case json(rowPath: String?)
     /// Delimited text; columns by position.
     case csv(columnDelimiter: String, rowDelimiter: String)
+  }
+
+  /// Where snapshots and journal are kept.
+  public enum StateStore: String, Sendable {
+    /// In a folder below the data directory.
+    case directory
+    /// In two topics, so that any daemon of the group can go on.
+    case topics
   }
 
   /// What happens when records were deleted before they were read.

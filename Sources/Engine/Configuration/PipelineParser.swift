@@ -38,6 +38,7 @@ struct PipelineParser {
     if let limits = root.mapping("limits") { configuration.limits = parseLimits(limits) }
     configuration.referenceTables = parseReferenceTables(root)
     configuration.history = parseHistory(root)
+    configuration.stateStore = parseStateStore(root)
     if let breaker = root.mapping("circuit_breaker") {
       let defaults = CircuitBreakerSettings()
       configuration.circuitBreaker.percent =
@@ -100,6 +101,12 @@ struct PipelineParser {
     let lines = sourceText.split(separator: "\n", omittingEmptySubsequences: false)
     let first = lines.dropFirst(mark.line).first { $0.contains { $0 != " " } } ?? ""
     return (mark.line, first.prefix { $0 == " " }.count)
+  }
+
+  private func parseStateStore(_ root: MappingReader) -> PipelineConfiguration.StateStore {
+    guard let state = root.mapping("state") else { return .directory }
+    defer { state.finish() }
+    return state.choice("store", [("directory", .directory), ("topics", .topics)]) ?? .directory
   }
 
   private func parseTiming(_ root: MappingReader) -> PipelineConfiguration.Timing {

@@ -73,6 +73,7 @@ struct Planner {
     var models = ModelPlanner(configuration: configuration)
     let plans = models.plans(inputs: inputs, outputs: outputs, application: application)
     problems += models.problems
+    checkStateStore(application, outputs)
     return PipelinePlan(
       configuration: configuration, inputs: inputs, tables: tables, application: application,
       outputs: outputs + [deadLetters], models: plans, parallelism: parallelism(application))
@@ -92,6 +93,18 @@ struct Planner {
     } catch {
       problem("\(error)")
       return false
+    }
+  }
+
+  /// Refuses to keep in topics what they have no place for.
+  private mutating func checkStateStore(_ application: Plan, _ outputs: [OutputPlan]) {
+    guard configuration.stateStore == .topics else { return }
+    let hint = "set state: {store: directory}, which is the default"
+    if outputs.contains(where: { if case .webhook = $0.kind { true } else { false } }) {
+      problem("state in topics: alerts of webhooks wait on the machine's disk", hint: hint)
+    }
+    if !application.endpoints.isEmpty || !application.tables.isEmpty {
+      problem("state in topics: models and reference tables are kept in files", hint: hint)
     }
   }
 

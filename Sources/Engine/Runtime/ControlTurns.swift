@@ -83,6 +83,7 @@ package final class ControlTurns {
       case .counts(let counts):
         try checkTransactions()
         try checkCompaction()
+        try prepareState(partitions: counts)
         board.report(name, problem: nil)
         try consumer.subscribe(to: plan.inputs.map(\.topic))
         phase = .member(
@@ -113,6 +114,14 @@ package final class ControlTurns {
     throw TaskFailure.output(
       "the pipeline promises exactly_once and writes to a topic, but the embedded broker knows no "
         + "transactions\n  hint: write guarantee: at_least_once, or use a Kafka cluster")
+  }
+
+  /// Makes sure that state has its place, where that is a topic.
+  private func prepareState(partitions: [Int]) throws(KafkaError) {
+    guard let topics = services.first?.stateTopics else { return }
+    var tasks = 1
+    if case .partitionParallel = plan.parallelism { tasks = partitions.max() ?? 1 }
+    try topics.prepare(TopicSnapshotStore.names(of: name), partitions: tasks)
   }
 
   /// Refuses to promise a replay over records that compaction may remove.

@@ -264,6 +264,9 @@ public final class Daemon: Sendable {
       AlertTarget(pipeline: plan.configuration.name, output: $0)?.receiver
     }
     let writers = try plan.hasTopicOutput ? makeWriters(plan, count: workers.count) : []
+    let stateTopics =
+      plan.configuration.stateStore == .topics
+      ? try broker.makeStateTopics(plan, logger: logger) : nil
     let services = workers.enumerated().map { index, worker in
       TaskServices(
         time: time, disk: disk, dataDirectory: configuration.dataDirectory, logger: logger,
@@ -271,7 +274,7 @@ public final class Daemon: Sendable {
         outbox: alerts?.outbox,
         receivers: receivers,
         topics: writers.isEmpty ? nil : writers[index],
-        deadline: deadline, slots: slots, tables: tables)
+        deadline: deadline, slots: slots, tables: tables, stateTopics: stateTopics)
     }
     let lives = Lives(seed: seed)
     return PipelineControl(

@@ -16,6 +16,42 @@ public struct TaskStatus: Hashable, Sendable {
   public var oldestUndelivered: Int64?
   /// Why it takes no records, if it does not.
   public var problem: String?
+  /// What became of the rows of each output, the dead letters last.
+  public var outputs: [OutputBalance] = []
+  /// Its snapshots since it was started.
+  public var snapshots = SnapshotStatus()
+}
+
+/// What became of the rows of one output since the task's birth.
+///
+/// Balance: `rows = delivered + deadLettered + inFlight`.
+public struct OutputBalance: Hashable, Sendable {
+  /// The output.
+  public var name: String
+  /// Rows that the application gave it.
+  public var rows: Int64
+  /// Rows that have arrived, or were handed to a commit or to the outbox of alerts.
+  public var delivered: Int64
+  /// Rows that belong into no object.
+  public var deadLettered: Int64
+  /// Rows that wait.
+  public var inFlight: Int64
+
+  /// Whether no row is missing and none came from nowhere.
+  public var isEven: Bool { rows == delivered + deadLettered + inFlight }
+}
+
+/// How a task's snapshots go.
+public struct SnapshotStatus: Hashable, Sendable {
+  /// How many are durable.
+  public var stored = 0
+  /// How long the last one took from its first byte until it was durable, milliseconds.
+  public var milliseconds: Int64 = 0
+  /// The longest turn of the task while one was copied, milliseconds: as long as a batch can wait.
+  public var longestTurn: Int64 = 0
+
+  /// No snapshots so far.
+  public init() {}
 }
 
 /// What a pipeline is doing.

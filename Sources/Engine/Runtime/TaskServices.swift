@@ -28,13 +28,20 @@ package struct TaskServices: Sendable {
   /// What rows the pipeline's reference tables shall have.
   var tables = SlotBoard()
 
+  /// The topics that hold state; nil when folders do.
+  var stateTopics: (any StateTopics)?
+
   /// Where the state of a task lives.
   func stateFolder(_ task: TaskName) -> String {
     "\(dataDirectory)/\(task.pipeline)/task-\(task.number)"
   }
 
   func makeStore(_ task: TaskName) throws -> any SnapshotStore {
-    try LocalSnapshotStore(folder: stateFolder(task), disk: disk)
+    if let stateTopics {
+      return TopicSnapshotStore(
+        pipeline: task.pipeline, task: task.number, topics: stateTopics)
+    }
+    return try LocalSnapshotStore(folder: stateFolder(task), disk: disk)
   }
 
   /// Whether a shutdown has used up its time.

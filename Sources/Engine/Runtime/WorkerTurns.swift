@@ -58,7 +58,9 @@ package final class WorkerTurns {
     case .refused(let name, let error):
       runners[name]?.end(.lost("\(error)"))
     case .snapshotStored(let name, let number, let problem):
-      runners[name]?.log.snapshotStored(number, problem: problem)
+      if let runner = runners[name] {
+        runner.log.snapshotStored(number, problem: problem, runner.core)
+      }
     case .delivered(let name, let output, let firstRow):
       guarded(runners[name]) { try $0.delivered(output: output, firstRow: firstRow) }
     case .undeliverable(let name, let output, let error):

@@ -2,17 +2,6 @@ import Columns
 import Crypto
 import Transport
 
-/// Writes snapshots into a task's folder.
-private struct LocalSnapshotWriter: SnapshotWriter {
-  let folder: String
-  let disk: any Disk
-
-  func store(_ snapshot: Snapshot) throws {
-    try disk.replace(
-      "\(folder)/snapshot-\(snapshot.number)", with: StateFile.encode(snapshot))
-  }
-}
-
 /// Snapshots and journal of one task in a folder of the local disk.
 ///
 /// `snapshot-N` holds snapshot N; `journal-N` the steps after it, block by block, and further
@@ -25,6 +14,8 @@ package final class LocalSnapshotStore: SnapshotStore {
   private let folder: String
   /// The segment that holds the last block, and where it ends there, the header not counted.
   private var last = JournalPlace(segment: -1, end: 0)
+  /// The snapshots that each of those that were read refers to.
+  private var references: [Int64: Set<Int64>] = [:]
   /// Whether that segment is this owner's.
   private var isOwned = false
 
@@ -49,32 +40,55 @@ package final class LocalSnapshotStore: SnapshotStore {
     return true
   }
 
-  package func nextNumber() throws -> Int64 {
+  package var place: String { folder }
+
+  package func nextNumber(isBirth: Bool) throws -> Int64 {
+    // The snapshot of a birth that was never committed is written over.
+    if isBirth { return 0 }
     let numbers = try disk.list(folder).compactMap { name in
       Self.number(name, after: "snapshot-") ?? Self.number(name, after: "journal-")
     }
     return (numbers.max() ?? -1) + 1
   }
 
-  package var writer: any SnapshotWriter { LocalSnapshotWriter(folder: folder, disk: disk) }
-
-  package func store(_ snapshot: Snapshot) throws { try writer.store(snapshot) }
+  package func makeWriter(_ snapshot: Snapshot) -> any SnapshotWriter {
+    LocalSnapshotWriter(path: path("snapshot", snapshot.number), disk: disk, snapshot: snapshot)
+  }
 
   package func load(_ number: Int64) throws -> Snapshot? {
+    guard var snapshot = try read(number) else { return nil }
+    let path = path("snapshot", number)
+    do {
+      snapshot.slices = try SnapshotFile.resolve(snapshot.slices, name: path) { try read($0) }
+    } catch let error as StateError {
+      try setAside(number)
+      throw error
+    }
+    return snapshot
+  }
+
+  /// A snapshot with its references; nil when it is not there.
+  private func read(_ number: Int64) throws -> Snapshot? {
     let path = path("snapshot", number)
     guard let bytes = try disk.read(path) else { return nil }
-    guard !StateFile.isNewer(bytes, tag: StateFile.snapshotTag) else {
+    guard !SnapshotFile.isNewer(bytes) else {
       throw StateProblem(
         message: "\(path) was written by a newer cutbank, and is left as it is",
         hint: "run that version or a later one")
     }
     do {
-      return try StateFile.decodeSnapshot(bytes, name: path)
+      let snapshot = try SnapshotFile.decode(bytes, name: path)
+      references[number] = Set(snapshot.slices.compactMap(\.origin))
+      return snapshot
     } catch {
-      try disk.createDirectory("\(folder)/corrupt")
-      try disk.move(path, to: "\(folder)/corrupt/snapshot-\(number)")
+      try setAside(number)
       throw error
     }
+  }
+
+  private func setAside(_ number: Int64) throws {
+    try disk.createDirectory("\(folder)/corrupt")
+    try disk.move(path("snapshot", number), to: "\(folder)/corrupt/snapshot-\(number)")
   }
 
   package func beginSegment(_ segment: Int64) throws {
@@ -84,7 +98,7 @@ package final class LocalSnapshotStore: SnapshotStore {
   }
 
   package func append(_ block: JournalBlock) throws -> (segment: Int64, end: Int64) {
-    if !isOwned { try beginSegment(try nextNumber()) }
+    if !isOwned { try beginSegment(try nextNumber(isBirth: false)) }
     let bytes = StateFile.encode(block)
     try disk.append(
       bytes, to: path("journal", last.segment),
@@ -129,9 +143,20 @@ package final class LocalSnapshotStore: SnapshotStore {
   }
 
   package func discard(before snapshot: Int64) throws {
-    for name in try disk.list(folder) {
-      let number = Self.number(name, after: "snapshot-") ?? Self.number(name, after: "journal-")
-      if let number, number < snapshot { try disk.remove("\(folder)/\(name)") }
+    let names = try disk.list(folder)
+    let kept = names.compactMap { Self.number($0, after: "snapshot-") }.filter { $0 >= snapshot }
+    for number in kept where references[number] == nil { _ = try read(number) }
+    references = references.filter { $0.key >= snapshot }
+    let needed = references.values.reduce(into: Set<Int64>()) { $0.formUnion($1) }
+    for name in names {
+      if let number = Self.number(name, after: "snapshot-") {
+        guard number < snapshot, !needed.contains(number) else { continue }
+      } else if let number = Self.number(name, after: "journal-") {
+        guard number < snapshot else { continue }
+      } else {
+        continue
+      }
+      try disk.remove("\(folder)/\(name)")
     }
   }
 

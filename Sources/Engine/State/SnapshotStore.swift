@@ -25,7 +25,7 @@ struct JournalPlace: Hashable {
   var end: Int64
 }
 
-/// A whole snapshot of a task.
+/// A snapshot of a task.
 package struct Snapshot: Sendable {
   /// Rises by one with each snapshot of a life.
   package var number: Int64
@@ -33,31 +33,38 @@ package struct Snapshot: Sendable {
   package var commit: Int64
   /// Names everything in the configuration that outputs and state depend on.
   package var fingerprint: String
+  /// How the program that made it computes; nil from programs that did not say.
+  package var arithmetic: UInt64?
   /// The pipeline file that made the state.
   package var pipelineText: String
   /// The SQL text.
   package var applicationText: String
-  /// The named sections.
+  /// The named sections, some of which may be in earlier snapshots.
   package var slices: [StateWriter.Slice]
 
   /// Creates a snapshot.
   package init(
-    number: Int64, commit: Int64, fingerprint: String, pipelineText: String,
-    applicationText: String, slices: [StateWriter.Slice]
+    number: Int64, commit: Int64, fingerprint: String, arithmetic: UInt64? = nil,
+    pipelineText: String, applicationText: String, slices: [StateWriter.Slice]
   ) {
     self.number = number
     self.commit = commit
     self.fingerprint = fingerprint
+    self.arithmetic = arithmetic
     self.pipelineText = pipelineText
     self.applicationText = applicationText
     self.slices = slices
   }
 }
 
-/// Stores snapshots on whatever thread calls it.
+/// Stores one snapshot part by part, on whatever thread calls it, one call after the other.
 package protocol SnapshotWriter: Sendable {
-  /// Stores a snapshot; returns when it is durable.
-  func store(_ snapshot: Snapshot) throws
+  /// Adds slices.
+  func add(_ slices: [StateWriter.Slice]) throws
+  /// Ends the snapshot; returns when it is durable. Without this call there is no snapshot.
+  func finish() throws
+  /// Removes what was stored of a snapshot that will not be finished.
+  func abandon() throws
 }
 
 /// Where the snapshots and the journal of one task live.
@@ -66,15 +73,16 @@ package protocol SnapshotWriter: Sendable {
 package protocol SnapshotStore: AnyObject {
   /// Whether there is no state that a task has ever gone on from: nothing, or an uncommitted birth.
   func isEmpty() throws -> Bool
-  /// A number that no snapshot and no segment has.
-  func nextNumber() throws -> Int64
-  /// Stores a snapshot; returns when it is durable.
-  func store(_ snapshot: Snapshot) throws
-  /// What stores snapshots on another thread.
-  var writer: any SnapshotWriter { get }
-  /// The snapshot, or nil when it is not there.
+  /// Where the state lies, for whoever must look after it.
+  var place: String { get }
+  /// A number that no snapshot and no segment has, but for one of a birth that was never committed.
+  func nextNumber(isBirth: Bool) throws -> Int64
+  /// What stores a snapshot that is begun with these slices, on another thread if that is wanted.
+  func makeWriter(_ snapshot: Snapshot) -> any SnapshotWriter
+  /// The snapshot with all its bytes, or nil when it is not there.
   ///
-  /// - Throws: `StateError` when it is damaged; it has then been set aside.
+  /// - Throws: `StateError` when it, or an earlier one that it refers to, is damaged; it has then been
+  ///   set aside.
   func load(_ number: Int64) throws -> Snapshot?
   /// Begins a journal segment; blocks after this go there.
   func beginSegment(_ segment: Int64) throws
@@ -90,6 +98,12 @@ package protocol SnapshotStore: AnyObject {
   func blob(_ name: String) throws -> [UInt8]?
   /// Removes all blobs but these.
   func discardBlobs(except names: Set<String>) throws
-  /// Removes snapshots and segments before `snapshot`.
+  /// Removes the snapshots and segments before `snapshot`, but for the snapshots that those from it on
+  /// refer to.
   func discard(before snapshot: Int64) throws
+}
+
+extension SnapshotStore {
+  /// Stores a whole snapshot; returns when it is durable.
+  package func store(_ snapshot: Snapshot) throws { try makeWriter(snapshot).finish() }
 }

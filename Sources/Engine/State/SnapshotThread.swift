@@ -1,31 +1,84 @@
+import Columns
 import Dispatch
+import Synchronization
 
-/// Stores the snapshots of one task one after the other, beside the worker that goes on.
+/// Stores the snapshots of one task part by part, beside the worker that goes on.
 final class SnapshotThread: Sendable {
   private let queue: DispatchQueue?
   private let group = DispatchGroup()
+  private let state = Mutex(State())
+
+  private struct State {
+    /// Bytes of slices on their way to the store.
+    var waitingBytes = 0
+    /// Why the snapshot at hand will not be stored.
+    var problem: String?
+  }
+
+  /// How many bytes may be on their way before the worker copies no more of its own accord.
+  private static let byteLimit = 64 << 20
 
   /// Creates the thread; without one of its own it stores on the caller's.
   init(isOwn: Bool) {
     queue = isOwn ? DispatchQueue(label: "cutbank.snapshots") : nil
   }
 
-  /// Stores a snapshot and then tells how it went: nil when it is durable.
-  func store(
-    _ snapshot: Snapshot, with writer: any SnapshotWriter,
-    then tell: @escaping @Sendable (String?) -> Void
-  ) {
-    let work: @Sendable () -> Void = {
-      do {
-        try writer.store(snapshot)
-        tell(nil)
-      } catch {
-        tell("\(error)")
-      }
+  /// Whether more slices are welcome.
+  var hasRoom: Bool { state.withLock { $0.waitingBytes < Self.byteLimit } }
+
+  /// Adds slices to a snapshot.
+  func add(_ slices: [StateWriter.Slice], to writer: any SnapshotWriter) {
+    guard !slices.isEmpty else { return }
+    let bytes = slices.reduce(0) { $0 + $1.bytes.count }
+    state.withLock { $0.waitingBytes += bytes }
+    perform { [self] in
+      attempt { try writer.add(slices) }
+      state.withLock { $0.waitingBytes -= bytes }
     }
-    if let queue { queue.async(group: group, execute: work) } else { work() }
   }
 
-  /// Waits until nothing is under way, so that the task's next owner meets no late writer.
-  func wait() { group.wait() }
+  /// Ends a snapshot and then tells how it went: nil when it is durable.
+  func finish(_ writer: any SnapshotWriter, then tell: @escaping @Sendable (String?) -> Void) {
+    perform { [self] in
+      attempt { try writer.finish() }
+      let problem = state.withLock { state in
+        defer { state.problem = nil }
+        return state.problem
+      }
+      tell(problem.map { $0 + (remove(writer).map { "; \($0)" } ?? "") })
+    }
+  }
+
+  /// Removes what was stored of a snapshot that is given up.
+  func abandon(_ writer: any SnapshotWriter) { perform { [self] in _ = remove(writer) } }
+
+  /// Removes what was stored; returns what the disk has against it, which the next start mends.
+  private func remove(_ writer: any SnapshotWriter) -> String? {
+    do {
+      try writer.abandon()
+      return nil
+    } catch {
+      return "\(error)"
+    }
+  }
+
+  /// Waits until nothing is under way, so that the task's next owner meets no late writer, and
+  /// forgets what went wrong.
+  func wait() {
+    group.wait()
+    state.withLock { $0.problem = nil }
+  }
+
+  private func attempt(_ body: () throws -> Void) {
+    guard state.withLock({ $0.problem == nil }) else { return }
+    do {
+      try body()
+    } catch {
+      state.withLock { $0.problem = "\(error)" }
+    }
+  }
+
+  private func perform(_ work: @escaping @Sendable () -> Void) {
+    if let queue { queue.async(group: group, execute: work) } else { work() }
+  }
 }

@@ -1,57 +1,15 @@
 import Columns
 import Crypto
 
-/// The binary form of snapshots and journal blocks: a tag, a version, a length, a SHA-256, the bytes.
+/// The binary form of journal blocks: a tag, a version, a length, a SHA-256, the bytes.
+///
+/// `SnapshotFile` is that of snapshots.
 enum StateFile {
-  static let snapshotTag: [UInt8] = Array("CUTBANKS".utf8)
   static let blockTag: [UInt8] = Array("CBJB".utf8)
   static let segmentTag: [UInt8] = Array("CBJH".utf8)
   static let version: UInt16 = 1
   /// The bytes before the first block of a journal segment.
   static let segmentHeaderLength = segmentTag.count + 2 + 8 + 32 + 16
-
-  static func encode(_ snapshot: Snapshot) -> [UInt8] {
-    var body = SectionWriter()
-    body.write(snapshot.number)
-    body.write(snapshot.commit)
-    body.write(snapshot.fingerprint)
-    body.write(snapshot.pipelineText)
-    body.write(snapshot.applicationText)
-    body.write(Int64(snapshot.slices.count))
-    for slice in snapshot.slices {
-      body.write(slice.section)
-      body.write(Int64(slice.number))
-      body.write(Array(SHA256.hash(data: slice.bytes)))
-      body.write(slice.bytes)
-    }
-    return framed(snapshotTag, body.bytes)
-  }
-
-  static func decodeSnapshot(_ bytes: [UInt8], name: String) throws(StateError) -> Snapshot {
-    var offset = 0
-    let body = try unframed(snapshotTag, bytes, at: &offset, name: name)
-    var reader = SectionReader(section: name, bytes: body)
-    let number: Int64 = try reader.integer()
-    let commit: Int64 = try reader.integer()
-    let fingerprint = try reader.text()
-    let pipelineText = try reader.text()
-    let applicationText = try reader.text()
-    var writer = StateWriter()
-    for _ in 0..<(try reader.count()) {
-      let section = try reader.text()
-      let slice: Int64 = try reader.integer()
-      let digest = try reader.byteArray()
-      let content = try reader.byteArray()
-      guard Array(SHA256.hash(data: content)) == digest else {
-        throw reader.failure("the checksum of section '\(section)' is wrong")
-      }
-      writer.section(section, slice: Int(slice)) { $0.append(raw: content) }
-    }
-    try reader.finish()
-    return Snapshot(
-      number: number, commit: commit, fingerprint: fingerprint, pipelineText: pipelineText,
-      applicationText: applicationText, slices: writer.slices)
-  }
 
   static func encode(_ block: JournalBlock) -> [UInt8] {
     var body = SectionWriter()
@@ -73,13 +31,6 @@ enum StateFile {
     for _ in 0..<(try reader.count(width: 9)) { steps.append(try reader.numberedStep()) }
     try reader.finish()
     return JournalBlock(epoch: epoch, commit: commit, steps: steps)
-  }
-
-  /// Whether a file's format is one that only a later program can read.
-  static func isNewer(_ bytes: [UInt8], tag: [UInt8]) -> Bool {
-    guard bytes.count >= tag.count + 2, Array(bytes.prefix(tag.count)) == tag else { return false }
-    let found = UInt16(bytes[tag.count]) | UInt16(bytes[tag.count + 1]) << 8
-    return found > version
   }
 
   static func encode(_ header: JournalPlace) -> [UInt8] {
@@ -109,7 +60,7 @@ enum StateFile {
     return writer.bytes
   }
 
-  private static func unframed(
+  static func unframed(
     _ tag: [UInt8], _ bytes: [UInt8], at offset: inout Int, name: String
   ) throws(StateError) -> [UInt8] {
     let header = tag.count + 2 + 8 + 32

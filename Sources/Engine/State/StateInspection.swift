@@ -28,19 +28,37 @@ public struct StateInspection: Sendable {
   }
 
   private mutating func addSnapshot(_ name: String, _ bytes: [UInt8]) throws(StateError) {
-    let snapshot = try StateFile.decodeSnapshot(bytes, name: name)
+    let snapshot = try SnapshotFile.decode(bytes, name: name)
     lines.append(
       "\(name): \(bytes.count) bytes, after commit \(snapshot.commit), "
         + "configuration \(snapshot.fingerprint.prefix(12))")
-    var sections: [(name: String, slices: Int, bytes: Int)] = []
+    var sections: [Section] = []
     for slice in snapshot.slices {
-      if sections.last?.name != slice.section { sections.append((slice.section, 0, 0)) }
-      sections[sections.count - 1].slices += 1
-      sections[sections.count - 1].bytes += slice.bytes.count
+      let known = sections.firstIndex { $0.name == slice.section }
+      let place = known ?? sections.count
+      if known == nil { sections.append(Section(name: slice.section)) }
+      sections[place].slices += 1
+      sections[place].bytes += slice.bytes.count
+      if let origin = slice.origin { sections[place].origins.insert(origin) }
+    }
+    for slice in snapshot.slices where slice.section == Balances.section && slice.origin == nil {
+      var reader = SectionReader(section: slice.section, bytes: slice.bytes)
+      lines += try Balances(restoring: &reader).lines.map { "  \($0)" }
     }
     for section in sections {
-      lines.append("  \(section.name): \(section.bytes) bytes in \(section.slices) slices")
+      let origins = section.origins.sorted().map { "snapshot-\($0)" }
+      lines.append(
+        "  \(section.name): \(section.bytes) bytes in \(section.slices) slices"
+          + (origins.isEmpty ? "" : ", others in \(origins.joined(separator: ", "))"))
     }
+  }
+
+  /// What is told of a section.
+  private struct Section {
+    let name: String
+    var slices = 0
+    var bytes = 0
+    var origins: Set<Int64> = []
   }
 
   private mutating func addJournal(_ name: String, _ bytes: [UInt8]) throws(StateError) {

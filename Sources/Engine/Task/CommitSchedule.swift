@@ -4,6 +4,8 @@ struct CommitSchedule {
   private(set) var lastCommit: Int64
   private(set) var lastSnapshot: Int64
   private var rowsAtSnapshot: Int64
+  /// How long the last snapshot took until it was durable.
+  private var snapshotDuration: Int64 = 0
   /// How long to wait between two commits.
   private var commitInterval: Int64
 
@@ -21,7 +23,9 @@ struct CommitSchedule {
   func isStale(now: Int64) -> Bool { now - lastCommit >= 3_600_000 }
 
   func snapshotIsDue(now: Int64, rowNumber: Int64) -> Bool {
-    guard rowNumber > rowsAtSnapshot else { return false }
+    guard rowNumber > rowsAtSnapshot, now - lastSnapshot >= 10 * snapshotDuration else {
+      return false
+    }
     return now - lastSnapshot >= timing.snapshotInterval
       || rowNumber - rowsAtSnapshot >= timing.snapshotRecords
   }
@@ -38,5 +42,14 @@ struct CommitSchedule {
   mutating func tookSnapshot(now: Int64, rowNumber: Int64) {
     lastSnapshot = now
     rowsAtSnapshot = rowNumber
+  }
+
+  /// The snapshot that was begun last is durable; the next is put off until this one has taken a
+  /// tenth of the time.
+  ///
+  /// - Returns: How long it took, milliseconds.
+  mutating func storedSnapshot(now: Int64) -> Int64 {
+    snapshotDuration = now - lastSnapshot
+    return snapshotDuration
   }
 }

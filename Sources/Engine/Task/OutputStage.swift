@@ -29,6 +29,10 @@ struct OutputStage {
   private let encoder: RowEncoder
   /// The number of the next row.
   private(set) var nextRow: Int64 = 0
+  /// How many rows have arrived at the destination, or were handed to a commit or the outbox.
+  private var delivered: Int64 = 0
+  /// How many rows belong into no object and became dead letters.
+  private var refused: Int64 = 0
   /// The record that caused the last row, and how many rows it caused.
   private var lastCause: Int64 = -1
   private var lastCauseRows: Int64 = 0
@@ -61,6 +65,21 @@ struct OutputStage {
   /// Bytes of rows for a topic that no commit has taken up.
   var stagedBytes: Int { staged.messages.bytes.count }
 
+  /// What became of the rows so far.
+  var balance: OutputBalance {
+    var isWebhook = false
+    if case .webhook = output.kind { isWebhook = true }
+    return OutputBalance(
+      name: output.name, rows: nextRow, delivered: isWebhook ? nextRow : delivered,
+      deadLettered: refused, inFlight: rowsHere)
+  }
+
+  /// How many rows wait here.
+  private var rowsHere: Int64 {
+    let closed = pending.reduce(0) { $0 + $1.recordCount }
+    return Int64(open.recordCount + closed + staged.messages.count + failures.count)
+  }
+
   /// The first rows of the open objects in the order in which they were opened.
   var openObjects: [Int64] { open.firstRows }
 
@@ -76,12 +95,14 @@ struct OutputStage {
   func dueObject(now: Int64) -> Int64? { open.due(now: now) }
 
   mutating func takeStaged() -> Staged {
+    delivered += Int64(staged.messages.count)
     defer { staged = Staged() }
     return staged
   }
 
   /// The rows for a topic that are staged.
   mutating func takeMessages() -> RowBlock {
+    delivered += Int64(staged.messages.count)
     defer { staged.messages = RowBlock() }
     return staged.messages
   }
@@ -89,6 +110,7 @@ struct OutputStage {
   /// The rows since the last look that belong into no object.
   mutating func takeFailures() -> [Failure] {
     guard !failures.isEmpty else { return [] }
+    refused += Int64(failures.count)
     defer { failures = [] }
     return failures
   }
@@ -202,12 +224,12 @@ struct OutputStage {
     guard let index = pending.firstIndex(where: { $0.identity.firstRow == firstRow }) else {
       return false
     }
-    pending.remove(at: index)
+    delivered += Int64(pending.remove(at: index).recordCount)
     return true
   }
 
   func save(into writer: inout SectionWriter) {
-    writer.write([nextRow, lastCause, lastCauseRows, Self.format])
+    writer.write([nextRow, lastCause, lastCauseRows, Self.format, delivered, refused])
     open.save(into: &writer)
     writer.write(Int64(pending.count))
     for object in pending { object.save(into: &writer) }
@@ -216,11 +238,13 @@ struct OutputStage {
   }
 
   /// The version of what `save` writes.
-  private static let format: Int64 = 2
+  private static let format: Int64 = 3
 
   mutating func restore(from reader: inout SectionReader) throws(StateError) {
     let numbers = try reader.integers()
-    guard numbers.count == 4, numbers[3] == Self.format else {
+    // Version 2 did not count what was delivered.
+    guard numbers.count == 6 && numbers[3] == Self.format || numbers.count == 4 && numbers[3] == 2
+    else {
       throw reader.failure("the outputs were written by another version")
     }
     nextRow = numbers[0]
@@ -235,6 +259,8 @@ struct OutputStage {
     }
     try alerts?.restore(from: &reader)
     try reader.finish()
+    delivered = numbers.count > 4 ? numbers[4] : nextRow - rowsHere
+    refused = numbers.count > 4 ? numbers[5] : 0
   }
 }
 

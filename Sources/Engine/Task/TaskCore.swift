@@ -375,9 +375,39 @@ final class TaskCore {
 
   // MARK: State
 
+  /// The whole state.
   func save() throws -> [StateWriter.Slice] {
-    try flush()
     var writer = StateWriter()
+    try saveOwn(into: &writer)
+    dataflow.forgetSaved()
+    dataflow.save(into: &writer, pool: pool)
+    return writer.slices
+  }
+
+  /// Begins a snapshot of the state as it is now; `continueSave` gives the rest.
+  func beginSave(_ snapshot: Int64) throws -> [StateWriter.Slice] {
+    var writer = StateWriter()
+    try saveOwn(into: &writer)
+    dataflow.beginSave(snapshot, into: &writer, pool: pool)
+    return writer.slices
+  }
+
+  /// One more part of the snapshot that was begun, and whether parts are left.
+  func continueSave() -> (slices: [StateWriter.Slice], isWhole: Bool) {
+    var writer = StateWriter()
+    let isUnfinished = dataflow.continueSave(into: &writer)
+    return (writer.slices, !isUnfinished)
+  }
+
+  /// Gives up the snapshot that was begun.
+  func forgetSaved() { dataflow.forgetSaved() }
+
+  private func saveOwn(into writer: inout StateWriter) throws {
+    try flush()
+    let balances = Balances(
+      records: counters, outputs: stages.map(\.balance),
+      operators: dataflow.counters.map { OperatorBalance(name: $0.name, counters: $0.counters) })
+    writer.section(Balances.section) { balances.save(into: &$0) }
     writer.section("task") { section in
       section.write(life)
       position.save(into: &section)
@@ -395,8 +425,6 @@ final class TaskCore {
       }
     }
     saveOrder(into: &writer)
-    dataflow.save(into: &writer, pool: pool)
-    return writer.slices
   }
 
   /// Takes over the state of a snapshot; `operators` is false when the application is another one.

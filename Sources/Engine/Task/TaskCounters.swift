@@ -21,6 +21,9 @@ public struct TaskCounters: Hashable, Sendable {
   /// Rows per output, in the order of the configuration.
   public var outputRows: [Int64]
 
+  /// Whether no record is missing and none came from nowhere.
+  public var isEven: Bool { polled == decoded + deadLettered + skipped }
+
   init(outputs: Int) { outputRows = Array(repeating: 0, count: outputs) }
 
   func save(into writer: inout SectionWriter) {

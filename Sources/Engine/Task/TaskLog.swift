@@ -34,10 +34,13 @@ final class TaskLog {
   private var snapshotsTaken = 0
   private(set) var schedule: CommitSchedule
   private let snapshots: SnapshotThread
-  /// The snapshot that is being stored.
+  /// The snapshot that is being copied and stored.
   private var underWay: Int64?
+  /// Takes what is copied, until everything is.
+  private var copying: (any SnapshotWriter)?
   /// The stored snapshot that the next commit names.
   private var stored: Int64?
+  private(set) var snapshotStatus = SnapshotStatus()
   /// Whether there was never a commit before.
   let isBirth: Bool
   /// The commit whose parts are not all durable yet.
@@ -49,13 +52,7 @@ final class TaskLog {
   /// Whether no record may be taken before a snapshot, since replay could not cross this point.
   var needsSnapshot = false
 
-  struct Opened {
-    let core: TaskCore
-    let log: TaskLog
-    let steps: [NumberedStep]
-  }
-
-  private init(
+  init(
     start: TaskStart, store: any SnapshotStore, record: CommitRecord, isBirth: Bool,
     rowNumber: Int64
   ) throws {
@@ -68,153 +65,6 @@ final class TaskLog {
     alerts = try TaskAlerts(start: start)
     schedule = CommitSchedule(
       timing: start.plan.configuration.timing, now: start.services.time.now, rowNumber: rowNumber)
-  }
-
-  // MARK: Opening
-
-  /// Brings a task into being, or back from its snapshot with the steps that must be replayed.
-  ///
-  /// - Throws: `TaskFailure` when commit and state do not fit each other.
-  static func open(_ start: TaskStart) throws -> Opened {
-    let store = try start.services.makeStore(start.name)
-    switch start.origin {
-    case .birth(let offsets, let history, let life):
-      guard try store.isEmpty() else {
-        throw TaskFailure.state(
-          StateProblem(
-            message: "task \(start.name) has state on this machine, but the group "
-              + "'\(start.plan.configuration.group)' has no commit for "
-              + "\(start.partitions[0].topicPartition)",
-            hint: "the broker lost the group's offsets, or it is another broker; to start afresh "
-              + "remove \(start.services.stateFolder(start.name))"))
-      }
-      let core = try makeCore(start, store: store, offsets: history, life: life)
-      core.begin(at: offsets)
-      let record = CommitRecord(
-        life: life, epoch: 1, commit: -1, snapshot: -1, previousSnapshot: -1, segment: 0,
-        segmentEnd: 0)
-      let log = try TaskLog(
-        start: start, store: store, record: record, isBirth: true, rowNumber: 0)
-      return Opened(core: core, log: log, steps: [])
-    case .resume(let record):
-      return try resume(start, store: store, record: record)
-    }
-  }
-
-  private static func resume(
-    _ start: TaskStart, store: any SnapshotStore, record: CommitRecord
-  ) throws -> Opened {
-    let (snapshot, first) = try load(start, store: store, record: record)
-    let blocks = try store.blocks(from: first, to: record.segment, end: record.segmentEnd)
-    if let newest = blocks.map(\.epoch).max(), newest > record.epoch {
-      throw TaskFailure.lost(
-        "the journal of task \(start.name) has epoch \(newest), the group's commit only "
-          + "\(record.epoch): a later owner has written it")
-    }
-    let header = try TaskCore.header(of: snapshot.slices)
-    let core = try makeCore(
-      start, store: store, offsets: withNewPartitions(header.offsets, start), life: header.life)
-    let steps = blocks.filter { $0.commit > snapshot.commit && $0.commit <= record.commit }
-      .flatMap(\.steps)
-    try restore(core, from: snapshot, start: start, replays: !steps.isEmpty)
-    var next = record
-    next.epoch += 1
-    let log = try TaskLog(
-      start: start, store: store, record: next, isBirth: false,
-      rowNumber: core.position.rowNumber)
-    log.needsSnapshot = core.buffers.count > header.offsets.count
-    return Opened(core: core, log: log, steps: steps)
-  }
-
-  /// The offsets of a snapshot, with the beginnings of the partitions that the topic got since.
-  ///
-  /// They come last, so that the journal's numbers of partitions stay valid.
-  private static func withNewPartitions(_ offsets: [Int64], _ start: TaskStart) -> [Int64] {
-    guard start.plan.inputs.count == 1, offsets.count < start.partitions.count else {
-      return offsets
-    }
-    return offsets + start.partitions.dropFirst(offsets.count).map(\.begin)
-  }
-
-  /// Gives a task the state of a snapshot; a changed pipeline takes over what still fits.
-  private static func restore(
-    _ core: TaskCore, from snapshot: Snapshot, start: TaskStart, replays: Bool
-  ) throws {
-    if snapshot.fingerprint == start.plan.fingerprint {
-      return try core.restore(snapshot.slices, operators: true)
-    }
-    guard !replays else {
-      throw TaskFailure.state(
-        StateProblem(
-          message: "the pipeline of task \(start.name) was changed after an unclean stop",
-          hint: "start it once as it was and stop it with SIGTERM; then start the changed one. "
-            + "To forget the old state remove \(start.services.stateFolder(start.name)) and the "
-            + "offsets of group '\(start.plan.configuration.group)'"))
-    }
-    let isSameProgram = snapshot.applicationText == start.plan.configuration.application
-    if !isSameProgram {
-      start.services.logger.warning(
-        "the application of task \(start.name) has changed: its windows and models begin anew")
-    }
-    try core.restore(snapshot.slices, operators: isSameProgram)
-  }
-
-  /// The snapshot that the commit names, or its predecessor when that one is damaged.
-  private static func load(
-    _ start: TaskStart, store: any SnapshotStore, record: CommitRecord
-  ) throws -> (Snapshot, Int64) {
-    for number in [record.snapshot, record.previousSnapshot] {
-      do {
-        if let snapshot = try store.load(number) { return (snapshot, number) }
-      } catch let error as StateError {
-        start.services.logger.warning(
-          "snapshot \(number) of task \(start.name) is damaged and was set aside: \(error)")
-      }
-    }
-    throw TaskFailure.state(
-      StateProblem(
-        message: "task \(start.name): this machine has neither snapshot \(record.snapshot) nor "
-          + "\(record.previousSnapshot), which the group's commit names",
-        hint: "run the pipeline where its state is, or bring "
-          + "\(start.services.stateFolder(start.name)) here; to forget the state, reset the "
-          + "offsets of group '\(start.plan.configuration.group)' and remove that folder"))
-  }
-
-  private static func makeCore(
-    _ start: TaskStart, store: any SnapshotStore, offsets: [Int64], life: String
-  ) throws -> TaskCore {
-    guard offsets.count == start.partitions.count else {
-      throw TaskFailure.state(
-        StateProblem(
-          message: "task \(start.name) was made for \(offsets.count) partitions, the topics now "
-            + "have \(start.partitions.count)",
-          hint: "give the pipeline another name and a start position"))
-    }
-    let buffers = zip(start.partitions, offsets).map { partition, offset in
-      PartitionBuffer(partition, nextOffset: offset, capacity: Batch.laggingRowLimit)
-    }
-    return try TaskCore(
-      plan: start.plan, task: start.name.number, life: life, buffers: buffers,
-      seed: start.plan.configuration.seed,
-      readBlob: { try readBlob($0, store: store, start: start) })
-  }
-
-  private static func readBlob(
-    _ name: String, store: any SnapshotStore, start: TaskStart
-  ) throws -> [UInt8] {
-    var problem = "is not there"
-    do {
-      if let bytes = try store.blob(name) { return bytes }
-    } catch let error as StateError {
-      problem = "is damaged: \(error)"
-    }
-    if let published = start.services.slots.bytes(of: name) { return published }
-    throw TaskFailure.state(
-      StateProblem(
-        message: "task \(start.name): the model or table \(name) that its state names \(problem)",
-        hint: "bring the file blob-\(name) back into \(start.services.stateFolder(start.name)); "
-          + "to forget the state remove that folder and the offsets of group "
-          + "'\(start.plan.configuration.group)'"))
   }
 
   /// Makes the outbox hold what was committed and nothing else.
@@ -359,8 +209,8 @@ final class TaskLog {
 
   private func takeSnapshot(_ core: TaskCore, _ next: inout CommitRecord, now: Int64) throws {
     let number = try nextNumber()
-    underWay = nil
-    try store.store(snapshot(core, number: number, commit: next.commit))
+    abandonSnapshot(core)
+    try store.store(snapshot(core, number: number, commit: next.commit, slices: core.save()))
     try store.beginSegment(number)
     next.previousSnapshot = next.snapshot < 0 ? number : next.snapshot
     next.snapshot = number
@@ -372,43 +222,92 @@ final class TaskLog {
 
   /// The number of the next snapshot and its segment: no other owner's has it.
   private func nextNumber() throws -> Int64 {
-    record.snapshot < 0 ? 0 : try store.nextNumber()
+    try store.nextNumber(isBirth: record.snapshot < 0)
   }
 
-  /// Copies the state after a commit and lets it be stored beside the worker.
+  /// Begins to copy the state after a commit and lets it be stored beside the worker, which goes on.
   ///
   /// The journal goes on in the snapshot's segment; until a commit names the snapshot, recovery reads
   /// the segment before it too.
   private func beginSnapshot(_ core: TaskCore, _ next: CommitRecord, now: Int64) throws {
     let number = try nextNumber()
-    let copy = try snapshot(core, number: number, commit: next.commit)
+    // What the disk may refuse comes first: a commit is tried again as a whole.
     try store.beginSegment(number)
+    copying = store.makeWriter(
+      snapshot(core, number: number, commit: next.commit, slices: try core.beginSave(number)))
     underWay = number
     schedule.tookSnapshot(now: now, rowNumber: core.position.rowNumber)
-    let (worker, name) = (start.services.worker, start.name)
-    snapshots.store(copy, with: store.writer) { problem in
-      worker.post(.snapshotStored(name, number: number, problem: problem))
-    }
   }
 
-  private func snapshot(_ core: TaskCore, number: Int64, commit: Int64) throws -> Snapshot {
+  /// Whether parts of the state must still be copied.
+  var isCopying: Bool { copying != nil }
+
+  /// Copies more of the state for the snapshot that was begun, for at most 5 ms.
+  ///
+  /// - Returns: Whether it got any further.
+  func copyMore(_ core: TaskCore) -> Bool {
+    guard let writer = copying, let number = underWay, snapshots.hasRoom else { return false }
+    let time = start.services.time
+    let begin = time.now
+    var parts = 0
+    var isWhole = false
+    while !isWhole, parts < Self.copiedParts, time.now - begin < 4 {
+      let (slices, wasLast) = core.continueSave()
+      snapshots.add(slices, to: writer)
+      isWhole = wasLast
+      parts += 1
+    }
+    guard isWhole else { return true }
+    copying = nil
+    let (worker, name) = (start.services.worker, start.name)
+    snapshots.finish(writer) { problem in
+      worker.post(.snapshotStored(name, number: number, problem: problem))
+    }
+    return true
+  }
+
+  /// Notes how long a turn was in which state was copied.
+  func noteTurn(milliseconds: Int64) {
+    snapshotStatus.longestTurn = max(snapshotStatus.longestTurn, milliseconds)
+  }
+
+  /// How many parts are copied in a turn at most.
+  private static let copiedParts = 16
+
+  /// Gives up the snapshot that is under way; nothing has named it.
+  private func abandonSnapshot(_ core: TaskCore) {
+    guard underWay != nil else { return }
+    if let copying { snapshots.abandon(copying) }
+    snapshots.wait()
+    copying = nil
+    underWay = nil
+    core.forgetSaved()
+  }
+
+  private func snapshot(
+    _ core: TaskCore, number: Int64, commit: Int64, slices: [StateWriter.Slice]
+  ) -> Snapshot {
     for blob in core.activeBlobs.values { namedBlobs.append((number, blob)) }
     let configuration = start.plan.configuration
     return Snapshot(
       number: number, commit: commit, fingerprint: start.plan.fingerprint,
-      pipelineText: configuration.sourceText, applicationText: configuration.application,
-      slices: try core.save())
+      arithmetic: Arithmetic.fingerprint, pipelineText: configuration.sourceText,
+      applicationText: configuration.application, slices: slices)
   }
 
   /// A snapshot is durable, and the next commit names it; or the disk has refused it, and the journal
   /// goes on after the one before.
-  func snapshotStored(_ number: Int64, problem: String?) {
+  func snapshotStored(_ number: Int64, problem: String?, _ core: TaskCore) {
     guard number == underWay else { return }
     underWay = nil
     guard let problem else {
       stored = number
+      snapshotStatus.stored += 1
+      snapshotStatus.milliseconds = schedule.storedSnapshot(now: start.services.time.now)
       return
     }
+    // What it was to have is nowhere: the next one must not refer to it.
+    core.forgetSaved()
     start.services.logger.warning(
       "task \(start.name) could not store a snapshot: \(problem)",
       metadata: ["hint": "the next one is tried after snapshot_interval; nothing is lost"])

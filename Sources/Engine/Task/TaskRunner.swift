@@ -168,6 +168,8 @@ final class TaskRunner {
       publishStatus()
       return progressed
     case .live:
+      let begin = now
+      let wasCopying = log.isCopying
       try activatePublished()
       let taken = try takeRecords()
       guard !log.isBlocked else { return false }
@@ -175,8 +177,10 @@ final class TaskRunner {
       try closeDue()
       try boundIfIdle(taken: taken)
       if log.schedule.commitIsDue(now: now) { try commitIfNeeded() }
+      let copied = log.copyMore(core)
+      if wasCopying || copied { log.noteTurn(milliseconds: now - begin) }
       publishStatus(always: taken > 0)
-      return taken > 0
+      return taken > 0 || copied
     case .stopping(let mode):
       publishStatus(always: false)
       try stopTurn(mode)
@@ -235,11 +239,19 @@ final class TaskRunner {
     }
     guard core.buffers.contains(where: { !$0.isExhausted }), !log.needsSnapshot else { return 0 }
     try tickIfDue()
-    let isLagging = core.buffers.contains { $0.records.count > Batch.rowLimit }
-    let taken = try takeRuns(limit: isLagging ? Batch.laggingRowLimit : Batch.rowLimit)
+    let taken = try takeRuns(limit: takeLimit)
     try core.flush()
     log.passRows(core)
     return taken
+  }
+
+  /// How many records the next batch may have.
+  ///
+  /// While a snapshot is copied batches are small: each model that one touches is copied first.
+  private var takeLimit: Int {
+    if log.isCopying { return Batch.rowLimit / 32 }
+    let isLagging = core.buffers.contains { $0.records.count > Batch.rowLimit }
+    return isLagging ? Batch.laggingRowLimit : Batch.rowLimit
   }
 
   /// Takes records in the order of the merge as long as it need not wait, at most `limit`.
@@ -384,10 +396,8 @@ final class TaskRunner {
     guard log.hasRoom, log.hasNews || log.schedule.isStale(now: now) else { return }
     let isDue =
       !log.isSaving && log.schedule.snapshotIsDue(now: now, rowNumber: core.position.rowNumber)
-    // Without threads of its own, as in simulations, the engine stores it at once.
-    let choice = start.services.executor == nil ? TaskLog.SnapshotChoice.begin : .take
     if log.needsSnapshot { return try log.commit(core, now: now, snapshot: .take) }
-    try log.commit(core, now: now, snapshot: isDue ? choice : .none)
+    try log.commit(core, now: now, snapshot: isDue ? .begin : .none)
   }
 
   private func stopTurn(_ mode: StopMode) throws {
@@ -431,7 +441,8 @@ final class TaskRunner {
         phase: phaseName, counters: core.counters, rowtime: core.position.rowtime,
         nextOffsets: core.position.nextOffsets, pendingBytes: uploads.pendingBytes(core),
         oldestUndelivered: core.stages.compactMap(\.oldestRowTime).min(),
-        problem: log.problem ?? breaker.reason ?? missingTables))
+        problem: log.problem ?? breaker.reason ?? missingTables,
+        outputs: core.stages.map(\.balance), snapshots: log.snapshotStatus))
   }
 
   /// What is said while reference tables have no rows.

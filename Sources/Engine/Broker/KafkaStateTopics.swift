@@ -1,0 +1,165 @@
+import Kafka
+import Logging
+import Synchronization
+
+/// The topics that hold a pipeline's state, on a real cluster.
+final class KafkaStateTopics: StateTopics {
+  private let producer: Producer
+  private let plan: PipelinePlan
+  private let logger: Logger
+  private let opened = Mutex<[String: ProducerTopic]>([:])
+  private let reports = Mutex(Reports())
+
+  private struct Reports {
+    var lastTag: UInt64 = 0
+    /// What came for a caller that has not seen it.
+    var waiting: [UInt64: DeliveryReport] = [:]
+  }
+
+  /// Connects to the pipeline's brokers.
+  init(_ plan: PipelinePlan, logger: Logger) throws(KafkaError) {
+    self.plan = plan
+    self.logger = logger
+    let kafka = plan.configuration.kafka
+    var properties = kafka.producerProperties
+    properties["linger.ms"] = "0"
+    // The state of a task goes nowhere else: a cluster that is away is waited for.
+    properties["message.timeout.ms"] = "0"
+    var configuration = ProducerConfiguration(brokers: kafka.brokers, properties: properties)
+    configuration.reports = .failuresAndTagged
+    producer = try Producer(configuration, logger: logger)
+  }
+
+  private func makeReader() throws(KafkaError) -> Consumer {
+    let kafka = plan.configuration.kafka
+    var properties = kafka.consumerProperties
+    properties["auto.offset.reset"] = "error"
+    // What an older owner's transaction would hide is not there: state is written without any.
+    properties["isolation.level"] = "read_uncommitted"
+    return try Consumer(
+      ConsumerConfiguration(brokers: kafka.brokers, group: nil, properties: properties),
+      logger: logger)
+  }
+
+  func prepare(_ names: [String], partitions: Int) throws(KafkaError) {
+    let reader = try makeReader()
+    for name in names {
+      let found = try reader.client.metadata(topic: name, timeout: .seconds(10)).topic(name)
+      if let found, found.error == nil, !found.partitions.isEmpty {
+        guard found.partitions.count < partitions else { continue }
+        throw KafkaError(
+          .invalidArgument,
+          "it has \(found.partitions.count) partitions, one for each of \(partitions) tasks is needed: "
+            + "add partitions (kafka-topics --alter --topic \(name) --partitions \(partitions))",
+          operation: "use topic", topic: name)
+      }
+      logger.notice("topic \(name) is created with \(partitions) partitions")
+      do throws(KafkaError) {
+        try producer.client.createTopic(
+          name, partitions: partitions,
+          configuration: [
+            "cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1",
+          ], timeout: .seconds(20))
+      } catch {
+        guard error.code == .topicAlreadyExists else { throw error }
+      }
+    }
+    try reader.close()
+  }
+
+  func append(_ records: [[UInt8]], to partition: TopicPartition) throws(KafkaError) -> [Int64] {
+    guard !records.isEmpty else { return [] }
+    let topic = try open(partition.topic)
+    let first = reports.withLock { state -> UInt64 in
+      defer { state.lastTag += UInt64(records.count) }
+      return state.lastTag + 1
+    }
+    for (index, record) in records.enumerated() {
+      try producer.produce(
+        to: topic, partition: partition.partition, key: nil, value: record,
+        tag: first + UInt64(index), timeout: .seconds(60))
+    }
+    var offsets: [Int64] = []
+    for index in records.indices {
+      let report = wait(for: first + UInt64(index))
+      if let error = report.error { throw error }
+      guard let offset = report.offset else {
+        throw KafkaError(
+          .fail, "the broker did not say where a record of state stands", operation: "write state",
+          topic: partition.topic, partition: partition.partition)
+      }
+      offsets.append(offset)
+    }
+    return offsets
+  }
+
+  /// Serves deliveries, those of other threads too, until this one has come.
+  private func wait(for tag: UInt64) -> DeliveryReport {
+    var events: [ProducerEvent] = []
+    while true {
+      if let found = reports.withLock({ $0.waiting.removeValue(forKey: tag) }) { return found }
+      events.removeAll(keepingCapacity: true)
+      producer.poll(timeout: .milliseconds(5), into: &events)
+      reports.withLock { state in
+        for case .delivery(let report) in events { state.waiting[report.tag] = report }
+      }
+    }
+  }
+
+  private func open(_ name: String) throws(KafkaError) -> ProducerTopic {
+    if let topic = opened.withLock({ $0[name] }) { return topic }
+    let topic = try producer.topic(name)
+    opened.withLock { $0[name] = topic }
+    return topic
+  }
+
+  func read(
+    _ partition: TopicPartition, from first: Int64, to end: Int64,
+    _ body: (_ offset: Int64, _ record: [UInt8]) throws -> Bool
+  ) throws {
+    guard first < end else { return }
+    let reader = try makeReader()
+    defer { closeReader(reader) }
+    let queue = try reader.assign([PartitionStart(partition, at: .offset(first))])[0]
+    let wakeup = Wakeup()
+    queue.attach(wakeup)
+    var batch = RecordBatch(capacity: 64)
+    while true {
+      if case .error(let error) = reader.poll(timeout: .zero), error.isFatal { throw error }
+      queue.poll(into: &batch)
+      for index in 0..<batch.count {
+        let offset = batch.offsets[index]
+        guard offset < end, try body(offset, batch.copyOfValue(at: index) ?? []) else { return }
+        if offset + 1 >= end { return }
+      }
+      for event in batch.events {
+        switch event {
+        case .partitionEnd: break
+        case .offsetOutOfRange(_, let error), .error(let error): throw error
+        }
+      }
+      if batch.count == 0 { wakeup.wait(timeout: .milliseconds(100)) }
+    }
+  }
+
+  private func closeReader(_ reader: Consumer) {
+    do {
+      try reader.close()
+    } catch {
+      logger.debug("a reader of state was not closed in order: \(error)")
+    }
+  }
+
+  func watermarks(of partition: TopicPartition) throws(KafkaError) -> Watermarks {
+    try producer.client.watermarks(of: partition, timeout: .seconds(30))
+  }
+
+  func delete(before offset: Int64, of partition: TopicPartition) throws(KafkaError) {
+    do throws(KafkaError) {
+      try producer.client.deleteRecords(before: offset, of: partition, timeout: .seconds(10))
+    } catch {
+      // What is too old takes room and does no harm; the next snapshot tries again.
+      logger.warning("old state in \(partition) could not be deleted: \(error)")
+    }
+  }
+}

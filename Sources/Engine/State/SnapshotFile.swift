@@ -1,0 +1,235 @@
+import Columns
+import Crypto
+
+/// The binary form of snapshots: a tag, a version, then blocks of a kind, a length, a SHA-256 and the
+/// bytes: one head, slices and references to slices of earlier snapshots, one end.
+///
+/// Version 1, which is still read, held everything in one block.
+enum SnapshotFile {
+  static let tag: [UInt8] = Array("CUTBANKS".utf8)
+  static let version: UInt16 = 2
+
+  private enum Kind: UInt8 {
+    case head = 1
+    case slice = 2
+    case reference = 3
+    case end = 4
+  }
+
+  /// The beginning of a snapshot's file, with the slices that it has.
+  static func encode(_ snapshot: Snapshot) -> [UInt8] {
+    var file = SectionWriter()
+    file.append(raw: tag)
+    file.write(version)
+    append(.head, to: &file) { body in
+      body.write(snapshot.number)
+      body.write(snapshot.commit)
+      body.write(snapshot.fingerprint)
+      body.write(snapshot.arithmetic != nil)
+      body.write(snapshot.arithmetic ?? 0)
+      body.write(snapshot.pipelineText)
+      body.write(snapshot.applicationText)
+    }
+    return file.bytes + encode(snapshot.slices)
+  }
+
+  /// More slices.
+  static func encode(_ slices: [StateWriter.Slice]) -> [UInt8] {
+    var file = SectionWriter()
+    for slice in slices {
+      append(slice.origin == nil ? .slice : .reference, to: &file) { body in
+        body.write(slice.section)
+        body.write(Int64(slice.number))
+        if let origin = slice.origin { body.write(origin) } else { body.write(slice.bytes) }
+      }
+    }
+    return file.bytes
+  }
+
+  /// The end of the file of a snapshot with so many slices.
+  static func encodeEnd(sliceCount: Int) -> [UInt8] {
+    var file = SectionWriter()
+    append(.end, to: &file) { $0.write(Int64(sliceCount)) }
+    return file.bytes
+  }
+
+  private static func append(
+    _ kind: Kind, to file: inout SectionWriter, _ write: (inout SectionWriter) -> Void
+  ) {
+    var body = SectionWriter()
+    body.write(kind.rawValue)
+    write(&body)
+    file.write(Int64(body.bytes.count))
+    file.append(raw: Array(SHA256.hash(data: body.bytes)))
+    file.append(raw: body.bytes)
+  }
+
+  /// Whether a file's format is one that only a later program can read.
+  static func isNewer(_ bytes: [UInt8]) -> Bool { found(bytes).map { $0 > version } ?? false }
+
+  private static func found(_ bytes: [UInt8]) -> UInt16? {
+    guard bytes.count >= tag.count + 2, Array(bytes.prefix(tag.count)) == tag else { return nil }
+    return UInt16(bytes[tag.count]) | UInt16(bytes[tag.count + 1]) << 8
+  }
+
+  /// Reads a file; slices of earlier snapshots remain references.
+  static func decode(_ bytes: [UInt8], name: String) throws(StateError) -> Snapshot {
+    guard let found = found(bytes) else {
+      throw StateError(section: name, offset: 0, message: "this is no snapshot of cutbank")
+    }
+    switch found {
+    case 1: return try decodeFirstVersion(bytes, name: name)
+    case version: return try decodeBlocks(bytes, name: name)
+    default:
+      throw StateError(
+        section: name, offset: tag.count,
+        message: "format \(found) is not one of this program's: upgrade cutbank")
+    }
+  }
+
+  private static func decodeBlocks(
+    _ bytes: [UInt8], name: String
+  ) throws(StateError) -> Snapshot {
+    var offset = tag.count + 2
+    var snapshot: Snapshot?
+    var writer = StateWriter()
+    while true {
+      let start = offset
+      var body = try block(bytes, at: &offset, name: name)
+      guard let kind = Kind(rawValue: try body.integer()) else {
+        throw StateError(section: name, offset: start, message: "a block is of no known kind")
+      }
+      switch kind {
+      case .head: snapshot = try head(&body)
+      case .slice:
+        let section = try body.text()
+        let number = Int(try body.integer(Int64.self))
+        let content = try body.byteArray()
+        writer.section(section, slice: number) { $0.append(raw: content) }
+      case .reference:
+        let section = try body.text()
+        let number = Int(try body.integer(Int64.self))
+        writer.reference(section, slice: number, origin: try body.integer())
+      case .end:
+        let count = try body.integer(Int64.self)
+        guard var snapshot, count == writer.slices.count, offset == bytes.count else {
+          throw StateError(section: name, offset: start, message: "parts are missing")
+        }
+        snapshot.slices = writer.slices
+        return snapshot
+      }
+      try body.finish()
+    }
+  }
+
+  private static func head(_ body: inout SectionReader) throws(StateError) -> Snapshot {
+    let number: Int64 = try body.integer()
+    let commit: Int64 = try body.integer()
+    let fingerprint = try body.text()
+    let isKnown = try body.boolean()
+    let arithmetic: UInt64 = try body.integer()
+    let pipelineText = try body.text()
+    return Snapshot(
+      number: number, commit: commit, fingerprint: fingerprint,
+      arithmetic: isKnown ? arithmetic : nil, pipelineText: pipelineText,
+      applicationText: try body.text(), slices: [])
+  }
+
+  private static func block(
+    _ bytes: [UInt8], at offset: inout Int, name: String
+  ) throws(StateError) -> SectionReader {
+    let header = 8 + 32
+    guard bytes.count - offset >= header else {
+      throw StateError(section: name, offset: offset, message: "the file is cut short")
+    }
+    var reader = SectionReader(section: name, bytes: Array(bytes[offset..<(offset + 8)]))
+    let length: Int64 = try reader.integer()
+    let start = offset + header
+    guard length >= 0, Int64(bytes.count - start) >= length else {
+      throw StateError(section: name, offset: offset, message: "the file is cut short")
+    }
+    let body = Array(bytes[start..<(start + Int(length))])
+    guard Array(SHA256.hash(data: body)) == Array(bytes[(start - 32)..<start]) else {
+      throw StateError(section: name, offset: offset, message: "the checksum is wrong")
+    }
+    offset = start + Int(length)
+    return SectionReader(section: name, bytes: body)
+  }
+
+  private static func decodeFirstVersion(
+    _ bytes: [UInt8], name: String
+  ) throws(StateError) -> Snapshot {
+    var offset = 0
+    let body = try StateFile.unframed(tag, bytes, at: &offset, name: name)
+    var reader = SectionReader(section: name, bytes: body)
+    let number: Int64 = try reader.integer()
+    let commit: Int64 = try reader.integer()
+    let fingerprint = try reader.text()
+    let pipelineText = try reader.text()
+    let applicationText = try reader.text()
+    var writer = StateWriter()
+    for _ in 0..<(try reader.count()) {
+      let section = try reader.text()
+      let slice: Int64 = try reader.integer()
+      let digest = try reader.byteArray()
+      let content = try reader.byteArray()
+      guard Array(SHA256.hash(data: content)) == digest else {
+        throw reader.failure("the checksum of section '\(section)' is wrong")
+      }
+      writer.section(section, slice: Int(slice)) { $0.append(raw: content) }
+    }
+    try reader.finish()
+    return Snapshot(
+      number: number, commit: commit, fingerprint: fingerprint, pipelineText: pipelineText,
+      applicationText: applicationText, slices: writer.slices)
+  }
+}
+
+extension SnapshotFile {
+  /// The slices of a snapshot with the bytes of those that earlier snapshots have.
+  ///
+  /// - Parameters:
+  ///   - slices: As they were read.
+  ///   - name: The snapshot, for errors.
+  ///   - read: Reads an earlier snapshot, whose references may remain.
+  /// - Returns: The slices in the same order, none of them a reference.
+  /// - Throws: `StateError` when an earlier snapshot, or a slice there, is missing.
+  static func resolve(
+    _ slices: [StateWriter.Slice], name: String, read: (Int64) throws -> Snapshot?
+  ) throws -> [StateWriter.Slice] {
+    var found: [SliceName: [UInt8]] = [:]
+    for origin in Set(slices.compactMap(\.origin)).sorted() {
+      guard let earlier = try read(origin) else {
+        throw StateError(section: name, offset: 0, message: "snapshot \(origin) is missing")
+      }
+      let wanted = Set(slices.filter { $0.origin == origin }.map(SliceName.init))
+      for slice in earlier.slices where slice.origin == nil && wanted.contains(SliceName(slice)) {
+        found[SliceName(slice)] = slice.bytes
+      }
+    }
+    var writer = StateWriter()
+    for slice in slices {
+      guard let origin = slice.origin else {
+        writer.append([slice])
+        continue
+      }
+      guard let bytes = found[SliceName(slice)] else {
+        throw StateError(
+          section: slice.section, offset: 0,
+          message: "slice \(slice.number) is not in snapshot \(origin)")
+      }
+      writer.section(slice.section, slice: slice.number) { $0.append(raw: bytes) }
+    }
+    return writer.slices
+  }
+
+  private struct SliceName: Hashable {
+    let section: String
+    let number: Int
+
+    init(_ slice: StateWriter.Slice) {
+      section = slice.section
+      number = slice.number
+    }
+  }
+}

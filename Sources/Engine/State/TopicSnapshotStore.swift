@@ -1,0 +1,300 @@
+import Columns
+package import Kafka
+import Synchronization
+
+/// What state needs of a cluster: records added at a partition's end and read by their offsets.
+///
+/// Called per commit and part of a snapshot.
+package protocol StateTopics: Sendable {
+  /// Makes sure that topics are there with a partition for each of so many tasks.
+  func prepare(_ names: [String], partitions: Int) throws(KafkaError)
+  /// Adds records; returns their offsets, ascending, when they are durable.
+  func append(_ records: [[UInt8]], to partition: TopicPartition) throws(KafkaError) -> [Int64]
+  /// Hands over the records from offset `first` to before `end` until `body` returns false.
+  func read(
+    _ partition: TopicPartition, from first: Int64, to end: Int64,
+    _ body: (_ offset: Int64, _ record: [UInt8]) throws -> Bool
+  ) throws
+  /// The oldest and the next offset.
+  func watermarks(of partition: TopicPartition) throws(KafkaError) -> Watermarks
+  /// Lets the cluster drop the records before `offset`.
+  func delete(before offset: Int64, of partition: TopicPartition) throws(KafkaError)
+}
+
+/// Snapshots and journal of one task in partition i of two topics, so that any machine can go on.
+///
+/// The number of a snapshot is the offset of its first record in the topic `….state`, which the broker
+/// gave and no other owner has; its parts follow, at most 512 KiB each, and are found from there on.
+/// Each record of the topic `….journal` names the one before it: what lies between two of a chain was
+/// written by an owner whose commits were refused, and is passed over.
+package final class TopicSnapshotStore: SnapshotStore {
+  private let topics: any StateTopics
+  private let state: TopicPartition
+  private let journal: TopicPartition
+  /// The last journal record of the chain; -1 before the first.
+  private var head: Int64 = -1
+  /// The snapshot after whose beginning blocks are appended.
+  private var segment: Int64 = -1
+  /// The head of the journal at the beginning of each snapshot that is known.
+  private var heads: [Int64: Int64] = [:]
+  private let references = SnapshotReferences()
+  /// Before which offsets nothing is left.
+  private var deleted: (state: Int64, journal: Int64) = (0, 0)
+
+  /// The most bytes of a record.
+  static let partSize = 512 << 10
+
+  /// Opens the partitions of a task.
+  package init(pipeline: String, task: Int, topics: any StateTopics) {
+    self.topics = topics
+    let names = Self.names(of: pipeline)
+    state = TopicPartition(topic: names[0], partition: Int32(task))
+    journal = TopicPartition(topic: names[1], partition: Int32(task))
+  }
+
+  /// The topics of a pipeline: of snapshots, and of the journal.
+  package static func names(of pipeline: String) -> [String] {
+    ["cutbank.\(pipeline).state", "cutbank.\(pipeline).journal"]
+  }
+
+  package var place: String { "\(state) and \(journal)" }
+
+  package func isEmpty() throws -> Bool { try topics.watermarks(of: journal).high == 0 }
+
+  // MARK: Snapshots
+
+  package func nextNumber(isBirth: Bool) throws -> Int64 {
+    let number = try topics.append([StatePart.begin(head: head).bytes], to: state)[0]
+    heads[number] = head
+    return number
+  }
+
+  package func makeWriter(_ snapshot: Snapshot) -> any SnapshotWriter {
+    TopicSnapshotWriter(
+      topics: topics, partition: state, snapshot: snapshot, references: references)
+  }
+
+  package func load(_ number: Int64) throws -> Snapshot? {
+    guard var snapshot = try read(number) else { return nil }
+    snapshot.slices = try SnapshotFile.resolve(snapshot.slices, name: name(number)) { origin in
+      try read(origin)
+    }
+    return snapshot
+  }
+
+  private func name(_ number: Int64) -> String { "\(state) from offset \(number) on" }
+
+  /// A snapshot with its references; nil when the topic does not have it.
+  private func read(_ number: Int64) throws -> Snapshot? {
+    let marks = try topics.watermarks(of: state)
+    guard number >= marks.low, number < marks.high else { return nil }
+    var bytes: [UInt8] = []
+    var hasBegun = false
+    var isWhole = false
+    try topics.read(state, from: number, to: marks.high) { offset, record in
+      let part = try StatePart(record, name: name(number))
+      switch part {
+      case .begin(let head):
+        guard offset == number else { return true }
+        heads[number] = head
+        hasBegun = true
+      case .bytes(number, let content): bytes += content
+      case .end(number): isWhole = true
+      case .bytes, .end, .step: break
+      }
+      return hasBegun && !isWhole
+    }
+    guard hasBegun else { return nil }
+    guard isWhole else {
+      throw StateError(section: name(number), offset: bytes.count, message: "parts are missing")
+    }
+    guard !SnapshotFile.isNewer(bytes) else {
+      throw StateProblem(
+        message: "the snapshot in \(name(number)) was written by a newer cutbank",
+        hint: "run that version or a later one")
+    }
+    let snapshot = try SnapshotFile.decode(bytes, name: name(number))
+    references.note(Set(snapshot.slices.compactMap(\.origin)), of: number)
+    return snapshot
+  }
+
+  // MARK: Journal
+
+  package func beginSegment(_ segment: Int64) throws { self.segment = segment }
+
+  package func append(_ block: JournalBlock) throws -> (segment: Int64, end: Int64) {
+    let bytes = StateFile.encode(block)
+    var rest = bytes[...]
+    repeat {
+      let part = Array(rest.prefix(Self.partSize))
+      rest = rest.dropFirst(part.count)
+      let step = StatePart.step(previous: head, isLast: rest.isEmpty, bytes: part)
+      head = try topics.append([step.bytes], to: journal)[0]
+    } while !rest.isEmpty
+    return (segment, head + 1)
+  }
+
+  package func blocks(from first: Int64, to segment: Int64, end: Int64) throws -> [JournalBlock] {
+    let start = try headAtBeginning(of: first)
+    head = try end > 0 ? end - 1 : headAtBeginning(of: segment)
+    self.segment = segment
+    guard head > start else { return [] }
+    var found: [Int64: (previous: Int64, isLast: Bool, bytes: [UInt8])] = [:]
+    try topics.read(journal, from: start + 1, to: head + 1) { offset, record in
+      if case .step(let previous, let isLast, let bytes) = try StatePart(record, name: "\(journal)")
+      {
+        found[offset] = (previous, isLast, bytes)
+      }
+      return true
+    }
+    var chain: [(isLast: Bool, bytes: [UInt8])] = []
+    var next = head
+    while next > start {
+      guard let step = found[next] else {
+        throw StateError(
+          section: "\(journal)", offset: 0, message: "the record at offset \(next) is missing")
+      }
+      chain.append((step.isLast, step.bytes))
+      next = step.previous
+    }
+    return try decode(chain.reversed())
+  }
+
+  private func decode(_ steps: [(isLast: Bool, bytes: [UInt8])]) throws -> [JournalBlock] {
+    var blocks: [JournalBlock] = []
+    var bytes: [UInt8] = []
+    for step in steps {
+      bytes += step.bytes
+      guard step.isLast else { continue }
+      var offset = 0
+      blocks.append(try StateFile.decodeBlock(bytes, at: &offset, name: "\(journal)"))
+      bytes = []
+    }
+    return blocks
+  }
+
+  private func headAtBeginning(of number: Int64) throws -> Int64 {
+    if let known = heads[number] { return known }
+    var found: Int64?
+    try topics.read(state, from: number, to: number + 1) { _, record in
+      if case .begin(let head) = try StatePart(record, name: name(number)) { found = head }
+      return false
+    }
+    guard let found else {
+      throw StateError(section: name(number), offset: 0, message: "no snapshot begins here")
+    }
+    heads[number] = found
+    return found
+  }
+
+  // MARK: Retention
+
+  package func discard(before snapshot: Int64) throws {
+    let oldest = min(snapshot, references.needed(from: snapshot).min() ?? snapshot)
+    let steps = try headAtBeginning(of: snapshot) + 1
+    heads = heads.filter { $0.key >= snapshot }
+    if oldest > deleted.state {
+      try topics.delete(before: oldest, of: state)
+      deleted.state = oldest
+    }
+    if steps > deleted.journal {
+      try topics.delete(before: steps, of: journal)
+      deleted.journal = steps
+    }
+  }
+
+  // MARK: Blobs
+
+  // The planner lets no pipeline whose steps name blobs keep its state in topics.
+  package func storeBlob(_ bytes: [UInt8], name: String) throws { throw noBlobs(name) }
+  package func blob(_ name: String) throws -> [UInt8]? { nil }
+  package func discardBlobs(except names: Set<String>) throws {
+    if let name = names.first { throw noBlobs(name) }
+  }
+
+  private func noBlobs(_ name: String) -> StateProblem {
+    StateProblem(
+      message: "topics of state hold no models or tables, such as \(name)",
+      hint: "set state: {store: directory}")
+  }
+}
+
+/// Which earlier snapshots each snapshot refers to.
+private final class SnapshotReferences: Sendable {
+  private let known = Mutex<[Int64: Set<Int64>]>([:])
+
+  func note(_ origins: Set<Int64>, of snapshot: Int64) { known.withLock { $0[snapshot] = origins } }
+
+  /// What the snapshots from one on refer to; the others are forgotten.
+  func needed(from snapshot: Int64) -> Set<Int64> {
+    known.withLock { known in
+      known = known.filter { $0.key >= snapshot }
+      return known.values.reduce(into: Set<Int64>()) { $0.formUnion($1) }
+    }
+  }
+}
+
+/// Writes one snapshot into a task's partition.
+private final class TopicSnapshotWriter: SnapshotWriter {
+  private let topics: any StateTopics
+  private let partition: TopicPartition
+  private let number: Int64
+  private let references: SnapshotReferences
+  private let state: Mutex<State>
+
+  private struct State {
+    var waiting: [UInt8]
+    var sliceCount: Int
+    var origins: Set<Int64>
+  }
+
+  init(
+    topics: any StateTopics, partition: TopicPartition, snapshot: Snapshot,
+    references: SnapshotReferences
+  ) {
+    self.topics = topics
+    self.partition = partition
+    self.references = references
+    number = snapshot.number
+    state = Mutex(
+      State(
+        waiting: SnapshotFile.encode(snapshot), sliceCount: snapshot.slices.count,
+        origins: Set(snapshot.slices.compactMap(\.origin))))
+  }
+
+  func add(_ slices: [StateWriter.Slice]) throws {
+    try state.withLock { state in
+      state.waiting += SnapshotFile.encode(slices)
+      state.sliceCount += slices.count
+      state.origins.formUnion(slices.compactMap(\.origin))
+      guard state.waiting.count >= TopicSnapshotStore.partSize else { return }
+      try send(&state, all: false)
+    }
+  }
+
+  // Its parts go with the records before the next snapshot that is kept.
+  func abandon() throws {}
+
+  func finish() throws {
+    try state.withLock { state in
+      state.waiting += SnapshotFile.encodeEnd(sliceCount: state.sliceCount)
+      try send(&state, all: true)
+      _ = try topics.append([StatePart.end(number).bytes], to: partition)
+      references.note(state.origins, of: number)
+    }
+  }
+
+  /// Sends what waits in parts, without `all` only whole ones.
+  private func send(_ state: inout State, all: Bool) throws {
+    var parts: [[UInt8]] = []
+    var sent = 0
+    let size = TopicSnapshotStore.partSize
+    while state.waiting.count - sent >= (all ? 1 : size) {
+      let end = min(state.waiting.count, sent + size)
+      parts.append(StatePart.bytes(number, Array(state.waiting[sent..<end])).bytes)
+      sent = end
+    }
+    _ = try topics.append(parts, to: partition)
+    state.waiting.removeFirst(sent)
+  }
+}

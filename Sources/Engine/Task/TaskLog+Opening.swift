@@ -1,0 +1,181 @@
+import Columns
+import Kafka
+import Logging
+
+extension TaskLog {
+  /// A task that can begin, or go on.
+  struct Opened {
+    let core: TaskCore
+    let log: TaskLog
+    let steps: [NumberedStep]
+  }
+
+  /// Brings a task into being, or back from its snapshot with the steps that must be replayed.
+  ///
+  /// - Throws: `TaskFailure` when commit and state do not fit each other.
+  static func open(_ start: TaskStart) throws -> Opened {
+    let store = try start.services.makeStore(start.name)
+    switch start.origin {
+    case .birth(let offsets, let history, let life):
+      guard try store.isEmpty() else {
+        throw TaskFailure.state(
+          StateProblem(
+            message: "task \(start.name) has state in \(store.place), but the group "
+              + "'\(start.plan.configuration.group)' has no commit for "
+              + "\(start.partitions[0].topicPartition)",
+            hint: "the broker lost the group's offsets, or it is another broker; to start afresh "
+              + "remove \(store.place)"))
+      }
+      let core = try makeCore(start, store: store, offsets: history, life: life)
+      core.begin(at: offsets)
+      let record = CommitRecord(
+        life: life, epoch: 1, commit: -1, snapshot: -1, previousSnapshot: -1, segment: 0,
+        segmentEnd: 0)
+      let log = try TaskLog(
+        start: start, store: store, record: record, isBirth: true, rowNumber: 0)
+      return Opened(core: core, log: log, steps: [])
+    case .resume(let record):
+      return try resume(start, store: store, record: record)
+    }
+  }
+
+  private static func resume(
+    _ start: TaskStart, store: any SnapshotStore, record: CommitRecord
+  ) throws -> Opened {
+    let (snapshot, first) = try load(start, store: store, record: record)
+    let blocks = try store.blocks(from: first, to: record.segment, end: record.segmentEnd)
+    if let newest = blocks.map(\.epoch).max(), newest > record.epoch {
+      throw TaskFailure.lost(
+        "the journal of task \(start.name) has epoch \(newest), the group's commit only "
+          + "\(record.epoch): a later owner has written it")
+    }
+    let header = try TaskCore.header(of: snapshot.slices)
+    let core = try makeCore(
+      start, store: store, offsets: withNewPartitions(header.offsets, start), life: header.life)
+    let steps = blocks.filter { $0.commit > snapshot.commit && $0.commit <= record.commit }
+      .flatMap(\.steps)
+    try checkArithmetic(of: snapshot, start: start, replays: !steps.isEmpty)
+    try restore(core, from: snapshot, start: start, place: store.place, replays: !steps.isEmpty)
+    var next = record
+    next.epoch += 1
+    let log = try TaskLog(
+      start: start, store: store, record: next, isBirth: false,
+      rowNumber: core.position.rowNumber)
+    log.needsSnapshot = core.buffers.count > header.offsets.count
+    return Opened(core: core, log: log, steps: steps)
+  }
+
+  /// The offsets of a snapshot, with the beginnings of the partitions that the topic got since.
+  ///
+  /// They come last, so that the journal's numbers of partitions stay valid.
+  private static func withNewPartitions(_ offsets: [Int64], _ start: TaskStart) -> [Int64] {
+    guard start.plan.inputs.count == 1, offsets.count < start.partitions.count else {
+      return offsets
+    }
+    return offsets + start.partitions.dropFirst(offsets.count).map(\.begin)
+  }
+
+  /// Compares how the program that made a snapshot computes with how this one does.
+  ///
+  /// - Throws: `TaskFailure` when replay might bring forth other rows than those that were committed.
+  private static func checkArithmetic(
+    of snapshot: Snapshot, start: TaskStart, replays: Bool
+  ) throws {
+    guard let made = snapshot.arithmetic, let ours = Arithmetic.fingerprint, made != ours else {
+      return
+    }
+    let difference =
+      "the state of task \(start.name) was made by a program or on a machine that computes "
+      + "otherwise (\(String(made, radix: 16)), here \(String(ours, radix: 16)))"
+    guard replays else {
+      return start.services.logger.warning(
+        "\(difference): scores go on from it, but another run would not give the same bits")
+    }
+    throw TaskFailure.state(
+      StateProblem(
+        message: difference + ", and rows since its last snapshot must be computed again",
+        hint: "start it once more where and with the version it ran before, stop it with SIGTERM, "
+          + "and start it here then"))
+  }
+
+  /// Gives a task the state of a snapshot; a changed pipeline takes over what still fits.
+  private static func restore(
+    _ core: TaskCore, from snapshot: Snapshot, start: TaskStart, place: String, replays: Bool
+  ) throws {
+    if snapshot.fingerprint == start.plan.fingerprint {
+      return try core.restore(snapshot.slices, operators: true)
+    }
+    guard !replays else {
+      throw TaskFailure.state(
+        StateProblem(
+          message: "the pipeline of task \(start.name) was changed after an unclean stop",
+          hint: "start it once as it was and stop it with SIGTERM; then start the changed one. "
+            + "To forget the old state remove \(place) and the "
+            + "offsets of group '\(start.plan.configuration.group)'"))
+    }
+    let isSameProgram = snapshot.applicationText == start.plan.configuration.application
+    if !isSameProgram {
+      start.services.logger.warning(
+        "the application of task \(start.name) has changed: its windows and models begin anew")
+    }
+    try core.restore(snapshot.slices, operators: isSameProgram)
+  }
+
+  /// The snapshot that the commit names, or its predecessor when that one is damaged.
+  private static func load(
+    _ start: TaskStart, store: any SnapshotStore, record: CommitRecord
+  ) throws -> (Snapshot, Int64) {
+    for number in [record.snapshot, record.previousSnapshot] {
+      do {
+        if let snapshot = try store.load(number) { return (snapshot, number) }
+      } catch let error as StateError {
+        start.services.logger.warning(
+          "snapshot \(number) of task \(start.name) is damaged and was set aside: \(error)")
+      }
+    }
+    throw TaskFailure.state(
+      StateProblem(
+        message: "task \(start.name): \(store.place) has neither snapshot \(record.snapshot) nor "
+          + "\(record.previousSnapshot), which the group's commit names",
+        hint: "run the pipeline where its state is, or bring "
+          + "\(store.place) here; to forget the state, reset the "
+          + "offsets of group '\(start.plan.configuration.group)' and remove what is there"))
+  }
+
+  private static func makeCore(
+    _ start: TaskStart, store: any SnapshotStore, offsets: [Int64], life: String
+  ) throws -> TaskCore {
+    guard offsets.count == start.partitions.count else {
+      throw TaskFailure.state(
+        StateProblem(
+          message: "task \(start.name) was made for \(offsets.count) partitions, the topics now "
+            + "have \(start.partitions.count)",
+          hint: "give the pipeline another name and a start position"))
+    }
+    let buffers = zip(start.partitions, offsets).map { partition, offset in
+      PartitionBuffer(partition, nextOffset: offset, capacity: Batch.laggingRowLimit)
+    }
+    return try TaskCore(
+      plan: start.plan, task: start.name.number, life: life, buffers: buffers,
+      seed: start.plan.configuration.seed,
+      readBlob: { try readBlob($0, store: store, start: start) })
+  }
+
+  private static func readBlob(
+    _ name: String, store: any SnapshotStore, start: TaskStart
+  ) throws -> [UInt8] {
+    var problem = "is not there"
+    do {
+      if let bytes = try store.blob(name) { return bytes }
+    } catch let error as StateError {
+      problem = "is damaged: \(error)"
+    }
+    if let published = start.services.slots.bytes(of: name) { return published }
+    throw TaskFailure.state(
+      StateProblem(
+        message: "task \(start.name): the model or table \(name) that its state names \(problem)",
+        hint: "bring the file blob-\(name) back into \(store.place); "
+          + "to forget the state remove that folder and the offsets of group "
+          + "'\(start.plan.configuration.group)'"))
+  }
+}

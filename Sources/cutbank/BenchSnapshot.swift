@@ -1,0 +1,200 @@
+import ArgumentParser
+import Engine
+import Foundation
+import Kafka
+import Logging
+import Synchronization
+
+/// `cutbank bench snapshot`: how long a batch waits while a large state is copied.
+struct BenchSnapshot: AsyncParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "snapshot",
+    abstract: "Measure how long a batch waits while the state of many models is copied.",
+    discussion: """
+      One task scores --keys keys, each with a forest of 50 trees of 256 and shingles of 8, until all \
+      forests are full; then records come at a steady rate, whose keys are taken in turn, while \
+      snapshots are taken. The longest turn is that of a batch with everything around it: scoring, copies \
+      of the models that it changes, the next part of the snapshot, the commit. The embedded broker in \
+      this process is used, and a folder for temporary files.
+      """)
+
+  @Option(help: "How many keys; a thousand make about 200 MB of state and 1.3 GB of memory.")
+  var keys = 5_000
+  @Option(help: "How many records of each key fill its forest.") var fill = 300
+  @Option(help: "Records per second while snapshots are measured.") var rate = 5_000
+  @Option(help: "How many snapshots are measured.") var snapshots = 2
+  @Flag(help: "Print one line of JSON.") var json = false
+
+  func validate() throws {
+    guard keys > 0, fill > 0, rate > 0, snapshots > 0 else {
+      throw ValidationError("--keys, --fill, --rate and --snapshots must be positive")
+    }
+  }
+
+  func run() async throws {
+    let stage = try SnapshotStage(keys: keys)
+    let daemon = try stage.makeDaemon()
+    async let result = daemon.run()
+    try await stage.fill(records: keys * fill, daemon)
+    let filled = stage.status(daemon)
+    let load = stage.startLoad(perSecond: rate)
+    var now = stage.status(daemon)
+    while now.stored < filled.stored + snapshots {
+      try await Task.sleep(for: .milliseconds(50))
+      try stage.check(daemon)
+      now = stage.status(daemon)
+    }
+    stage.isOver.store(true, ordering: .relaxed)
+    try await load.value
+    let bytes = try stage.largestSnapshot()
+    daemon.stop()
+    guard try await result else { throw Failure(message: "the pipeline failed") }
+    try stage.close()
+    let text =
+      json
+      ? """
+      {"keys":\(keys),"snapshot_bytes":\(bytes),"snapshots":\(now.stored),\
+      "snapshot_ms":\(now.milliseconds),"longest_turn_ms":\(now.longestTurn)}
+      """
+      : "\(keys) keys: \(bytes >> 20) MiB in the largest of \(now.stored) snapshots, the last took "
+        + "\(now.milliseconds) ms; no batch took longer than \(now.longestTurn) ms while one was copied"
+    try Output.write(text + "\n")
+  }
+}
+
+/// A broker with one topic, a task with a model per key, and records for it.
+private final class SnapshotStage: Sendable {
+  /// So many records may wait in the broker, which keeps 5 MB per partition.
+  private static let window = 50_000
+
+  private let broker: EmbeddedBroker
+  private let folder: String
+  private let keys: Int
+  private let logger: Logger
+  let isOver = Atomic<Bool>(false)
+
+  init(keys: Int) throws {
+    var logger = Logger(label: "cutbank.bench") { StreamLogHandler.standardError(label: $0) }
+    logger.logLevel = .error
+    self.logger = logger
+    self.keys = keys
+    folder = FileManager.default.temporaryDirectory.path + "/cutbank-bench-\(UUID().uuidString)"
+    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    broker = try EmbeddedBroker(topics: ["bench": 1], logger: logger)
+  }
+
+  func close() throws {
+    broker.close()
+    try FileManager.default.removeItem(atPath: folder)
+  }
+
+  func makeDaemon() throws -> Daemon {
+    let text = """
+      name: bench
+      application: |
+        CREATE OR REPLACE STREAM "OUT" ("k" BIGINT, "v" DOUBLE, "SCORE" DOUBLE);
+        CREATE OR REPLACE PUMP "P" AS INSERT INTO "OUT"
+          SELECT STREAM "k", "v", "SCORE" FROM TABLE(ML_DETECT_ANOMALIES(
+            CURSOR(SELECT STREAM "k", "v" FROM "S") PARTITION BY "k",
+            number_of_trees => 50, sample_size => 256, shingle_size => 8)) WHERE "SCORE" > 4;
+      sql: {extensions: true}
+      snapshot: {interval: 5s, records: 100000000}
+      inputs:
+        - stream: S
+          kafka: {topic: bench, start: earliest}
+          format: json
+          columns: [{name: k, type: BIGINT}, {name: v, type: DOUBLE}]
+      outputs:
+        - stream: OUT
+          delivery: {to: file://\(folder)/out}
+      """
+    let (configuration, _) = try PipelineConfiguration.read(
+      file: "bench.yaml", text: text, environment: [:],
+      daemon: KafkaSettings(
+        brokers: broker.bootstrap,
+        properties: [
+          "session.timeout.ms": "6000", "heartbeat.interval.ms": "1000", "fetch.wait.max.ms": "10",
+        ]),
+      readFile: { _ in "" })
+    var settings = DaemonConfiguration()
+    settings.dataDirectory = folder + "/data"
+    let (plan, _) = try PipelinePlan.make(configuration, dataDirectory: settings.dataDirectory)
+    return Daemon(plans: [plan], configuration: settings, logger: logger, seed: 1)
+  }
+
+  func check(_ daemon: Daemon) throws {
+    if let failed = daemon.statuses.first(where: \.hasFailed) {
+      throw Failure(message: failed.problem ?? "the pipeline failed")
+    }
+  }
+
+  func status(_ daemon: Daemon) -> SnapshotStatus {
+    daemon.statuses.first?.tasks.values.first?.snapshots ?? SnapshotStatus()
+  }
+
+  /// The bytes of the largest file of a snapshot.
+  func largestSnapshot() throws -> Int {
+    let task = folder + "/data/bench/task-0"
+    let names = try FileManager.default.contentsOfDirectory(atPath: task)
+    return try names.filter { $0.hasPrefix("snapshot-") }.reduce(0) { largest, name in
+      let size = try FileManager.default.attributesOfItem(atPath: task + "/" + name)[.size]
+      return max(largest, (size as? Int) ?? 0)
+    }
+  }
+
+  /// Sends records as fast as they are taken until every forest is full.
+  func fill(records: Int, _ daemon: Daemon) async throws {
+    let producer = try makeProducer()
+    let topic = try producer.topic("bench")
+    for number in 0..<records {
+      if number % 1_000 == 0 {
+        while number - polled(daemon) > Self.window {
+          try await Task.sleep(for: .milliseconds(1))
+          try check(daemon)
+        }
+      }
+      try send(number, producer, topic)
+    }
+    try producer.flush(timeout: .seconds(60))
+    while polled(daemon) < records {
+      try await Task.sleep(for: .milliseconds(5))
+      try check(daemon)
+    }
+  }
+
+  /// Sends records at a steady rate until `isOver`.
+  func startLoad(perSecond rate: Int) -> Task<Void, any Error> {
+    onThreadTask { [self] in
+      let producer = try makeProducer()
+      let topic = try producer.topic("bench")
+      let start = ContinuousClock.now
+      var sent = 0
+      while !isOver.load(ordering: .relaxed) {
+        let due = Int(start.duration(to: .now) / .seconds(1) * Double(rate))
+        while sent < due {
+          try send(sent, producer, topic)
+          sent += 1
+        }
+        Thread.sleep(forTimeInterval: 0.002)
+      }
+      try producer.flush(timeout: .seconds(30))
+    }
+  }
+
+  private func makeProducer() throws -> Producer {
+    try Producer(
+      ProducerConfiguration(
+        brokers: broker.bootstrap, properties: ["compression.type": "lz4", "linger.ms": "2"]),
+      logger: logger)
+  }
+
+  private func send(_ number: Int, _ producer: Producer, _ topic: ProducerTopic) throws {
+    let value = "{\"k\":\(number % keys),\"v\":\(number * 7 % 613).\(number % 7)}"
+    try producer.produce(
+      to: topic, partition: 0, key: nil, value: Array(value.utf8), timeout: .seconds(30))
+  }
+
+  private func polled(_ daemon: Daemon) -> Int {
+    Int(daemon.statuses.first?.tasks.values.first?.counters.polled ?? 0)
+  }
+}
