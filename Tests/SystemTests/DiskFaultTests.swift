@@ -3,7 +3,7 @@ import RimSupport
 import Testing
 
 extension SystemTests {
-  private static func pipeline(_ outputs: String) -> String {
+  static func pipeline(_ outputs: String) -> String {
     """
     name: numbers
     application: |
@@ -22,9 +22,9 @@ extension SystemTests {
     """
   }
 
-  private static func numbers(_ range: Range<Int>) -> [String] { range.map { "{\"n\":\($0)}" } }
+  static func numbers(_ range: Range<Int>) -> [String] { range.map { "{\"n\":\($0)}" } }
 
-  private static func rows(_ range: Range<Int>) -> [String] { range.map { "{\"N\":\($0)}" } }
+  static func rows(_ range: Range<Int>) -> [String] { range.map { "{\"N\":\($0)}" } }
 
   @Suite(
     "Fault 18: the disk is full or read-only", .timeLimit(.minutes(4)),

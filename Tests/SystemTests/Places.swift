@@ -23,4 +23,9 @@ enum Places {
   static let strace = ["/usr/bin/strace", "/usr/local/bin/strace"].first {
     FileManager.default.isExecutableFile(atPath: $0)
   }
+
+  /// openssl, whose server has a certificate that nobody vouches for.
+  static let openssl = ["/usr/bin/openssl", "/usr/local/bin/openssl"].first {
+    FileManager.default.isExecutableFile(atPath: $0)
+  }
 }
