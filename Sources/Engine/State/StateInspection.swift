@@ -32,6 +32,9 @@ public struct StateInspection: Sendable {
     lines.append(
       "\(name): \(bytes.count) bytes, after commit \(snapshot.commit), "
         + "configuration \(snapshot.fingerprint.prefix(12))")
+    if let counters = try TaskCore.counters(of: snapshot.slices) {
+      lines.append("  \(Self.text(counters))")
+    }
     var sections: [(name: String, slices: Int, bytes: Int)] = []
     for slice in snapshot.slices {
       if sections.last?.name != slice.section { sections.append((slice.section, 0, 0)) }
@@ -41,6 +44,13 @@ public struct StateInspection: Sendable {
     for section in sections {
       lines.append("  \(section.name): \(section.bytes) bytes in \(section.slices) slices")
     }
+  }
+
+  /// What the task had counted when the snapshot was taken.
+  private static func text(_ counters: TaskCounters) -> String {
+    "records polled \(counters.polled), decoded \(counters.decoded), dead-lettered "
+      + "\(counters.deadLettered), skipped \(counters.skipped), lost \(counters.lost); rows failed "
+      + "\(counters.failedRows), to outputs \(counters.outputRows)"
   }
 
   private mutating func addJournal(_ name: String, _ bytes: [UInt8]) throws(StateError) {

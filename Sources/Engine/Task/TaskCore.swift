@@ -452,4 +452,14 @@ final class TaskCore {
     let life = try section.text()
     return (life, try TaskPosition(restoring: &section).nextOffsets)
   }
+
+  /// What the task had counted; nil when these are not the slices of a task.
+  static func counters(of slices: [StateWriter.Slice]) throws(StateError) -> TaskCounters? {
+    let reader = StateReader(slices)
+    guard reader.has("task") else { return nil }
+    var section = try reader.section("task")
+    _ = try section.text()
+    _ = try TaskPosition(restoring: &section)
+    return try TaskCounters(restoring: &section)
+  }
 }
