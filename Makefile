@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test build format lint bench bench-forest bench-models simulate soak fuzz clean install-deps tests-built
+.PHONY: help demo test build format lint bench bench-forest bench-models simulate soak faults fuzz clean install-deps tests-built
 
 SWIFT ?= swift
 SWIFT_BUILD := $(SWIFT) build --configuration release
@@ -48,6 +48,10 @@ simulate: install-deps ## run the engine on a simulated broker, disk and clock: 
 
 soak: tests-built ## run the long fuzz and property tests
 	@CUTBANK_SOAK=1 $(SWIFT) test --configuration release --skip-build --disable-xctest
+
+faults: tests-built ## run every fault as long as it is meant and print a table (an hour)
+	@CUTBANK_FAULTS=1 $(SWIFT) test --configuration release --skip-build --disable-xctest \
+	  --filter Fault 2>&1 | Tests/fault-table.py
 
 fuzz: install-deps ## fuzz the SQL compiler for SECONDS_TO_RUN seconds (600) with libFuzzer
 	@Fuzz/run

@@ -31,7 +31,7 @@ final class MemoryDisk: Disk {
 @Suite struct StateFileTests {
   static func snapshot(_ number: Int64, commit: Int64 = 7) -> Snapshot {
     var writer = StateWriter()
-    writer.section("task") { $0.write("life") }
+    writer.section("part") { $0.write("life") }
     writer.section("operator/0") { $0.write(Array(repeating: UInt8(3), count: 200)) }
     return Snapshot(
       number: number, commit: commit, fingerprint: "f", pipelineText: "name: p",
@@ -53,7 +53,7 @@ final class MemoryDisk: Disk {
     try store.store(Self.snapshot(4))
     let read = try #require(try store.load(4))
     #expect(read.commit == 7 && read.applicationText == "-- sql" && read.fingerprint == "f")
-    #expect(read.slices.map(\.section) == ["task", "operator/0"])
+    #expect(read.slices.map(\.section) == ["part", "operator/0"])
     #expect(read.slices.map(\.bytes) == Self.snapshot(4).slices.map(\.bytes))
     #expect(try store.load(5) == nil)
     #expect(try !store.isEmpty())

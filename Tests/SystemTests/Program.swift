@@ -48,6 +48,13 @@ final class Program: Sendable {
 
   var isRunning: Bool { record.state.withLock { $0.status == nil } }
 
+  /// The memory that it has in use, bytes; 0 when it has ended.
+  var residentBytes: Int {
+    let status = (try? String(contentsOfFile: "/proc/\(child.id)/status", encoding: .utf8)) ?? ""
+    let line = status.split(separator: "\n").first { $0.hasPrefix("VmRSS:") }
+    return 1_024 * (line?.firstMatch(of: /\d+/).flatMap { Int($0.output) } ?? 0)
+  }
+
   /// Writes to the standard input and closes it.
   func send(_ text: String) throws {
     try child.input.write(contentsOf: Data(text.utf8))

@@ -4,17 +4,24 @@ import Logging
 import RimSupport
 import Testing
 
-/// An embedded broker in this process, a folder, and daemons that work on them.
+/// A broker, a folder, and daemons that work on them.
 final class Stage: Sendable {
-  let broker: EmbeddedBroker
+  private let embedded: EmbeddedBroker?
   let folder: TemporaryFolder
+  /// Where clients find the broker.
+  let address: String
+  /// What makes names of topics, groups and pipelines this stage's own on a broker that stays.
+  let suffix: String
   private let producer: Producer
 
   static let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
 
-  /// Makes a broker with these topics, and their partition counts.
+  /// Makes an embedded broker in this process with these topics, and their partition counts.
   init(topics: [String: Int], brokers: Int = 1, compression: String = "none") throws {
-    broker = try EmbeddedBroker(brokers: brokers, topics: topics, logger: Self.logger)
+    let broker = try EmbeddedBroker(brokers: brokers, topics: topics, logger: Self.logger)
+    embedded = broker
+    address = broker.bootstrap
+    suffix = ""
     folder = try TemporaryFolder()
     var configuration = ProducerConfiguration(brokers: broker.bootstrap)
     configuration.properties = [
@@ -23,8 +30,21 @@ final class Stage: Sendable {
     producer = try Producer(configuration, logger: Self.logger)
   }
 
-  /// Where clients find the broker.
-  var address: String { broker.bootstrap }
+  /// Makes topics of its own on a broker of the user's.
+  init(realBrokers: String, topics: [String: Int]) throws {
+    embedded = nil
+    address = realBrokers
+    suffix = "-" + UUID().uuidString.prefix(8)
+    folder = try TemporaryFolder()
+    producer = try Producer(ProducerConfiguration(brokers: address), logger: Self.logger)
+    for (topic, partitions) in topics {
+      try producer.client.createTopic(
+        topic + suffix, partitions: partitions, timeout: .seconds(20))
+    }
+  }
+
+  /// The broker in this process.
+  var broker: EmbeddedBroker { get throws { try #require(embedded) } }
 
   /// The folder's path.
   var path: String { folder.path }
@@ -45,7 +65,7 @@ final class Stage: Sendable {
     _ file: String, arguments: [String] = [], through: [String] = []
   ) throws -> Program {
     let command =
-      through + [Program.cutbank, "run", file, "--brokers", broker.bootstrap] + arguments
+      through + [Program.cutbank, "run", file, "--brokers", address] + arguments
     return try Program(command[0], Array(command.dropFirst()), folder: folder.path)
   }
 
@@ -70,7 +90,7 @@ final class Stage: Sendable {
     bytes values: [[UInt8]?], to topic: String, partition: Int = 0, key: String? = "k",
     start: Int64? = nil
   ) throws {
-    let opened = try producer.topic(topic)
+    let opened = try producer.topic(topic + suffix)
     for (index, value) in values.enumerated() {
       try producer.produce(
         to: opened, partition: Int32(partition), key: key.map { Array($0.utf8) }, value: value,
@@ -80,6 +100,26 @@ final class Stage: Sendable {
     guard producer.failed == 0 else {
       throw KafkaError(.fail, "\(producer.failed) records", operation: "produce")
     }
+  }
+
+  /// Appends numbered records to every partition until the surrounding task is cancelled, each
+  /// partition with keys of its own.
+  ///
+  /// - Returns: How many numbers each partition got.
+  func load(_ topic: String, partitions: Int, perSecond: Int) async throws -> Int {
+    let batch = max(1, perSecond / partitions / 20)
+    var next = 0
+    while !Task.isCancelled {
+      for partition in 0..<partitions {
+        try produce(
+          (next..<next + batch).map { Faults.record($0, key: "k\(partition)\($0 % 3)") },
+          to: topic, partition: partition)
+      }
+      next += batch
+      // The pace of the load; its end is no failure.
+      do { try await Task.sleep(for: .milliseconds(50)) } catch { break }
+    }
+    return next
   }
 
   /// The rows of all objects below a folder, object by object in the order of their names.
@@ -96,6 +136,44 @@ final class Stage: Sendable {
       let lines = String(decoding: bytes, as: UTF8.self).split(separator: "\n").map(String.init)
       return (name, lines)
     }
+  }
+
+  /// The committed records of a topic, partition by partition.
+  func records(of topic: String, partitions: Int) throws -> [String] {
+    var configuration = ConsumerConfiguration(brokers: address, group: nil)
+    configuration.reportsPartitionEnd = true
+    let consumer = try Consumer(configuration, logger: Self.logger)
+    var rows: [String] = []
+    for partition in 0..<Int32(partitions) {
+      let queues = try consumer.assign([
+        PartitionStart(
+          TopicPartition(topic: topic + suffix, partition: partition), at: .beginning)
+      ])
+      rows += try Self.records(from: queues[0], of: consumer)
+    }
+    try consumer.close()
+    return rows
+  }
+
+  /// Reads a partition to its end.
+  private static func records(
+    from queue: PartitionQueue, of consumer: Consumer
+  ) throws -> [String] {
+    let wakeup = Wakeup()
+    queue.attach(wakeup)
+    var batch = RecordBatch(capacity: 512)
+    var rows: [String] = []
+    let deadline = ContinuousClock.now + .seconds(30)
+    while ContinuousClock.now < deadline {
+      _ = consumer.poll(timeout: .zero)
+      queue.poll(into: &batch)
+      for index in 0..<batch.count {
+        rows.append(String(decoding: batch.copyOfValue(at: index) ?? [], as: UTF8.self))
+      }
+      for case .partitionEnd in batch.events { return rows }
+      if batch.count == 0 { wakeup.wait(timeout: .milliseconds(100)) }
+    }
+    throw KafkaError(.timedOut, "\(queue.topicPartition) has no end", operation: "read")
   }
 
   /// Waits until a daemon has delivered so many rows.

@@ -35,7 +35,7 @@ public struct PipelinePlan: Sendable {
   }
 
   /// Whether rows or dead letters go to a topic.
-  var hasTopicOutput: Bool {
+  package var hasTopicOutput: Bool {
     outputs.contains { if case .kafka = $0.kind { true } else { false } }
   }
 

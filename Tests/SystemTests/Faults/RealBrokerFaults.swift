@@ -1,0 +1,162 @@
+import Foundation
+import Kafka
+import RimSupport
+import Testing
+
+extension Faults {
+  /// Why the suites of a real broker did not run.
+  private static let missing: Comment =
+    "set CUTBANK_TEST_BROKERS=host:port: the embedded broker knows no transactions"
+
+  /// A stage on the user's broker, with a pipeline that writes a topic in transactions.
+  private static func stage(_ partitions: Int = 4) throws -> (stage: Stage, file: String) {
+    let stage = try Stage(
+      realBrokers: try #require(realBrokers),
+      topics: ["numbers": partitions, "scores": partitions])
+    let text = pipeline(
+      scores, name: "numbers" + stage.suffix, topic: "numbers" + stage.suffix,
+      input: "key: k", output: "kafka: {topic: scores\(stage.suffix)}",
+      extra: "snapshot: {interval: 5s, records: 5000}")
+    return (stage, try stage.write(text, to: "numbers.yaml"))
+  }
+
+  /// Waits until the topic holds so many committed rows.
+  private static func rows(
+    _ count: Int, _ partitions: Int, of stage: Stage, _ daemon: Program
+  ) async throws -> [String] {
+    try #require(
+      await daemon.waits {
+        (try? stage.records(of: "scores", partitions: partitions).count) ?? 0 >= count
+      })
+    return try stage.records(of: "scores", partitions: partitions)
+  }
+
+  /// The same records through a pipeline that is left in peace.
+  private static func undisturbed(_ count: Int, _ stage: Stage) async throws -> [String] {
+    let file = try stage.write(
+      pipeline(
+        scores, name: "peaceful" + stage.suffix, topic: "numbers" + stage.suffix,
+        to: "file://./peace", input: "key: k"), to: "peaceful.yaml")
+    let daemon = try stage.daemon(file)
+    try await stage.expectRows(count, below: "peace", of: daemon)
+    await stage.end(daemon)
+    return stage.rows("peace")
+  }
+
+  @Suite(
+    "Fault 01 over a transactional topic: kill -9 at random instants",
+    .timeLimit(.minutes(60)), .enabled(if: Faults.realBrokers != nil, Faults.missing))
+  struct Fault01Topics {
+    @Test func rowsAreInTheTopicOnce() async throws {
+      let (stage, file) = try Faults.stage()
+      let load = Task {
+        try await stage.load("numbers", partitions: 4, perSecond: Faults.areLong ? 2_000 : 800)
+      }
+      var generator = SeededInstants(seed: 11)
+      for _ in 0..<(Faults.areLong ? 100 : 5) {
+        let daemon = try stage.daemon(file)
+        try await Task.sleep(for: .milliseconds(generator.next(below: 9_000)))
+        try #require(daemon.isRunning, "\(daemon.text)")
+        await stage.kill(daemon)
+      }
+      load.cancel()
+      let count = try await load.value * 4
+      let daemon = try stage.daemon(file)
+      let rows = try await Faults.rows(count, 4, of: stage, daemon)
+      await stage.end(daemon)
+      #expect(rows.count == count && Set(rows).count == count)
+      #expect(rows.sorted() == (try await Faults.undisturbed(count, stage)).sorted())
+    }
+  }
+
+  @Suite(
+    "Fault 06: the producer is fenced", .timeLimit(.minutes(5)),
+    .enabled(if: Faults.realBrokers != nil, Faults.missing))
+  struct Fault06 {
+    @Test func anotherTakesItsPlaceAndRowsAreThereOnce() async throws {
+      let (stage, file) = try Faults.stage(1)
+      let daemon = try stage.daemon(file)
+      try stage.produce((0..<100).map { Faults.record($0) }, to: "numbers")
+      _ = try await Faults.rows(100, 1, of: stage, daemon)
+      let instance = String(decoding: try stage.folder.contents("data/instance"), as: UTF8.self)
+      for worker in 0..<ProcessInfo.processInfo.activeProcessorCount {
+        let name = "cutbank.numbers\(stage.suffix).\(instance).\(worker)"
+        let other = try Producer(
+          ProducerConfiguration(brokers: stage.address, transactionalID: name),
+          logger: Stage.logger)
+        try other.initTransactions(timeout: .seconds(30))
+      }
+      try stage.produce((100..<200).map { Faults.record($0) }, to: "numbers")
+      let rows = try await Faults.rows(200, 1, of: stage, daemon)
+      #expect(daemon.text.lowercased().contains("fenced"), "\(daemon.text)")
+      await stage.end(daemon)
+      #expect(rows.count == 200 && Set(rows).count == 200)
+      #expect(rows == (try await Faults.undisturbed(200, stage)))
+    }
+  }
+
+  @Suite(
+    "Fault 26: two daemons with one group.instance.id", .timeLimit(.minutes(5)),
+    .enabled(if: Faults.realBrokers != nil, Faults.missing))
+  struct Fault26 {
+    @Test func theFencedOneEndsAndSaysWhy() async throws {
+      let stage = try Stage(
+        realBrokers: try #require(Faults.realBrokers), topics: ["numbers": 2])
+      let text = Faults.pipeline(
+        Faults.counts, name: "numbers" + stage.suffix, topic: "numbers" + stage.suffix
+      ).replacing("kafka: {session", with: "kafka: {group.instance.id: one, session")
+      let file = try stage.write(text, to: "numbers.yaml")
+      let first = try stage.daemon(file)
+      try stage.produce((0..<10).map { Faults.record($0) }, to: "numbers")
+      try await stage.expectRows(10, of: first)
+      let second = try stage.daemon(file)
+      #expect(await first.exitCode() == 1)
+      #expect(first.text.lowercased().contains("fenced"), "\(first.text)")
+      try stage.produce((10..<20).map { Faults.record($0) }, to: "numbers")
+      try await stage.expectRows(20, of: second)
+      await stage.end(second)
+      #expect(stage.rows().last == "{\"n\":19,\"seen\":20}")
+    }
+  }
+
+  @Suite(
+    "Fault 30: aborted transactions in the input", .timeLimit(.minutes(5)),
+    .enabled(if: Faults.realBrokers != nil, Faults.missing))
+  struct Fault30 {
+    @Test func areNotScored() async throws {
+      let stage = try Stage(
+        realBrokers: try #require(Faults.realBrokers), topics: ["numbers": 1])
+      let file = try stage.write(
+        Faults.pipeline(
+          Faults.counts, name: "numbers" + stage.suffix, topic: "numbers" + stage.suffix),
+        to: "numbers.yaml")
+      let producer = try Producer(
+        ProducerConfiguration(brokers: stage.address, transactionalID: "writer" + stage.suffix),
+        logger: Stage.logger)
+      try producer.initTransactions(timeout: .seconds(30))
+      let topic = try producer.topic("numbers" + stage.suffix)
+      for round in 0..<10 {
+        try producer.beginTransaction()
+        for number in round * 10..<round * 10 + 10 {
+          try producer.produce(
+            to: topic, partition: 0, key: nil, value: Array(Faults.record(number).utf8),
+            timeout: .seconds(10))
+        }
+        try producer.flush(timeout: .seconds(20))
+        if round % 2 == 0 {
+          try producer.commitTransaction(timeout: .seconds(20))
+        } else {
+          try producer.abortTransaction(timeout: .seconds(20))
+        }
+      }
+      let daemon = try stage.daemon(file)
+      try await stage.expectRows(50, of: daemon)
+      await stage.end(daemon)
+      let committed = (0..<100).filter { $0 / 10 % 2 == 0 }
+      #expect(
+        stage.rows()
+          == committed.enumerated().map { "{\"n\":\($0.element),\"seen\":\($0.offset + 1)}" })
+      try await stage.expectBalance(of: "numbers" + stage.suffix)
+    }
+  }
+}
