@@ -13,18 +13,24 @@ public struct StateInspection: Sendable {
   public init(folder: String) throws { try self.init(folder: folder, disk: LocalDisk()) }
 
   package init(folder: String, disk: any Disk) throws {
-    for name in try disk.list(folder).sorted() {
+    for name in try disk.list(folder).sorted() where Self.isState(name) {
       guard let bytes = try disk.read("\(folder)/\(name)") else { continue }
       do {
-        if name.hasPrefix("snapshot-"), !name.hasSuffix(".tmp") {
+        if name.hasPrefix("snapshot-") {
           try addSnapshot(name, bytes)
-        } else if name.hasPrefix("journal-") {
+        } else {
           try addJournal(name, bytes)
         }
       } catch {
         problems.append("\(folder)/\(name): \(error.message) at byte \(error.offset)")
       }
     }
+  }
+
+  /// Whether a name is a snapshot's or a segment's: not what is being written, nor the folder of what
+  /// was set aside.
+  private static func isState(_ name: String) -> Bool {
+    !name.hasSuffix(".tmp") && (name.hasPrefix("snapshot-") || name.hasPrefix("journal-"))
   }
 
   private mutating func addSnapshot(_ name: String, _ bytes: [UInt8]) throws(StateError) {
