@@ -107,7 +107,7 @@ import Testing
     let bench = try PipelineBench()
     defer { #expect(throws: Never.self) { try bench.remove() } }
     try bench.produceNumbers(0..<500)
-    let disk = FailingDisk(failAt: failAt)
+    let disk = FailingDisk(failAt: failAt, code: 28)
     #expect(try await bench.run(bench.daemon(bench.plan(), disk: disk), until: 500))
     #expect(try bench.lines("out") == Self.expectedEvens(0..<500))
     try bench.produceNumbers(500..<600)
@@ -121,7 +121,7 @@ import Testing
     let bench = try PipelineBench()
     defer { #expect(throws: Never.self) { try bench.remove() } }
     try bench.produceNumbers(0..<500)
-    let disk = FailingDisk(failAt: failAt, code: 13)
+    let disk = FailingDisk(failAt: failAt)
     #expect(try await !bench.run(bench.daemon(bench.plan(), disk: disk), until: 500))
     try bench.produceNumbers(500..<600)
     #expect(try await bench.run(bench.daemon(bench.plan()), until: 600))
@@ -153,14 +153,14 @@ import Testing
   }
 }
 
-/// The local disk, whose n-th write of this process fails, as if it were full or with another code.
+/// The local disk, whose n-th write of this process fails: with a code that ends the pipeline, or another.
 final class FailingDisk: Disk {
   private let local = LocalDisk()
   private let remaining: Mutex<Int>
 
   private let code: Int32
 
-  init(failAt: Int, code: Int32 = 28) {
+  init(failAt: Int, code: Int32 = 13) {
     remaining = Mutex(failAt)
     self.code = code
   }

@@ -106,7 +106,7 @@ import Transport
     if let failAt {
       try bench.produce(rows.prefix(rows.count / 2).map { record($0.second, $0.number) })
       let disk = FailingDisk(failAt: failAt)
-      _ = try await bench.run(bench.daemon(plan, disk: disk), until: Int64(rows.count / 2))
+      #expect(try await !bench.run(bench.daemon(plan, disk: disk), until: Int64(rows.count / 2)))
       try bench.produce(rows.dropFirst(rows.count / 2).map { record($0.second, $0.number) })
       #expect(try await bench.run(bench.daemon(plan), until: Int64(rows.count)))
       return try bench.lines("SUMS")
@@ -214,9 +214,8 @@ import Transport
     try bench.produce([(20, 0), (10, 1), (30, 2)].map { Self.record($0.0, $0.1) })
     let daemon = bench.daemon(plan)
     async let result = daemon.run()
-    for _ in 0..<3_000
-    where daemon.statuses.first?.tasks[0]?.counters.outputRows.first ?? 0 < 3 {
-      try await Task.sleep(for: .milliseconds(10))
+    await PipelineBench.wait(for: daemon) {
+      daemon.statuses.first?.tasks[0]?.counters.outputRows.first ?? 0 >= 3
     }
     daemon.stop()
     #expect(try await result)

@@ -111,21 +111,17 @@ import Testing
     async let result = daemon.run()
     try bench.produceNumbers(0..<300)
     try Self.promote(bench, seed: 2)
-    for _ in 0..<300 where daemon.activations.count < 2 && daemon.statuses.first?.hasFailed != true
-    {
-      try await Task.sleep(for: .milliseconds(10))
+    let swapped = try await bench.produceNumbers(from: 300, to: daemon) {
+      daemon.activations.count >= 2
     }
-    try bench.produceNumbers(300..<600)
-    for _ in 0..<300 where daemon.statuses.first?.hasFailed != true {
-      try await Task.sleep(for: .milliseconds(10))
-    }
+    let last = try await bench.produceNumbers(from: swapped, to: daemon) { false } + 100
     daemon.stop()
-    _ = try await result
-    try bench.produceNumbers(600..<700)
+    #expect(try await !result)
+    try bench.produceNumbers(last - 100..<last)
     let again = bench.daemon(plan)
-    #expect(try await bench.run(again, until: 700))
+    #expect(try await bench.run(again, until: Int64(last)))
     let rows = try Self.rows(bench)
-    #expect(rows.map(\.n) == Array(0..<700))
+    #expect(rows.map(\.n) == Array(0..<last))
     let second = try #require(rows.firstIndex { $0.v == "numbers/2" })
     var scorers = try [Self.model(1), Self.model(2)].map { DeepARScorer($0) }
     var state = scorers[0].emptyState()

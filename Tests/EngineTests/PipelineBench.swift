@@ -69,6 +69,23 @@ final class PipelineBench: Sendable {
     try producer.flush(timeout: .seconds(20))
   }
 
+  /// Produces numbers, ten at a time as they are taken, until `holds` does or the daemon has failed.
+  ///
+  /// - Returns: The next number.
+  func produceNumbers(
+    from start: Int, to daemon: Daemon, until holds: () -> Bool
+  ) async throws -> Int {
+    var next = start
+    while !holds(), daemon.statuses.first?.hasFailed != true {
+      try #require(next < 200_000, "the daemon stands at \(daemon.statuses)")
+      try produceNumbers(next..<next + 10)
+      next += 10
+      let goal = Int64(next)
+      await Self.wait(for: daemon) { Self.isDone(daemon, goal) }
+    }
+    return next
+  }
+
   /// The embedded broker rebalances only after a session time-out.
   static let quickGroup = ["session.timeout.ms": "3000", "heartbeat.interval.ms": "300"]
 
@@ -143,18 +160,26 @@ final class PipelineBench: Sendable {
     _ daemon: Daemon, until records: Int64, then look: () -> Void = {}
   ) async throws -> Bool {
     async let result = daemon.run()
-    var waited = 0
-    while !isDone(daemon, records), waited < 6_000 {
-      try await Task.sleep(for: .milliseconds(10))
-      waited += 1
-    }
-    if waited == 6_000 { Issue.record("the daemon stands at \(daemon.statuses)") }
+    await Self.wait(for: daemon) { Self.isDone(daemon, records) }
     look()
     daemon.stop()
     return try await result
   }
 
-  private func isDone(_ daemon: Daemon, _ records: Int64) -> Bool {
+  /// Waits until `holds` does; records an issue with what the daemon does when a minute has passed.
+  static func wait(for daemon: Daemon, until holds: @escaping @Sendable () -> Bool) async {
+    let waiting = Task { await daemon.wait(until: holds) }
+    let alarm = Task {
+      try await Task.sleep(for: .seconds(60))
+      waiting.cancel()
+    }
+    await waiting.value
+    alarm.cancel()
+    if !holds() { Issue.record("the daemon stands at \(daemon.statuses)") }
+  }
+
+  /// Whether a daemon has taken so many records, or failed.
+  static func isDone(_ daemon: Daemon, _ records: Int64) -> Bool {
     guard let status = daemon.statuses.first else { return false }
     if status.hasFailed { return true }
     return status.tasks.values.reduce(0) { $0 + $1.counters.polled } >= records

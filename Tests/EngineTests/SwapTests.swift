@@ -40,19 +40,14 @@ import Testing
 
   /// Waits for the daemon's n-th activation.
   static func activation(_ daemon: Daemon, _ count: Int) async throws -> EndpointActivation {
-    for _ in 0..<3_000 where daemon.activations.count < count {
-      try await Task.sleep(for: .milliseconds(10))
-    }
+    await PipelineBench.wait(for: daemon) { daemon.activations.count >= count }
     return try #require(daemon.activations.dropFirst(count - 1).first)
   }
 
   static func taken(_ daemon: Daemon, _ count: Int64) async throws {
-    for _ in 0..<3_000 {
-      let polled = daemon.statuses.flatMap(\.tasks.values).reduce(0) { $0 + $1.counters.polled }
-      if polled >= count { return }
-      try await Task.sleep(for: .milliseconds(10))
+    await PipelineBench.wait(for: daemon) {
+      daemon.statuses.flatMap(\.tasks.values).reduce(0) { $0 + $1.counters.polled } >= count
     }
-    Issue.record("\(count) records were not taken: \(daemon.statuses)")
   }
 
   @Test func everyRowIsScoredOnceAcrossSwaps() async throws {
@@ -91,22 +86,18 @@ import Testing
     async let result = daemon.run()
     try bench.produceNumbers(0..<300)
     try Self.promote(bench, centres: [0, 100])
-    for _ in 0..<300 where daemon.activations.count < 2 && daemon.statuses.first?.hasFailed != true
-    {
-      try await Task.sleep(for: .milliseconds(10))
+    let swapped = try await bench.produceNumbers(from: 300, to: daemon) {
+      daemon.activations.count >= 2
     }
-    try bench.produceNumbers(300..<600)
-    for _ in 0..<300 where daemon.statuses.first?.hasFailed != true {
-      try await Task.sleep(for: .milliseconds(10))
-    }
+    let last = try await bench.produceNumbers(from: swapped, to: daemon) { false } + 100
     daemon.stop()
-    _ = try await result
-    try bench.produceNumbers(600..<700)
+    #expect(try await !result)
+    try bench.produceNumbers(last - 100..<last)
     let again = bench.daemon(plan)
-    let isFine = try await bench.run(again, until: 700)
+    let isFine = try await bench.run(again, until: Int64(last))
     #expect(isFine, "\(again.statuses.map(\.problem))")
     let rows = try Self.rows(bench)
-    let isWhole = rows.map(\.n) == Array(0..<700)
+    let isWhole = rows.map(\.n) == Array(0..<last)
     #expect(isWhole)
     #expect(rows.allSatisfy { $0.status == "SCORED" })
     let versions = rows.map(\.version)
@@ -122,9 +113,8 @@ import Testing
     _ = try await Self.activation(daemon, 1)
     try Self.promote(bench, centres: [1, 2, 3, 4], dimensions: 2)
     let registry = try Registry(folder: bench.folder + "/data/models")
-    for _ in 0..<3_000 {
-      if try registry.audit().contains(where: { $0.action == "refuse" }) { break }
-      try await Task.sleep(for: .milliseconds(10))
+    await PipelineBench.wait(for: daemon) {
+      (try? registry.audit())?.contains { $0.action == "refuse" } ?? false
     }
     try bench.produceNumbers(0..<100)
     try await Self.taken(daemon, 100)

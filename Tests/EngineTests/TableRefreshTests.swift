@@ -36,9 +36,7 @@ import Testing
 
   /// Waits for the daemon's n-th activation.
   static func activation(_ daemon: Daemon, _ count: Int) async throws -> TableActivation {
-    for _ in 0..<3_000 where daemon.tableActivations.count < count {
-      try await Task.sleep(for: .milliseconds(10))
-    }
+    await PipelineBench.wait(for: daemon) { daemon.tableActivations.count >= count }
     return try #require(daemon.tableActivations.dropFirst(count - 1).first)
   }
 
@@ -126,22 +124,18 @@ import Testing
     async let result = daemon.run()
     try bench.produceNumbers(0..<300)
     try Self.write("0,b\n1,b\n", bench)
-    for _ in 0..<300
-    where daemon.tableActivations.count < 2 && daemon.statuses.first?.hasFailed != true {
-      try await Task.sleep(for: .milliseconds(10))
+    let swapped = try await bench.produceNumbers(from: 300, to: daemon) {
+      daemon.tableActivations.count >= 2
     }
-    try bench.produceNumbers(300..<600)
-    for _ in 0..<300 where daemon.statuses.first?.hasFailed != true {
-      try await Task.sleep(for: .milliseconds(10))
-    }
+    let last = try await bench.produceNumbers(from: swapped, to: daemon) { false } + 100
     daemon.stop()
-    _ = try await result
-    try bench.produceNumbers(600..<700)
+    #expect(try await !result)
+    try bench.produceNumbers(last - 100..<last)
     let again = bench.daemon(plan)
-    let isFine = try await bench.run(again, until: 700)
+    let isFine = try await bench.run(again, until: Int64(last))
     #expect(isFine, "\(again.statuses.map(\.problem))")
     let rows = try Self.names(bench)
-    #expect(rows.map(\.n) == Array(0..<700))
+    #expect(rows.map(\.n) == Array(0..<last))
     let names = rows.map(\.name)
     #expect(names == names.sorted() && names.last == "b")
   }
@@ -199,10 +193,8 @@ import Testing
     let daemon = try bench.daemon(
       Self.plan(bench, "kafka: {topic: names, key_column: name}\n    format: csv"))
     async let result = daemon.run()
-    for _ in 0..<3_000 {
-      let problem = daemon.statuses.first?.tasks[0]?.problem
-      if problem == "waits for the rows of table/NAMES" { break }
-      try await Task.sleep(for: .milliseconds(10))
+    await PipelineBench.wait(for: daemon) {
+      daemon.statuses.first?.tasks[0]?.problem == "waits for the rows of table/NAMES"
     }
     #expect(daemon.statuses.first?.tasks[0]?.counters.polled == 0)
     try bench.broker?.setError(.noError, of: "names")

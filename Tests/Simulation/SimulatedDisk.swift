@@ -36,8 +36,11 @@ struct SimulatedDisk: Disk {
   let world: World
   let process: ProcessState
 
+  /// What the engine waits for, or what ends the pipeline.
   private func failure(_ operation: String, _ path: String) -> DiskError {
-    DiskError(operation: operation, path: path, code: 5, text: "input/output error")
+    world.generator.chance(0.5)
+      ? DiskError(operation: operation, path: path, code: 5, text: "input/output error")
+      : DiskError(operation: operation, path: path, code: 13, text: "permission denied")
   }
 
   private func outcome(

@@ -9,6 +9,7 @@ final class ModelServices: Sendable {
   private let publisher: EndpointPublisher
   private let keeper: RolloutKeeper
   private let trainer: ModelTrainer?
+  private let board: StatusBoard
   private let time: any TimeSource
 
   /// How often the registry is looked at, milliseconds.
@@ -19,6 +20,7 @@ final class ModelServices: Sendable {
     plans: [PipelinePlan], configuration: DaemonConfiguration, slots: SlotBoard,
     board: StatusBoard, time: any TimeSource, logger: Logger
   ) throws {
+    self.board = board
     self.time = time
     let registry = try Registry(folder: configuration.registryFolder)
     for job in try registry.failAbandonedJobs(at: time.now) {
@@ -59,6 +61,7 @@ final class ModelServices: Sendable {
       keeper.advance()
       publisher.publish()
       publisher.note()
+      board.noteChange()
     }
   }
 

@@ -57,6 +57,12 @@ public final class Daemon: Sendable {
   /// What every pipeline is doing, in the order of the names.
   public var statuses: [PipelineStatus] { board.snapshot() }
 
+  /// Waits until `holds` does, or the task is cancelled; it is asked again when a status changes or
+  /// tasks have taken up models or tables.
+  package func wait(until holds: () throws -> Bool) async rethrows {
+    try await board.wait(until: holds)
+  }
+
   /// Where tasks have taken up what endpoints serve, since `run`.
   public var activations: [EndpointActivation] {
     models.withLock { $0 }?.activations ?? []
@@ -197,7 +203,7 @@ public final class Daemon: Sendable {
       try destinations.makeTableSource(table, of: plan, disk: disk, broker: broker, logger: logger)
     }
     let publisher = TablePublisher(
-      plan, sources: sources, board: board, time: time, logger: logger)
+      plan, sources: sources, board: board, status: self.board, time: time, logger: logger)
     let problems = await publisher.loadFiles()
     // With state there are rows to go on with.
     let folder = "\(configuration.dataDirectory)/\(plan.configuration.name)"

@@ -68,19 +68,25 @@ public struct PipelineStatus: Sendable {
 
 /// The present state of everything, written by workers and control threads, read by anyone.
 package final class StatusBoard: Sendable {
-  private let pipelines = Mutex<[String: PipelineStatus]>([:])
+  private struct State {
+    var pipelines: [String: PipelineStatus] = [:]
+    var changes: UInt64 = 0
+    var waiters: [CheckedContinuation<Void, Never>] = []
+  }
+
+  private let state = Mutex(State())
 
   /// Creates an empty board.
   package init() {}
 
   func update(_ task: TaskName, _ status: TaskStatus?) {
-    pipelines.withLock {
+    change {
       $0[task.pipeline, default: PipelineStatus(name: task.pipeline)].tasks[task.number] = status
     }
   }
 
   func report(_ pipeline: String, problem: String?, hasFailed: Bool = false) {
-    pipelines.withLock {
+    change {
       $0[pipeline, default: PipelineStatus(name: pipeline)].problem = problem
       $0[pipeline, default: PipelineStatus(name: pipeline)].hasFailed = hasFailed
     }
@@ -88,11 +94,43 @@ package final class StatusBoard: Sendable {
 
   /// Whether this daemon runs task 0 of a pipeline.
   func holdsFirstTask(_ pipeline: String) -> Bool {
-    pipelines.withLock { $0[pipeline]?.tasks[0] != nil }
+    state.withLock { $0.pipelines[pipeline]?.tasks[0] != nil }
   }
 
   /// Every pipeline in the order of the names.
   package func snapshot() -> [PipelineStatus] {
-    pipelines.withLock { $0.values.sorted { $0.name < $1.name } }
+    state.withLock { $0.pipelines.values.sorted { $0.name < $1.name } }
+  }
+
+  /// Wakes those that wait for something that stands elsewhere.
+  func noteChange() { change { _ in } }
+
+  /// Waits until `holds` does, which is asked again after each change, or the task is cancelled.
+  func wait(until holds: () throws -> Bool) async rethrows {
+    while !Task.isCancelled {
+      let changes = state.withLock { $0.changes }
+      if try holds() { return }
+      await withTaskCancellationHandler {
+        await withCheckedContinuation { continuation in
+          let isOld = state.withLock { state in
+            if state.changes == changes { state.waiters.append(continuation) }
+            return state.changes != changes
+          }
+          if isOld { continuation.resume() }
+        }
+      } onCancel: {
+        noteChange()
+      }
+    }
+  }
+
+  private func change(_ body: (inout [String: PipelineStatus]) -> Void) {
+    let waiters = state.withLock { state in
+      body(&state.pipelines)
+      state.changes += 1
+      defer { state.waiters = [] }
+      return state.waiters
+    }
+    for waiter in waiters { waiter.resume() }
   }
 }

@@ -23,6 +23,7 @@ final class TablePublisher: Sendable {
   private let plan: PipelinePlan
   private let sources: [any TableSource]
   private let board: SlotBoard
+  private let status: StatusBoard
   private let time: any TimeSource
   private let logger: Logger
   private let state: Mutex<State>
@@ -41,12 +42,13 @@ final class TablePublisher: Sendable {
   private static let retryInterval: Int64 = 2_000
 
   init(
-    _ plan: PipelinePlan, sources: [any TableSource], board: SlotBoard, time: any TimeSource,
-    logger: Logger
+    _ plan: PipelinePlan, sources: [any TableSource], board: SlotBoard, status: StatusBoard,
+    time: any TimeSource, logger: Logger
   ) {
     self.plan = plan
     self.sources = sources
     self.board = board
+    self.status = status
     self.time = time
     self.logger = logger
     state = Mutex(
@@ -139,7 +141,8 @@ final class TablePublisher: Sendable {
 
   /// Writes down what tasks have taken up.
   private func note() {
-    for (slot, blob, outcome) in board.takeOutcomes() {
+    let outcomes = board.takeOutcomes()
+    for (slot, blob, outcome) in outcomes {
       guard case .activated(let position) = outcome,
         let table = plan.tables.first(where: { Dataflow.slot(ofTable: $0.settings.table) == slot })
       else { continue }
@@ -155,6 +158,7 @@ final class TablePublisher: Sendable {
       logger.notice(
         "\(name(table.settings)): task \(position.task) has \(count) rows from record \(row) on")
     }
+    if !outcomes.isEmpty { status.noteChange() }
   }
 
   private func name(_ table: ReferenceTableSettings) -> String {
