@@ -28,7 +28,7 @@ import Testing
   }
 
   @Test(arguments: [
-    GateCase(candidate: 2, passes: true, reason: "no champion"),
+    GateCase(candidate: 2, passes: true, reason: "version 4 could not be measured"),
     GateCase(candidate: 2, champion: 2, passes: true, reason: "no worse than the 2.0 of version 4"),
     GateCase(candidate: 1, champion: 2, passes: true, reason: "no worse"),
     GateCase(candidate: 2.1, champion: 2, passes: false, reason: "above the 2.0 of version 4"),
@@ -50,6 +50,11 @@ import Testing
         example.candidate, champion: example.champion, baseline: example.baseline), champion: 4)
     #expect(result.passed == example.passes && result.reason.contains(example.reason), "\(result)")
     #expect(result.champion == example.champion && result.baseline == example.baseline)
+  }
+
+  @Test func theFirstVersionHasNoChampion() throws {
+    let result = Settings.Gate().judge(try Self.figures(2), champion: nil)
+    #expect(result.passed && result.reason.contains("there is no champion"), "\(result)")
   }
 
   @Test func withoutAFigureNothingIsJudged() {

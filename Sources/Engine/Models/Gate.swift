@@ -51,7 +51,10 @@ extension ModelConfiguration.Gate {
         + "version \(champion)\(tolerated)"
     } else {
       result.passed = true
-      result.reason = name + ", and there is no champion to compare with"
+      result.reason =
+        name
+        + (champion.map { ", and version \($0) could not be measured" }
+          ?? ", and there is no champion to compare with")
     }
     return result
   }
