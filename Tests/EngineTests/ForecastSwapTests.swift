@@ -67,7 +67,9 @@ import Testing
       if row.n == first {
         state = try scorers[0].makeState(
           TimeSeries(start: 0, target: (0..<first).map { Float($0) }))
-      } else if row.n == second, let old = state {
+      }
+      // Both exchanges may fall on one row: the second follows the first there, as in the pipeline.
+      if row.n == second, let old = state {
         state = try scorers[1].makeState(from: old.snapshot)
       }
       var moving = try #require(state)
@@ -79,7 +81,8 @@ import Testing
     }
   }
 
-  @Test func everyRowIsScoredOnceAcrossASwap() async throws {
+  /// The second exchange comes among the records, or before any record came after the first.
+  @Test(arguments: [2_000, 100]) func everyRowIsScoredOnceAcrossASwap(last: Int) async throws {
     let bench = try PipelineBench()
     defer { #expect(throws: Never.self) { try bench.remove() } }
     let daemon = try bench.daemon(bench.plan(Self.program, stream: "SCORED"))
@@ -88,10 +91,10 @@ import Testing
     try await SwapTests.taken(daemon, 100)
     try Self.promote(bench, seed: 1)
     let first = try await SwapTests.activation(daemon, 1)
-    try bench.produceNumbers(100..<2_000)
+    try bench.produceNumbers(100..<last)
     try Self.promote(bench, seed: 2)
     let second = try await SwapTests.activation(daemon, 2)
-    try bench.produceNumbers(2_000..<2_100)
+    try bench.produceNumbers(last..<2_100)
     try await SwapTests.taken(daemon, 2_100)
     daemon.stop()
     #expect(try await result)
