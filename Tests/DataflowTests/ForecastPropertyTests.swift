@@ -16,14 +16,22 @@ import Testing
   /// One key, scored from its first value on, with a new memory from its last values at every exchange.
   private struct Peer {
     var state: DeepARState?
-    var model = -1
+    var model: Int?
+    /// The values of the periods before the first model.
+    var early: [Int: Float] = [:]
 
     mutating func expect(
-      _ input: ForecastTask.Input, _ scorers: inout [DeepARScorer], _ active: Int
+      _ input: ForecastTask.Input, _ scorers: inout [DeepARScorer], _ active: Int?
     ) throws -> (law: DeepARDistribution, tail: Double?, next: DeepARDistribution)? {
-      guard let time = input.time else { return nil }
+      let time = try #require(input.time)
+      guard let active else {
+        let period = Int(time / 3_600_000)
+        if early[period] == nil { early[period] = input.value.map { Float($0) } ?? .nan }
+        return nil
+      }
+      if model == nil, let series = earlySeries { state = try scorers[active].makeState(series) }
       if state == nil, input.value == nil { return nil }
-      if let old = state, model != active {
+      if let old = state, let model, model != active {
         state = try scorers[active].makeState(from: old.snapshot)
       }
       model = active
@@ -31,6 +39,18 @@ import Testing
       let score = try scorers[active].step(input.value, at: time, state: &moving)
       state = moving
       return (score.distribution, score.tailProbability, moving.next)
+    }
+
+    /// From the first value on, or the first one after a gap that is longer than all that is kept.
+    private var earlySeries: TimeSeries? {
+      var periods = early.keys.sorted()[...]
+      while let first = periods.first, early[first]?.isNaN == true { periods.removeFirst() }
+      if let jump = Array(zip(periods, periods.dropFirst())).last(where: { $1 - $0 > 1_024 }) {
+        periods = periods.drop { $0 < jump.1 || early[$0]?.isNaN == true }
+      }
+      guard let first = periods.first, let last = periods.last else { return nil }
+      return TimeSeries(
+        start: Int64(first) * 3_600_000, target: (first...last).map { early[$0] ?? .nan })
     }
   }
 
@@ -47,31 +67,37 @@ import Testing
     }
   }
 
-  @Test(arguments: 1...6) func itIsTheScorerOfEachKey(seed: Int) throws {
+  /// Models come before the first row or later, several at one row, and at rows one after the other.
+  @Test(arguments: 1...24) func itIsTheScorerOfEachKey(seed: Int) throws {
     var numbers = Numbers(state: UInt64(seed))
     let input = Self.input(&numbers)
     let models = try [
       ForecastTask.model(1), ForecastTask.model(2, context: 9, prediction: 3),
-      ForecastTask.model(3, likelihood: .gaussian),
+      ForecastTask.model(3, likelihood: .gaussian), ForecastTask.model(4),
+      ForecastTask.model(5, context: 2, prediction: 7),
     ]
     var scorers = models.map { DeepARScorer($0) }
     let deployments = try models.enumerated().map {
       try ForecastTask.deployment([("v\($0)", 1, false, $1)])
     }
     let task = try ForecastTask()
-    var active = 0
-    try task.activate(deployments[0])
+    var active: Int?
     var rows: [ForecastTask.Row] = []
-    var owners: [Int] = []
+    var owners: [Int?] = []
     while rows.count < input.count {
+      let isEarly = active == nil && numbers.next(3) > 0
       switch numbers.next(4) {
-      case 0:
-        active = numbers.next(models.count)
-        try task.activate(deployments[active])
-      case 1: try task.restart(with: deployments[active])
+      case 0 where !isEarly, 1 where !isEarly:
+        for _ in 0...numbers.next(3) {
+          let next = numbers.next(models.count)
+          try task.activate(deployments[next])
+          active = next
+        }
+      case 2: try task.restart(with: active.map { deployments[$0] })
       default: break
       }
-      let some = input[rows.count..<min(input.count, rows.count + 1 + numbers.next(60))]
+      let length = numbers.next(2) == 0 ? 1 : 1 + numbers.next(60)
+      let some = input[rows.count..<min(input.count, rows.count + length)]
       rows += task.rows(Array(some), batchSize: 1 + numbers.next(40))
       owners += repeatElement(active, count: rows.count - owners.count)
     }
@@ -80,7 +106,8 @@ import Testing
     for (index, row) in rows.enumerated() {
       let expected = try peers[input[index].key, default: Peer()].expect(
         input[index], &scorers, owners[index])
-      #expect(row.version == "load/v\(owners[index])")
+      #expect(row.version == owners[index].map { "load/v\($0)" })
+      #expect((row.status == "NO_MODEL") == (owners[index] == nil))
       if let next = row.next {
         let law = try #require(expected?.next)
         #expect(next == [law.mean, law.quantile(0.1), law.quantile(0.95)])
@@ -91,7 +118,39 @@ import Testing
         #expect(row.tail == expected?.tail)
       }
     }
-    #expect(rows.count { $0.status == "SCORED" } > 100)
+    #expect(rows.count { $0.status == "SCORED" } > 20)
+  }
+
+  /// A model that looks further back than the one before it starts from what that one had kept.
+  @Test func aLongerContextWaitsForWhatItNeeds() throws {
+    let short = try ForecastTask.model(1, context: 6, prediction: 4)
+    let long = try ForecastTask.model(2, context: 900, prediction: 4)
+    let kept = short.historyLength + 4
+    let task = try ForecastTask()
+    try task.activate(ForecastTask.deployment([("short", 1, false, short)]))
+    let input = (0..<2_000).map {
+      ForecastTask.Input(key: "a", time: Int64($0) * 3_600_000, value: 50 + Double($0 % 24))
+    }
+    _ = task.rows(Array(input[..<1_800]))
+    try task.activate(ForecastTask.deployment([("long", 1, false, long)]))
+    let rows = task.rows(Array(input[1_800...]))
+    let waiting = 900 - kept
+    #expect(rows.map(\.status).firstIndex(of: "SCORED") == waiting)
+    var scorer = DeepARScorer(long)
+    var state = try scorer.makeState(
+      TimeSeries(
+        start: Int64(1_800 - kept) * 3_600_000,
+        target: input[(1_800 - kept)..<1_800].map { Float($0.value ?? 0) }))
+    var steps = 0
+    for (row, value) in zip(rows, input[1_800...]) {
+      let score = try scorer.step(value.value, at: try #require(value.time), state: &state)
+      // Both read the context anew every fourth value, but not at the same ones.
+      guard row.law != nil, steps < 2 else { continue }
+      let mean = try #require(row.law?[0])
+      #expect(abs(mean - score.distribution.mean) < 0.05 * score.distribution.mean.magnitude)
+      steps += 1
+    }
+    #expect(steps == 2)
   }
 
   @Test func theCutOfBatchesChangesNothing() throws {

@@ -60,10 +60,9 @@ final class ForecastSeries {
     let shape = scorers[serving].model.configuration
     let early = earlySeries(shape)
     let past = frequency == shape.frequency ? self.past : nil
-    if past == nil {
-      periods = 0
-      missing = 0
-    }
+    // A model that looks further back than the one before it may have to wait again.
+    periods = past.map { min(periods, $0.values.count) } ?? 0
+    if past == nil { missing = 0 }
     var memories = [Memory?](repeating: nil, count: scorers.count)
     for index in [serving] + shadows {
       var state: DeepARState?

@@ -132,6 +132,9 @@ public struct DeepARScorer: Sendable {
 
   /// The state that a snapshot describes; of another model's snapshot, with this model's memory.
   ///
+  /// Where this model looks further back than the other one did, the series begins with the first
+  /// value of the snapshot: what came before it is not known.
+  ///
   /// - Throws: `DeepARError` for categories that this model does not know.
   public mutating func makeState(
     from snapshot: DeepARState.Snapshot
@@ -141,7 +144,9 @@ public struct DeepARScorer: Sendable {
     var state = DeepARState(
       model: model, categories: snapshot.categories,
       nextPeriod: snapshot.nextPeriod - snapshot.values.count)
-    state.count = snapshot.count - snapshot.values.count
+    if snapshot.values.count >= state.ring.count {
+      state.count = snapshot.count - snapshot.values.count
+    }
     for value in snapshot.values { state.push(value) }
     let steps = min(max(0, snapshot.stepsSinceEncoding), state.count)
     encode(
