@@ -120,6 +120,8 @@ public struct KafkaError: Error, Equatable, Sendable, CustomStringConvertible {
     public static let rebalanceInProgress = Code(RD_KAFKA_RESP_ERR_REBALANCE_IN_PROGRESS)
     public static let fencedInstance = Code(RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID)
     public static let invalidProducerEpoch = Code(RD_KAFKA_RESP_ERR_INVALID_PRODUCER_EPOCH)
+    public static let producerFenced = Code(RD_KAFKA_RESP_ERR_PRODUCER_FENCED)
+    public static let invalidProducerIDMapping = Code(RD_KAFKA_RESP_ERR_INVALID_PRODUCER_ID_MAPPING)
     public static let concurrentTransactions = Code(RD_KAFKA_RESP_ERR_CONCURRENT_TRANSACTIONS)
     public static let unstableOffsetCommit = Code(RD_KAFKA_RESP_ERR_UNSTABLE_OFFSET_COMMIT)
     public static let topicAuthorization = Code(RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED)
@@ -155,7 +157,7 @@ extension KafkaError.Code {
       "wait for deliveries, or raise queue.buffering.max.messages or queue.buffering.max.kbytes"
     case .messageTimedOut:
       "check that the partition has a leader, or raise message.timeout.ms"
-    case .fenced, .invalidProducerEpoch:
+    case .fenced, .invalidProducerEpoch, .producerFenced:
       "another producer with the same transactional.id took over: this one must end"
     case .fencedInstance:
       "another member uses the same group.instance.id: give each instance its own"
@@ -175,6 +177,22 @@ extension KafkaError.Code {
 }
 
 extension KafkaError {
+  /// Whether the cluster knows the producer that met this error no more: another one of its
+  /// transactional id has taken over, or the coordinator has ended a transaction that was open too
+  /// long.
+  public var tellsOfTakeover: Bool {
+    switch code {
+    case .fenced, .invalidProducerEpoch, .producerFenced, .invalidProducerIDMapping: true
+    default: false
+    }
+  }
+
+  /// Whether only a new producer can go on.
+  ///
+  /// librdkafka calls a take-over fatal when some requests meet it; after the others the same
+  /// producer would meet it for ever.
+  public var endsProducer: Bool { isFatal || tellsOfTakeover }
+
   /// Throws when `error` says that a call failed.
   static func check(
     _ error: rd_kafka_resp_err_t, operation: String, topic: String? = nil, partition: Int32? = nil

@@ -17,6 +17,10 @@ struct FaultyBroker: Broker {
     case fatal
     /// The group has moved on.
     case groupMovedOn
+    /// Another producer of the same id takes over before the offsets are sent.
+    case takenOverBeforeOffsets
+    /// Another producer of the same id takes over before the commit.
+    case takenOverBeforeCommit
   }
 
   let fault: Fault
@@ -43,6 +47,10 @@ struct FaultyBroker: Broker {
     FaultyProducer(
       inner: try kafka.makeProducer(plan, transactionalID: transactionalID, logger: logger),
       fault: fault,
+      takeOver: { [kafka] () throws(KafkaError) in
+        try kafka.makeProducer(plan, transactionalID: transactionalID, logger: logger)
+          .initTransactions(timeout: .seconds(20))
+      },
       isDue: { [counter, failAt] in
         counter.value.withLock { count in
           count += 1
@@ -59,10 +67,11 @@ struct FaultyBroker: Broker {
 private struct FaultyProducer: TopicProducer {
   let inner: any TopicProducer
   let fault: FaultyBroker.Fault
+  let takeOver: @Sendable () throws(KafkaError) -> Void
   let isDue: @Sendable () -> Bool
 
   func commitTransaction(timeout: Duration) throws(KafkaError) {
-    guard isDue() else { return try inner.commitTransaction(timeout: timeout) }
+    guard fault != .takenOverBeforeOffsets, isDue() else { return try inner.commitTransaction(timeout: timeout) }
     switch fault {
     case .mustAbort:
       throw KafkaError(.fail, "injected", operation: "commit", requiresAbort: true)
@@ -73,6 +82,10 @@ private struct FaultyProducer: TopicProducer {
     case .fatal: throw KafkaError(.fenced, "injected", operation: "commit", isFatal: true)
     case .groupMovedOn:
       throw KafkaError(.illegalGeneration, "injected", operation: "commit", requiresAbort: true)
+    case .takenOverBeforeOffsets: break
+    case .takenOverBeforeCommit:
+      try takeOver()
+      try inner.commitTransaction(timeout: timeout)
     }
   }
 
@@ -87,6 +100,7 @@ private struct FaultyProducer: TopicProducer {
   func sendOffsets(
     _ offsets: [PartitionOffset], place: any GroupPlace, timeout: Duration
   ) throws(KafkaError) {
+    if fault == .takenOverBeforeOffsets, isDue() { try takeOver() }
     try inner.sendOffsets(offsets, place: place, timeout: timeout)
   }
   func abortTransaction(timeout: Duration) throws(KafkaError) {

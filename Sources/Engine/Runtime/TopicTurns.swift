@@ -56,7 +56,7 @@ package final class TopicTurns {
       if isDone { _ = writer.tell(problem: nil) }
       return isDone
     } catch {
-      if error.isFatal { producer = nil }
+      if error.endsProducer { producer = nil }
       countFencings(error)
       note(error)
       return false
@@ -65,7 +65,7 @@ package final class TopicTurns {
 
   /// After too many take-overs in a row there must be a second process of the same name.
   private func countFencings(_ error: KafkaError) {
-    guard error.code == .fenced || error.code == .invalidProducerEpoch else { return }
+    guard error.tellsOfTakeover else { return }
     fencings += 1
     guard fencings > Self.fencingLimit, let id = writer.transactionalID else { return }
     writer.fail(
@@ -164,7 +164,7 @@ package final class TopicTurns {
         try producer.commitTransaction(timeout: Self.patience)
       }
     } catch {
-      if error.isFatal || (mayBeCommitted && !error.requiresAbort) {
+      if error.endsProducer || (mayBeCommitted && !error.requiresAbort) {
         // Only a new producer, which ends the transaction, can tell what became of it.
         self.producer = nil
         if mayBeCommitted { unsure += commits } else { writer.putBack(commits) }
