@@ -148,7 +148,8 @@ let package = Package(
     .testTarget(
       name: "DataflowTests",
       dependencies: [
-        "Columns", "Dataflow", "LearnedModels", "SQLCases", "StreamSQL", "Transport",
+        "Columns", "Dataflow", "LearnedModels", "RandomCutForest", "SQLCases", "StreamSQL",
+        "Transport",
       ],
       swiftSettings: strict),
     .testTarget(
@@ -167,8 +168,8 @@ let package = Package(
     .testTarget(
       name: "EngineTests",
       dependencies: [
-        "Columns", "Dataflow", "Engine", "Kafka", "LearnedModels", "Registry", "RimSupport",
-        "Transport", "cutbank",
+        "Columns", "Dataflow", "Engine", "Kafka", "LearnedModels", "RandomCutForest", "Registry",
+        "RimSupport", "Transport", "cutbank",
         .product(name: "Logging", package: "swift-log"),
       ],
       exclude: ["Fixtures"], swiftSettings: strict),

@@ -24,6 +24,7 @@ struct OperatorBuilder {
   private var isBounded: [Bool]
   private var tableFunctions: UInt64 = 0
   private var pumpName = ""
+  private var forestSeed: EndpointSlot?
   private var nodes: [Operator] = []
   private var scans: [ScanOperator] = []
   /// The columns that the user of the node about to be made reads; nil when it may be all.
@@ -54,6 +55,7 @@ struct OperatorBuilder {
   /// Makes the operators of a pump; those that feed it must have been made before.
   mutating func makePump(_ pump: Pump, index: Int) throws -> PumpExecutor {
     pumpName = pump.name
+    forestSeed = try pump.forestSeed.map { try endpoint($0) }
     nodes = []
     scans = []
     let root = try make(pump.root)
@@ -140,7 +142,7 @@ struct OperatorBuilder {
     case .randomCutForest(let parameters):
       return try RandomCutForestOperator(
         input: input, parameters: parameters, partitionBy: partitionBy, seed: seed,
-        limits: limits, schema: schema, section: section)
+        seededBy: forestSeed, limits: limits, schema: schema, section: section)
     case .hotspots(let features, let windowSize, let scanRadius, let minimumPoints):
       return HotspotsOperator(
         input: input, features: features, windowSize: windowSize, scanRadius: scanRadius,
@@ -161,7 +163,8 @@ struct OperatorBuilder {
     case .detectAnomalies(let parameters):
       return try DetectAnomaliesOperator(
         input: input, parameters: parameters, partitionBy: partitionBy, seed: seed,
-        limits: limits, schema: schema, section: section, columnsRead: columnsRead)
+        seededBy: forestSeed, limits: limits, schema: schema, section: section,
+        columnsRead: columnsRead)
     case .predict(let parameters):
       return PredictOperator(
         input: input, parameters: parameters, partitionBy: partitionBy,

@@ -1,9 +1,10 @@
 internal import Columns
 
 extension Plan {
-  /// The endpoints that the started pumps ask, each once, in byte order.
+  /// The endpoints that the started pumps ask or begin with, each once, in byte order.
   public var endpoints: [String] {
-    let all = Set(pumps.filter(\.isStarted).flatMap { $0.root.endpoints })
+    let started = pumps.filter(\.isStarted)
+    let all = Set(started.flatMap { $0.root.endpoints } + started.compactMap(\.forestSeed))
     return all.sorted { Array($0.utf8).lexicographicallyPrecedes(Array($1.utf8)) }
   }
 
@@ -11,9 +12,28 @@ extension Plan {
   public func features(ofEndpoint name: String) -> [[String]] {
     pumps.filter(\.isStarted).flatMap { $0.root.features(ofEndpoint: name) }
   }
+
+  /// The started pumps with a table function that keeps forests.
+  public var forestPumps: [String] {
+    pumps.filter { $0.isStarted && $0.root.hasForest }.map(\.name)
+  }
+
+  /// Lets the forests of a pump begin with the model of an endpoint.
+  public mutating func seedForests(ofPump name: String, from endpoint: String) {
+    for index in pumps.indices where pumps[index].name == name {
+      pumps[index].forestSeed = endpoint
+    }
+  }
 }
 
 extension PlanNode {
+  fileprivate var hasForest: Bool {
+    switch operation {
+    case .tableFunction(_, .randomCutForest, _), .tableFunction(_, .detectAnomalies, _): true
+    default: inputs.contains(where: \.hasForest)
+    }
+  }
+
   fileprivate var endpoints: [String] {
     let below = inputs.flatMap(\.endpoints)
     switch operation {

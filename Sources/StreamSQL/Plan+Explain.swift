@@ -36,7 +36,8 @@ extension Plan {
 
   private func append(_ pump: Pump, _ lines: inout [String]) {
     let state = pump.isStarted ? "" : " (stopped)"
-    lines.append("pump \(pump.name)\(state) -> \(streams[pump.target].name)")
+    let seed = pump.forestSeed.map { " (forests begin with endpoint \($0))" } ?? ""
+    lines.append("pump \(pump.name)\(state) -> \(streams[pump.target].name)\(seed)")
     append(pump.root, 1, statefulOperators.filter { $0.pump == pump.name }, &lines)
   }
 

@@ -36,7 +36,7 @@ public struct Plan: Equatable, Sendable {
   /// Source streams in the order in which they were given, then in-application streams as created.
   public let streams: [PlanStream]
   /// The pumps, writers of a stream before its readers; otherwise as written.
-  public let pumps: [Pump]
+  public internal(set) var pumps: [Pump]
   /// The tables of `referenceJoin`s: the given ones in order, then `VALUES` lists of the program.
   public let tables: [PlanTable]
 
@@ -108,6 +108,8 @@ public struct Pump: Equatable, Sendable {
   public let isStarted: Bool
   /// Where the pump stands in the program.
   public let position: SourcePosition
+  /// The endpoint whose model its forests begin with; nil begins with empty ones.
+  public internal(set) var forestSeed: String?
 
   /// Creates a pump.
   public init(

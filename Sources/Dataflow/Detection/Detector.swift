@@ -1,4 +1,5 @@
 import Columns
+import LearnedModels
 import RandomCutForest
 import StreamSQL
 
@@ -65,13 +66,37 @@ struct Detector: ~Copyable {
   }
 
   init(_ parameters: DetectorParameters, features count: Int, seed: UInt64) throws(ForestError) {
+    self.init(
+      parameters, features: count,
+      forest: try RandomCutForest(Self.configuration(parameters, features: count, seed: seed)))
+  }
+
+  private init(
+    _ parameters: DetectorParameters, features count: Int, forest: consuming RandomCutForest
+  ) {
     self.parameters = parameters
-    forest = try RandomCutForest(Self.configuration(parameters, features: count, seed: seed))
+    self.forest = forest
     thresholder = Thresholder(
       timeDecay: 1 / Double(parameters.timeDecay), zFactor: parameters.sensitivity,
       isShingled: parameters.shingleSize > 1)
     features = [DiscountedDeviation](
       repeating: DiscountedDeviation(discount: 1 / Double(parameters.sampleSize)), count: count)
+  }
+
+  /// A detector that begins with a forest trained before, and with what that knows of scores and
+  /// values; the forest must have the detector's shape.
+  init(
+    _ parameters: DetectorParameters, features count: Int, trained: FrozenForest
+  ) throws {
+    let decay = 1 / Double(parameters.timeDecay)
+    self.init(
+      parameters, features: count, forest: try trained.makeStreamingForest(timeDecay: decay))
+    thresholder.settle(mean: trained.scoreMean, deviation: trained.scoreDeviation)
+    let (mean, deviation) = forest.sampleMoments()
+    for index in features.indices {
+      features[index].settle(mean: mean[index], deviation: deviation[index])
+    }
+    seen = Int64(trained.treeCount * trained.sampleSize)
   }
 
   /// Judges a record and learns it, and says which features made the score.

@@ -20,6 +20,14 @@ struct DiscountedDeviation {
     count += 1
   }
 
+  /// Takes the place of a long past with this mean and deviation.
+  mutating func settle(mean: Double, deviation: Double) {
+    weight = discount > 0 ? 1 / discount : 1
+    sum = mean * weight
+    squares = (mean * mean + deviation * deviation) * weight
+    count = Int64(min(weight, 0x1p40))
+  }
+
   var mean: Double { weight > 0 ? sum / weight : 0 }
 
   var deviation: Double {
@@ -117,6 +125,15 @@ struct Thresholder {
     primary.update(limited)
     secondary.update(isShingled ? score - lastScore : score)
     if isShingled { lastScore = score }
+  }
+
+  /// Takes the place of a past of scores around a mean, spread as by the normal law: those below it
+  /// lie 0.80 deviations away on average, with a deviation of 0.60 deviations.
+  mutating func settle(mean: Double, deviation: Double) {
+    primary.settle(mean: min(mean, 2), deviation: deviation)
+    secondary.settle(mean: isShingled ? 0 : mean, deviation: deviation)
+    below.settle(mean: 0.798 * deviation, deviation: 0.603 * deviation)
+    lastScore = isShingled ? mean : 0
   }
 
   func save(into writer: inout SectionWriter) {

@@ -21,6 +21,7 @@ final class DetectAnomaliesOperator: Operator {
   private let partitionBy: [Int]
   private let seed: UInt64
   private var modelLimit = 1
+  private var seeding: ForestSeeding?
   private let firstColumn: Int
   /// Whether anybody reads the attribution, which takes longer than the score.
   private let needsAttribution: Bool
@@ -30,7 +31,8 @@ final class DetectAnomaliesOperator: Operator {
 
   init(
     input: Operator, parameters: DetectAnomaliesParameters, partitionBy: [Int], seed: UInt64,
-    limits: DataflowLimits, schema: Schema, section: String, columnsRead: [Int]?
+    seededBy slot: EndpointSlot?, limits: DataflowLimits, schema: Schema, section: String,
+    columnsRead: [Int]?
   ) throws {
     features = parameters.features
     self.parameters = DetectorParameters(parameters.options)
@@ -41,10 +43,11 @@ final class DetectAnomaliesOperator: Operator {
     keys = KeyTable(partitionBy.map { input.schema.columns[$0].type.storage })
     super.init(
       schema: schema, section: section, inputs: [input], isBounded: input.isBounded)
+    let forest = Detector.configuration(
+      self.parameters, features: features.count, seed: seed)
+    seeding = slot.map { ForestSeeding("ML_DETECT_ANOMALIES", forest, slot: $0) }
     do {
-      let size = try Detector.configuration(
-        self.parameters, features: features.count, seed: seed
-      ).byteCount()
+      let size = try forest.byteCount()
       if !partitionBy.isEmpty { modelLimit = try limits.models(ofBytes: size) }
     } catch {
       throw DataflowError("ML_DETECT_ANOMALIES: \(error)")
@@ -98,7 +101,7 @@ final class DetectAnomaliesOperator: Operator {
         guard models.count < modelLimit else { continue }
         let own = modelSeed(seed, partitionBy, input, row, pool)
         do {
-          models.append(Model(try Detector(parameters, features: features.count, seed: own)))
+          models.append(Model(try makeDetector(own)))
         } catch {
           evaluation.fail(row, .badModelInput, "\(error)")
           continue
@@ -109,6 +112,13 @@ final class DetectAnomaliesOperator: Operator {
       models[number].rows.append(Int32(truncatingIfNeeded: row))
     }
     return touched
+  }
+
+  private func makeDetector(_ own: UInt64) throws -> Detector {
+    guard let trained = seeding?.forest(ofSeed: own) else {
+      return try Detector(parameters, features: features.count, seed: own)
+    }
+    return try Detector(parameters, features: features.count, trained: trained)
   }
 
   /// Lets a detector judge the rows that wait for it.

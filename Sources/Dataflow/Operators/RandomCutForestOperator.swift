@@ -1,4 +1,5 @@
 import Columns
+import LearnedModels
 import RandomCutForest
 import StreamSQL
 
@@ -20,6 +21,7 @@ final class RandomCutForestOperator: Operator {
   private let partitionBy: [Int]
   private let seed: UInt64
   private var modelLimit = 1
+  private var seeding: ForestSeeding?
   private var keys: KeyTable
   private var models: [Model] = []
   private var copies = ModelCopies()
@@ -28,7 +30,7 @@ final class RandomCutForestOperator: Operator {
 
   init(
     input: Operator, parameters: RandomCutForestParameters, partitionBy: [Int], seed: UInt64,
-    limits: DataflowLimits, schema: Schema, section: String
+    seededBy slot: EndpointSlot?, limits: DataflowLimits, schema: Schema, section: String
   ) throws {
     self.parameters = parameters
     self.partitionBy = partitionBy
@@ -36,8 +38,10 @@ final class RandomCutForestOperator: Operator {
     keys = KeyTable(partitionBy.map { input.schema.columns[$0].type.storage })
     super.init(
       schema: schema, section: section, inputs: [input], isBounded: input.isBounded)
+    let forest = configuration(seed: seed)
+    seeding = slot.map { ForestSeeding("RANDOM_CUT_FOREST", forest, slot: $0) }
     do {
-      let size = try configuration(seed: seed).byteCount()
+      let size = try forest.byteCount()
       if !partitionBy.isEmpty { modelLimit = try limits.models(ofBytes: size) }
     } catch {
       throw DataflowError("RANDOM_CUT_FOREST: \(error)")
@@ -136,8 +140,11 @@ final class RandomCutForestOperator: Operator {
 
   private func makeModel(
     _ input: Batch, _ row: Int, _ pool: borrowing StringPool
-  ) throws(ForestError) -> Model {
+  ) throws -> Model {
     let own = modelSeed(seed, partitionBy, input, row, pool)
+    if let trained = seeding?.forest(ofSeed: own) {
+      return Model(try trained.makeStreamingForest(timeDecay: 1 / Double(parameters.timeDecay)))
+    }
     return Model(try RandomCutForest(configuration(seed: own)))
   }
 

@@ -45,6 +45,18 @@ public struct PipelineConfiguration: Sendable {
   public var history: History?
   /// What is trained for the application's endpoints.
   public var models: [ModelConfiguration] = []
+  /// Pumps whose forests begin with one that was trained before.
+  public var forestSeeds: [ForestSeed] = []
+
+  /// A pump whose forests do not begin empty.
+  public struct ForestSeed: Sendable {
+    /// The pump, as the application names it.
+    public var pump: String
+    /// The endpoint that serves the trained forest.
+    public var endpoint: String
+    /// Where the file says so.
+    public var place = Place()
+  }
 
   /// Whether rows of a stream go to a topic, whose readers wait for the next commit.
   var hasTopicOutput: Bool {

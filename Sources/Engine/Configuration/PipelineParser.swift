@@ -55,6 +55,7 @@ struct PipelineParser {
       reader: reader, seed: configuration.seed, inputs: configuration.inputs,
       outputs: configuration.outputs
     ).models(root)
+    configuration.forestSeeds = parseForestSeeds(root)
     configuration.applicationOffset = inlineOffset(root)
     root.finish()
     if root.value("commit_interval") == nil, configuration.hasTopicOutput {
@@ -155,6 +156,17 @@ struct PipelineParser {
       return nil
     }
     return records.map { .records($0) } ?? duration.map { .duration($0) }
+  }
+
+  private func parseForestSeeds(_ root: MappingReader) -> [PipelineConfiguration.ForestSeed] {
+    guard let seeds = root.mapping("seed_forests") else { return [] }
+    defer { seeds.finish() }
+    return seeds.keys.sorted().compactMap { pump in
+      seeds.requiredString(pump).map {
+        PipelineConfiguration.ForestSeed(
+          pump: pump, endpoint: $0, place: Place(of: seeds.value(pump)))
+      }
+    }
   }
 
   private func parseInputs(_ root: MappingReader) -> [PipelineConfiguration.Input] {

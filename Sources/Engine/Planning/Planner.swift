@@ -56,7 +56,9 @@ struct Planner {
       options: CompileOptions(extensions: configuration.sql.extensions))
     let offset = configuration.applicationOffset
     problems += result.diagnostics.map { ConfigurationProblem($0, offset: offset) }
-    guard let application = result.plan, fits(application) else { return nil }
+    guard var application = result.plan else { return nil }
+    seedForests(of: &application)
+    guard fits(application) else { return nil }
     var outputs: [OutputPlan] = []
     for output in configuration.outputs {
       if let plan = self.output(output, application: application, before: outputs) {
@@ -82,6 +84,24 @@ struct Planner {
   mutating func problem(_ message: String, hint: String? = nil) {
     problems.append(
       ConfigurationProblem(file: configuration.file, message: message, hint: hint))
+  }
+
+  /// Names the endpoints that forests begin with, in pumps that have some.
+  private mutating func seedForests(of application: inout Plan) {
+    let pumps = application.forestPumps
+    for seed in configuration.forestSeeds {
+      if pumps.contains(seed.pump) {
+        application.seedForests(ofPump: seed.pump, from: seed.endpoint)
+        continue
+      }
+      problems.append(
+        ConfigurationProblem(
+          file: configuration.file, line: seed.place.line, column: seed.place.column,
+          message: "seed_forests: no started pump '\(seed.pump)' has a RANDOM_CUT_FOREST or "
+            + "ML_DETECT_ANOMALIES",
+          hint: MappingReader.nearest(seed.pump, in: pumps).map { "did you mean \($0)?" }
+            ?? (pumps.isEmpty ? nil : "pumps that do: \(pumps.joined(separator: ", "))")))
+    }
   }
 
   /// Whether the operators can be made of the application's parameters and the limits.
@@ -278,6 +298,7 @@ extension PipelinePlan {
       configuration.name, configuration.application, "\(configuration.seed)",
       "\(configuration.sql)", "\(timing.maxFuture)", "\(configuration.limits)",
     ]
+    parts += configuration.forestSeeds.map { "seed \($0.pump) \($0.endpoint)" }
     parts += configuration.inputs.map { "\($0.stream) \($0.topic) \($0.format) \($0.columns)" }
     parts += configuration.inputs.compactMap { $0.eventTime.map { "\($0)" } }
     parts += configuration.referenceTables.map { "\($0.table) \($0.columns)" }
