@@ -6,6 +6,8 @@ public enum TrainingError: Error, Equatable, Sendable, CustomStringConvertible {
   case data(DataError)
   /// The computation left the range of numbers.
   case diverged(reason: String, hint: String)
+  /// The checkpoint is of another training, or the algorithm has none.
+  case checkpoint(reason: String, hint: String)
   /// `TrainingProgress.isCancelled` said so.
   case cancelled
 
@@ -15,6 +17,7 @@ public enum TrainingError: Error, Equatable, Sendable, CustomStringConvertible {
     case .hyperparameter(let error): error.description
     case .data(let error): error.description
     case .diverged(let reason, let hint): "the training diverged: \(reason)\n  hint: \(hint)"
+    case .checkpoint(let reason, let hint): "\(reason)\n  hint: \(hint)"
     case .cancelled: "the training was cancelled"
     }
   }

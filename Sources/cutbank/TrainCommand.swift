@@ -32,6 +32,7 @@ struct TrainCommand: ParsableCommand {
   @Option(help: "Stop with exit code 75 after so many seconds.") var timeLimit: Double?
   @Option(help: "Stop with exit code 75 when the process holds more MiB of memory.")
   var memoryLimit: Int?
+  @OptionGroup(title: "Interruption") var interruption: TrainCheckpoints
   @OptionGroup(title: "Comparison") var supervision: TrainSupervision
   @OptionGroup(title: "Tuning") var tuning: TuningOptions
 
@@ -44,6 +45,9 @@ struct TrainCommand: ParsableCommand {
     }
     guard memoryLimit.map({ $0 > 0 }) ?? true else {
       throw ValidationError("--memory-limit must be positive")
+    }
+    guard interruption.checkpoint == nil || tuning.tune == nil else {
+      throw ValidationError("--checkpoint is of one training; --tune makes many")
     }
   }
 
@@ -73,7 +77,8 @@ struct TrainCommand: ParsableCommand {
           display.withLock { $0.finish() }
           Output.note(note)
         })
-      let result = try Learning.train(request, on: data, progress: progress)
+      let result = try Learning.train(
+        request, on: data, progress: progress, checkpoints: interruption.open())
       for metric in try supervision.measure(result.model, seed: seed, progress: progress) {
         _ = writer.write(metric)
       }
@@ -90,8 +95,10 @@ struct TrainCommand: ParsableCommand {
     switch error {
     case TrainingError.cancelled:
       Failure(
-        message: "\(limits.reason); nothing was written", hint: limits.hint,
-        code: Outcome.temporary)
+        message: "\(limits.reason); no model was written",
+        hint: interruption.checkpoint.map {
+          "the same command goes on from the checkpoint in \($0), if one was written"
+        } ?? limits.hint, code: Outcome.temporary)
     case TrainingError.diverged: Failure(message: "\(error)")
     case is TrainingError, is DataError:
       Failure(message: "\(error)", code: Outcome.configuration)

@@ -39,12 +39,17 @@ final class ModelTrainer: Sendable {
     try Self.clean(folder, registry)
   }
 
-  /// Another daemon may use the registry: only folders of jobs that have ended are removed.
+  /// Another daemon may use the registry: only folders of jobs that have ended are removed, and not
+  /// those of interrupted ones that were the last of their model.
   private static func clean(_ folder: String, _ registry: Registry) throws {
     let files = FileManager.default
     guard files.fileExists(atPath: folder) else { return }
     for name in try files.contentsOfDirectory(atPath: folder) {
-      if let id = Int64(name), try registry.job(id)?.status == .inProgress { continue }
+      if let id = Int64(name), let job = try registry.job(id) {
+        if job.status == .inProgress { continue }
+        let isLast = try registry.jobs(of: job.model, limit: 1).first?.id == id
+        if isLast, TrainingRemains(in: folder + "/" + name) != nil { continue }
+      }
       try files.removeItem(atPath: folder + "/" + name)
     }
   }
@@ -92,6 +97,8 @@ final class ModelTrainer: Sendable {
           let name = plan.configuration.name + "/" + model.configuration.name
           if let next = due[name], next > time.now { continue }
           do {
+            // A daemon that had task 0 before may have died in the middle of a training.
+            try registry.failAbandonedJobs(at: time.now)
             due[name] = try nextTime(model.configuration, plan, start: start)
             guard let next = due[name], next <= time.now else { continue }
             guard try !isBeingRolledOut(model.configuration) else { continue }
@@ -109,10 +116,19 @@ final class ModelTrainer: Sendable {
   private func nextTime(
     _ model: ModelConfiguration, _ plan: PipelinePlan, start: Int64
   ) throws -> Int64 {
-    let last = try registry.jobs(of: model.name).first {
-      $0.pipeline == plan.configuration.name
-    }
+    let last = try lastJob(of: model, plan)
+    if let last, isInterrupted(last) { return last.createdAt }
     return model.schedule.due(after: last?.createdAt, start: start) ?? .max
+  }
+
+  private func lastJob(of model: ModelConfiguration, _ plan: PipelinePlan) throws -> TrainingJob? {
+    try registry.jobs(of: model.name).first { $0.pipeline == plan.configuration.name }
+  }
+
+  /// Whether a job has left rows to go on with.
+  private func isInterrupted(_ job: TrainingJob) -> Bool {
+    (job.status == .stopped || job.status == .failed)
+      && TrainingRemains(in: "\(folder)/\(job.id)") != nil
   }
 
   /// A candidate that is on its way is not overtaken by the next.
@@ -122,9 +138,10 @@ final class ModelTrainer: Sendable {
   }
 
   private func train(_ model: ModelPlan, _ plan: PipelinePlan) throws {
+    let last = try lastJob(of: model.configuration, plan)
     try TrainingRun(
       registry: registry, plan: plan, model: model, program: program, folder: folder, time: time,
-      logger: logger,
+      logger: logger, interrupted: last.flatMap { isInterrupted($0) ? $0.id : nil },
       isCancelled: { [self] in
         isStopping.load(ordering: .acquiring) || !board.holdsFirstTask(plan.configuration.name)
       }

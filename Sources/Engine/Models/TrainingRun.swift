@@ -15,6 +15,8 @@ struct TrainingRun {
   let folder: String
   let time: any TimeSource
   let logger: Logger
+  /// The interrupted job whose rows this one takes over; nil for none.
+  let interrupted: Int64?
   let isCancelled: () -> Bool
 
   private var settings: ModelConfiguration { model.configuration }
@@ -32,11 +34,14 @@ struct TrainingRun {
         parent: champion?.model == settings.name ? champion?.version : nil, createdAt: time.now))
     logger.notice("model \(settings.name): training job \(job.id) begins")
     let own = "\(folder)/\(job.id)"
-    defer { remove(own) }
+    // What is interrupted goes on later; a process that is killed comes to nothing below.
+    var isInterrupted = false
+    defer { if !isInterrupted { remove(own) } }
     do {
       let candidate = try train(&job, champion: champion, in: own)
       try rollOut(candidate, champion)
     } catch is CancellationError {
+      isInterrupted = TrainingRemains(in: own) != nil
       try end(job, as: .stopped, "the daemon ended, or task 0 went to another one")
     } catch let error as TrainingFailure {
       try end(job, as: .failed, error.description)
@@ -72,9 +77,8 @@ struct TrainingRun {
   private func train(
     _ job: inout TrainingJob, champion: EndpointVariant?, in folder: String
   ) throws -> Candidate {
-    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
     try enter("Downloading", &job)
-    let files = try collect(in: folder)
+    let files = try takeOver(into: folder) ?? collect(in: folder)
     job.data = files.data
     try enter("Training", &job)
     let other = champion.flatMap(artifact)
@@ -99,7 +103,32 @@ struct TrainingRun {
     try registry.update(job)
   }
 
+  /// The rows of the interrupted job, and its checkpoint.
+  private func takeOver(into own: String) throws -> TrainingFiles? {
+    guard let interrupted, case let old = "\(folder)/\(interrupted)",
+      var remains = TrainingRemains(in: old)
+    else { return nil }
+    guard remains.fits(model) else {
+      remove(old)
+      return nil
+    }
+    remains.attempts += 1
+    try remains.write(in: old)
+    try LocalDisk().move(old, to: own)
+    logger.notice(
+      "model \(settings.name): it goes on with the rows of job \(interrupted), which was interrupted"
+    )
+    return remains.files(in: own)
+  }
+
   private func collect(in folder: String) throws -> TrainingFiles {
+    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    let files = try collectAnew(in: folder)
+    try TrainingRemains(files, of: model).write(in: folder)
+    return files
+  }
+
+  private func collectAnew(in folder: String) throws -> TrainingFiles {
     let from = settings.data.window.map { time.now - $0 }
     let reader = TrainingReader(
       plan: model, kafka: plan.configuration.kafka, from: from, logger: logger,
@@ -140,6 +169,7 @@ struct TrainingRun {
     ]
     if !parameters.isEmpty { arguments += ["--hyperparameters", parameters] }
     if let champion { arguments += ["--champion", champion] }
+    if settings.algorithm == .deepAR { arguments += ["--checkpoint", folder + "/checkpoint"] }
     let process = TrainingProcess(arguments: arguments, timeLimit: settings.timeLimit)
     var metrics: [Metric] = []
     var problem: (any Error)?

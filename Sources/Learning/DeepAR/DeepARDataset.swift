@@ -22,8 +22,8 @@ package struct DeepARDataset {
   package let configuration: DeepARConfiguration
   /// Sums of the items' chances, for draws by scale; empty for passes in random order.
   private let cumulative: [Double]
-  private var order: [Int]
-  private var next = 0
+  var order: [Int]
+  var next = 0
 
   /// Checks the series and fills their gaps.
   ///

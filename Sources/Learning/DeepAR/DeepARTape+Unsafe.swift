@@ -342,9 +342,9 @@ package final class DeepARTape {
 struct DeepAROptimizer {
   private static let gradientLimit = 10.0
   private static let decays: (first: Float, second: Float) = (0.9, 0.999)
-  private var first: [Float]
-  private var second: [Float]
-  private var powers = (first: 1.0, second: 1.0)
+  var first: [Float]
+  var second: [Float]
+  var powers = (first: 1.0, second: 1.0)
 
   init(count: Int) {
     first = Array(repeating: 0, count: count)

@@ -9,22 +9,25 @@ package struct DeepARTrainer {
   /// How much of the newest weights goes into the average that becomes the model.
   private static let share = 0.005
 
-  private let parameters: DeepARHyperparameters
-  private var data: DeepARDataset
-  private var random: SplitMix64
-  private var weights: [Float]
-  private var averaged: [Float]
+  let parameters: DeepARHyperparameters
+  var data: DeepARDataset
+  var random: SplitMix64
+  var weights: [Float]
+  var averaged: [Float]
   private var gradient: [Float]
-  private var optimizer: DeepAROptimizer
+  var optimizer: DeepAROptimizer
   private let tape: DeepARTape
-  private var rate: Double
-  private var batches = 0
+  var rate: Double
+  var batches = 0
+  /// Epochs since the best one, and since the learning rate was halved last.
+  var stale = 0
+  var sinceHalving = 0
 
   /// The trained network.
-  private(set) var best: [Float]
-  private(set) var bestLoss = Double.infinity
+  var best: [Float]
+  var bestLoss = Double.infinity
   /// Every epoch's mean loss.
-  private(set) var metrics: [Metric] = []
+  var metrics: [Metric] = []
 
   init(_ data: DeepARDataset, _ parameters: DeepARHyperparameters, seed: UInt64) {
     self.data = data
@@ -52,10 +55,17 @@ package struct DeepARTrainer {
   }
 
   /// Trains until the last epoch, or until progress ends.
-  mutating func run(_ progress: TrainingProgress) throws(TrainingError) {
-    var stale = 0
-    var sinceHalving = 0
-    for epoch in 1...parameters.epochs {
+  ///
+  /// - Parameters:
+  ///   - progress: Told of stages and metrics.
+  ///   - keep: Called after every epoch.
+  /// - Throws: when it was cancelled, or the loss is no number.
+  mutating func run(
+    _ progress: TrainingProgress, keep: (borrowing DeepARTrainer) -> Void = { _ in }
+  ) throws(TrainingError) {
+    while metrics.count < parameters.epochs {
+      if let patience = parameters.patience, stale >= patience { break }
+      let epoch = metrics.count + 1
       let loss = try runEpoch(epoch, progress)
       guard loss.isFinite else {
         throw .diverged(
@@ -79,7 +89,7 @@ package struct DeepARTrainer {
         sinceHalving = 0
       }
       if !goesOn { break }
-      if let patience = parameters.patience, stale >= patience { break }
+      keep(self)
     }
   }
 

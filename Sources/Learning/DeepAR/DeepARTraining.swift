@@ -3,7 +3,7 @@ import LearnedModels
 /// Trains a DeepAR network on series, and forecasts the ends of the test series.
 func trainDeepAR(
   _ request: TrainingRequest, train: [TimeSeries], test: [TimeSeries],
-  progress: TrainingProgress
+  progress: TrainingProgress, checkpoints: TrainingCheckpoints?
 ) throws(TrainingError) -> TrainingResult {
   let parameters: DeepARHyperparameters
   do throws(HyperparameterError) {
@@ -13,7 +13,15 @@ func trainDeepAR(
   }
   let data = try DeepARDataset(train, parameters, note: progress.noted)
   var trainer = DeepARTrainer(data, parameters, seed: request.seed)
-  try trainer.run(progress)
+  let keeper = try checkpoints.map { checkpoints throws(TrainingError) in
+    let identity = DeepARTrainingIdentity(request, data)
+    try trainer.goOn(from: checkpoints, identity, note: progress.noted)
+    return (checkpoints, identity)
+  }
+  try trainer.run(progress) { trainer in
+    guard let (checkpoints, identity) = keeper, checkpoints.isDue() else { return }
+    checkpoints.save(trainer.checkpoint(of: identity))
+  }
   let model: DeepARModel
   do throws(DeepARError) {
     model = try DeepARModel(configuration: data.configuration, weights: trainer.best)

@@ -1,0 +1,80 @@
+import Engine
+import Foundation
+import Registry
+import Testing
+
+/// A training that ends with its daemon, and the next daemon.
+@Suite(.timeLimit(.minutes(5))) struct InterruptedTrainingTests {
+  private static let models = """
+    models:
+        - name: load
+          algorithm: deepar
+          hyperparameters: {time_freq: min, context_length: 4, prediction_length: 4, epochs: 3}
+          data: {topic: NUMBERS, columns: [n]}
+          schedule: {every: 1h}
+    """
+
+  /// Trains for ever at first; once it finds a checkpoint, it tells of it and fails.
+  private static let trainer = """
+    while [ "$1" != --data ]; do shift; done; data=$2
+    while [ "$1" != --checkpoint ]; do shift; done
+    if [ -e "$2/kept" ]; then
+      echo "goes on with $(grep -c target "$data") series, $(cat "$2/kept")" >&2; exit 3
+    fi
+    mkdir -p "$2"; echo 'a checkpoint' > "$2/kept"
+    echo '{"progress":"epoch"}'; exec sleep 600
+    """
+
+  @Test func theNextDaemonGoesOnWithRowsAndCheckpoint() async throws {
+    let bench = try PipelineBench()
+    defer { #expect(throws: Never.self) { try bench.remove() } }
+    try bench.produceNumbers(0..<2_000)
+    let program = try TrainingTests.script(bench, Self.trainer)
+    let registry = try TrainingTests.registry(bench)
+    let daemon = try TrainingTests.daemon(bench, Self.models, program: program)
+    async let result = daemon.run()
+    _ = try await TrainingTests.wait("a training under way") {
+      try registry.jobs().first { $0.step == "Training: epoch" }
+    }
+    daemon.stop()
+    #expect(try await result)
+    let stopped = try #require(try registry.jobs().first)
+    #expect(stopped.status == .stopped && stopped.data.rows == 2_000)
+
+    // Rows that have come since are not what the checkpoint was trained on.
+    try bench.produceNumbers(2_000..<3_000)
+    let next = try TrainingTests.daemon(bench, Self.models, program: program)
+    async let end = next.run()
+    let jobs = try await TrainingTests.ended(registry, 2)
+    next.stop()
+    #expect(try await end)
+    #expect(jobs[0].status == .failed && jobs[0].data == stopped.data)
+    #expect(
+      jobs[0].reason?.contains("goes on with 1 series, a checkpoint") == true,
+      "\(jobs[0].reason ?? "")")
+    let left = try FileManager.default.contentsOfDirectory(
+      atPath: bench.folder + "/data/models/jobs")
+    #expect(left.isEmpty)
+  }
+
+  /// Other settings need other rows: they are collected anew, at once.
+  @Test func otherSettingsBeginAnew() async throws {
+    let bench = try PipelineBench()
+    defer { #expect(throws: Never.self) { try bench.remove() } }
+    try bench.produceNumbers(0..<2_000)
+    let program = try TrainingTests.script(bench, Self.trainer)
+    let registry = try TrainingTests.registry(bench)
+    for (count, context) in [(1, 4), (2, 5)] {
+      let models = Self.models.replacing("context_length: 4", with: "context_length: \(context)")
+      let daemon = try TrainingTests.daemon(bench, models, program: program)
+      async let result = daemon.run()
+      _ = try await TrainingTests.wait("training \(count)") {
+        let jobs = try registry.jobs()
+        return jobs.count == count && jobs[0].step == "Training: epoch" ? true : nil
+      }
+      daemon.stop()
+      #expect(try await result)
+    }
+    #expect(try registry.jobs().map(\.status) == [.stopped, .stopped])
+  }
+}
