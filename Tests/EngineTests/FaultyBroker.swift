@@ -71,7 +71,9 @@ private struct FaultyProducer: TopicProducer {
   let isDue: @Sendable () -> Bool
 
   func commitTransaction(timeout: Duration) throws(KafkaError) {
-    guard fault != .takenOverBeforeOffsets, isDue() else { return try inner.commitTransaction(timeout: timeout) }
+    guard fault != .takenOverBeforeOffsets, isDue() else {
+      return try inner.commitTransaction(timeout: timeout)
+    }
     switch fault {
     case .mustAbort:
       throw KafkaError(.fail, "injected", operation: "commit", requiresAbort: true)
