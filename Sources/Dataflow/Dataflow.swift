@@ -265,9 +265,9 @@ public final class Dataflow {
   }
 
   /// Writes one more part of the snapshot that was begun; returns whether parts are left.
-  public func continueSave(into writer: inout StateWriter) -> Bool {
+  public func continueSave(into writer: inout StateWriter, pool: borrowing StringPool) -> Bool {
     for pump in pumps {
-      for node in pump.nodes where node.continueSave(into: &writer) { return true }
+      for node in pump.nodes where node.continueSave(into: &writer, pool) { return true }
     }
     return false
   }

@@ -54,10 +54,12 @@ struct BenchSnapshot: AsyncParsableCommand {
       json
       ? """
       {"keys":\(keys),"snapshot_bytes":\(bytes),"snapshots":\(now.stored),\
-      "snapshot_ms":\(now.milliseconds),"longest_turn_ms":\(now.longestTurn)}
+      "snapshot_ms":\(now.milliseconds),"longest_turn_ms":\(now.longestTurn),\
+      "longest_other_turn_ms":\(now.longestOtherTurn)}
       """
       : "\(keys) keys: \(bytes >> 20) MiB in the largest of \(now.stored) snapshots, the last took "
-        + "\(now.milliseconds) ms; no batch took longer than \(now.longestTurn) ms while one was copied"
+        + "\(now.milliseconds) ms; no batch waited longer than \(now.longestTurn) ms meanwhile, "
+        + "\(now.longestOtherTurn) ms at other times"
     try Output.write(text + "\n")
   }
 }

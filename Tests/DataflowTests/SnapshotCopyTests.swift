@@ -12,10 +12,25 @@ import Transport
   static let program = """
     CREATE STREAM O (K VARCHAR(8), S DOUBLE);
     CREATE STREAM R (K VARCHAR(8), S DOUBLE);
+    CREATE STREAM H (K VARCHAR(8), S VARCHAR(1000));
     CREATE PUMP P AS INSERT INTO O SELECT STREAM K, SCORE FROM TABLE(ML_DETECT_ANOMALIES(
       CURSOR(SELECT STREAM K, X FROM S) PARTITION BY K, number_of_trees => 3, sample_size => 16));
     CREATE PUMP Q AS INSERT INTO R SELECT STREAM K, ANOMALY_SCORE FROM TABLE(RANDOM_CUT_FOREST(
       CURSOR(SELECT STREAM K, X FROM S) PARTITION BY K, 3, 16, 100, 1));
+    CREATE PUMP V AS INSERT INTO H SELECT STREAM K, HOTSPOTS_RESULT FROM TABLE(HOTSPOTS(
+      CURSOR(SELECT STREAM K, X FROM S) PARTITION BY K, 8, 1.0, 2));
+    """
+  /// Windows of every kind, over more groups than a block has.
+  static let windows = """
+    CREATE STREAM O (K VARCHAR(8), N BIGINT);
+    CREATE PUMP A AS INSERT INTO O SELECT STREAM K, COUNT(*) FROM S
+      GROUP BY K, STEP(S.ROWTIME BY INTERVAL '7' SECOND);
+    CREATE PUMP B AS INSERT INTO O SELECT STREAM K, COUNT(DISTINCT X) FROM S
+      GROUP BY K, SESSION(S.ROWTIME, INTERVAL '2' SECOND);
+    CREATE PUMP C AS INSERT INTO O SELECT STREAM K, COUNT(*) FROM S
+      GROUP BY K, HOP(S.ROWTIME, INTERVAL '2' SECOND, INTERVAL '4' SECOND);
+    CREATE PUMP D AS INSERT INTO O SELECT STREAM K, COUNT(*) FROM S
+      WINDOWED BY STAGGER (PARTITION BY K RANGE INTERVAL '3' SECOND);
     """
 
   /// The bytes of every slice by its name.
@@ -29,19 +44,21 @@ import Transport
     /// What each finished snapshot has in itself.
     var stored: [Int64: State] = [:]
 
-    init(seed: UInt64) throws {
+    init(
+      seed: UInt64, program: String = SnapshotCopyTests.program, watched: [String] = ["O", "R", "H"]
+    ) throws {
       random = SplitMix64(seed: seed)
       let result = compile(
-        SnapshotCopyTests.program, file: "p.sql",
+        program, file: "p.sql",
         sources: [SourceStream(name: "S", schema: SnapshotCopyTests.schema, key: "K")],
         options: CompileOptions(extensions: true))
       dataflow = try Dataflow(
-        plan: try #require(result.plan), configuration: DataflowConfiguration(watched: ["O", "R"]))
+        plan: try #require(result.plan), configuration: DataflowConfiguration(watched: watched))
     }
 
-    func process(keys: Int) {
+    func process(keys: Int, rows: ClosedRange<Int> = 1...20) {
       var batch = Batch(schema: SnapshotCopyTests.schema)
-      for _ in 0..<Int.random(in: 1...20, using: &random) {
+      for _ in 0..<Int.random(in: rows, using: &random) {
         batch.rowtimes.append(cause)
         batch.causes.append(cause)
         batch.columns[0].append(pool.intern("k\(Int.random(in: 0..<keys, using: &random))"))
@@ -65,11 +82,13 @@ import Transport
     }
 
     /// Takes a snapshot while rows go on; returns what it amounts to and how much it refers to.
-    func snapshot(_ number: Int64, keys: Int) -> (State, references: Int) {
+    func snapshot(
+      _ number: Int64, keys: Int, rows: ClosedRange<Int> = 1...20
+    ) -> (State, references: Int) {
       var writer = StateWriter()
       dataflow.beginSave(number, into: &writer, pool: pool)
-      while dataflow.continueSave(into: &writer) {
-        if Bool.random(using: &random) { process(keys: keys) }
+      while dataflow.continueSave(into: &writer, pool: pool) {
+        if Bool.random(using: &random) { process(keys: keys, rows: rows) }
       }
       stored[number] = Self.state(writer.slices.filter { $0.origin == nil })
       var state = Self.state(writer.slices)
@@ -95,7 +114,7 @@ import Transport
         // One that is given up leaves no trace.
         var writer = StateWriter()
         task.dataflow.beginSave(1_000 + number, into: &writer, pool: task.pool)
-        _ = task.dataflow.continueSave(into: &writer)
+        _ = task.dataflow.continueSave(into: &writer, pool: task.pool)
         task.dataflow.forgetSaved()
       }
       let (found, referred) = task.snapshot(number, keys: 5)
@@ -110,7 +129,7 @@ import Transport
     for _ in 0..<30 { task.process(keys: 9) }
     var writer = StateWriter()
     task.dataflow.beginSave(1, into: &writer, pool: task.pool)
-    while task.dataflow.continueSave(into: &writer) {}
+    while task.dataflow.continueSave(into: &writer, pool: task.pool) {}
     let twin = try Task(seed: 5)
     var pool = StringPool()
     // The order in which slices were copied does not matter.
@@ -118,5 +137,27 @@ import Transport
     var saved = StateWriter()
     twin.dataflow.save(into: &saved, pool: pool)
     #expect(Task.state(saved.slices) == task.whole())
+  }
+
+  @Test(arguments: 1...12 as ClosedRange<UInt64>)
+  func windowsAreCopiedAsTheyWereAtTheBeginning(seed: UInt64) throws {
+    let task = try Task(seed: seed, program: Self.windows, watched: ["O"])
+    for number in 0..<6 as Range<Int64> {
+      // Some keys appear, some windows close, on both sides of the beginning and while blocks are copied.
+      task.process(keys: 9_000, rows: 1...3_000)
+      let expected = task.whole()
+      let (found, _) = task.snapshot(number, keys: 9_000, rows: 1...900)
+      #expect(found == expected, "snapshot \(number)")
+      let twin = try Task(seed: seed, program: Self.windows, watched: ["O"])
+      var writer = StateWriter()
+      for (name, bytes) in found {
+        let parts = name.split(separator: "#")
+        writer.section(String(parts[0]), slice: try #require(Int(parts[1]))) {
+          $0.append(raw: bytes)
+        }
+      }
+      try twin.dataflow.restore(from: StateReader(writer.slices), pool: &twin.pool)
+      #expect(twin.whole() == expected)
+    }
   }
 }

@@ -9,6 +9,8 @@ public final class InstantTime: TimeSource {
 
   public var now: Int64 { state.withLock { $0.now } }
 
+  public var elapsed: Int64 { now }
+
   /// The waits so far in milliseconds.
   public var sleeps: [Int64] { state.withLock { $0.sleeps } }
 

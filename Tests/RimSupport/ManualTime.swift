@@ -11,6 +11,8 @@ public final class ManualTime: TimeSource {
 
   private struct State {
     var now: Int64
+    /// How far somebody has set the wall clock.
+    var step: Int64 = 0
     var nextID = 0
     var sleepers: [Sleeper] = []
   }
@@ -19,7 +21,12 @@ public final class ManualTime: TimeSource {
 
   public init(now: Int64 = 1_700_000_000_000) { state = Mutex(State(now: now)) }
 
-  public var now: Int64 { state.withLock { $0.now } }
+  public var now: Int64 { state.withLock { $0.now + $0.step } }
+
+  public var elapsed: Int64 { state.withLock { $0.now } }
+
+  /// Sets the wall clock forward, or back; no time passes.
+  public func step(milliseconds: Int64) { state.withLock { $0.step += milliseconds } }
 
   public func sleep(milliseconds: Int64) async throws {
     let id = state.withLock { state -> Int in

@@ -18,7 +18,9 @@ final class ProcessTime: TimeSource, @unchecked Sendable {
     self.process = process
   }
 
-  var now: Int64 { world.now }
+  var now: Int64 { world.now + world.wallStep }
+
+  var elapsed: Int64 { world.now - SimulatedPipeline.beginning }
 
   /// When the next sleep ends.
   var nextWake: Int64? { sleepers.map(\.until).min() }

@@ -36,7 +36,7 @@ public struct Scenario: Sendable {
       brokerError: rate(0.1, &generator), answerLost: rate(0.1, &generator),
       uploadError: rate(0.3, &generator), uploadLie: rate(0.2, &generator),
       pause: rate(0.002, &generator), rebalance: rate(0.002, &generator),
-      restart: rate(0.001, &generator))
+      restart: rate(0.001, &generator), clock: rate(0.01, &generator))
   }
 
   /// A scenario without chance: one process, and the faults named.

@@ -12,6 +12,7 @@ final class SimulatedProcess {
   let board = StatusBoard()
   private let world: World
   private let workers: [WorkerTurns]
+  private let work: ProcessWork
   private let control: ControlTurns
   private let deadline = ShutdownDeadline()
   private(set) var isDraining = false
@@ -44,10 +45,12 @@ final class SimulatedProcess {
     let broker = SimulatedBroker(cluster: outside.cluster, process: state)
     workers = (0..<scenario.workers).map { _ in WorkerTurns(wakeup: Wakeup()) }
     let deadline = deadline
+    let work = ProcessWork(world: world)
+    self.work = work
     let services = workers.map { worker in
       TaskServices(
-        time: time, disk: disk, dataDirectory: "data", logger: logger, executor: executor,
-        worker: worker, status: board, uploaders: uploaders, outbox: nil,
+        time: time, disk: disk, dataDirectory: "data", logger: logger,
+        background: { work.makeLine($0) }, executor: executor, worker: worker, status: board, uploaders: uploaders, outbox: nil,
         receivers: Array(repeating: nil, count: uploaders.count), topics: nil, deadline: deadline)
     }
     control = try ControlTurns(
@@ -71,14 +74,14 @@ final class SimulatedProcess {
   func drain() {
     guard !isDraining else { return }
     isDraining = true
-    deadline.set(world.now + 600_000)
+    deadline.set(time.elapsed + 600_000)
     control.drain()
   }
 
   /// Does one thing that can be done; returns whether there may be more at once.
   func step() -> Bool {
     time.wake()
-    let actors = workers.count + 2
+    let actors = workers.count + 3
     switch world.generator.below(actors) {
     case 0:
       do {
@@ -88,9 +91,10 @@ final class SimulatedProcess {
       }
       return false
     case 1: return executor.step()
+    case 2: return work.step()
     case let actor:
-      wasBusy[actor - 2] = workers[actor - 2].turn()
-      return wasBusy[actor - 2]
+      wasBusy[actor - 3] = workers[actor - 3].turn()
+      return wasBusy[actor - 3]
     }
   }
 
@@ -98,6 +102,7 @@ final class SimulatedProcess {
   func bury() {
     state.isDead = true
     time.end()
+    work.end()
     executor.drain()
   }
 }

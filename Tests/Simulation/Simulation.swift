@@ -139,6 +139,11 @@ public final class Simulation {
   }
 
   private func disturb() {
+    if world.happens(scenario.rates.clock) {
+      // An hour back at most: from records further ahead a daemon that starts then keeps away.
+      world.wallStep = world.wallStep < 0 ? 0 : -Int64(world.generator.below(3_600_000))
+      world.note("the wall clock is set to \(world.wallStep)")
+    }
     if world.happens(scenario.rates.rebalance) { outside.cluster.group.disturb() }
     if world.happens(scenario.rates.pause),
       let process = running.randomElement(using: &world.generator)

@@ -35,6 +35,8 @@ struct FaultRates {
   var pause = 0.0
   var rebalance = 0.0
   var restart = 0.0
+  /// How often somebody sets the wall clock.
+  var clock = 0.0
 }
 
 /// A fault at a certain place: the n-th effect of all, or of those whose names contain a text.
@@ -72,6 +74,8 @@ final class World: @unchecked Sendable {
   var generator: SplitMix64
   /// Milliseconds since 1970.
   var now: Int64
+  /// How far the wall clocks are from that.
+  var wallStep: Int64 = 0
   /// Chance does harm only while this holds.
   var isHostile = false
   let rates: FaultRates

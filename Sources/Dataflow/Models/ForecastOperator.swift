@@ -17,6 +17,7 @@ final class ForecastOperator: Operator, EndpointUser {
   private let isRead: [Bool]
   private var keys: KeyTable
   private var series: [ForecastSeries] = []
+  private var copies = ModelCopies()
   /// By variant, made for the slot's generation.
   private var scorers: [DeepARScorer] = []
   private var generation: Int64 = 0
@@ -165,7 +166,10 @@ final class ForecastOperator: Operator, EndpointUser {
 
   /// The row's series; nil when there is no room for one more.
   private func find(_ words: [UInt64], _ row: Int) -> ForecastSeries? {
-    if let known = keys.find(words, row: row) { return series[known] }
+    if let known = keys.find(words, row: row) {
+      copies.willChange(known, section: section) { series[known].save(into: &$0) }
+      return series[known]
+    }
     guard series.count < keyLimit else { return nil }
     let number = keys.insert(words, row: row).number
     series.append(ForecastSeries())
@@ -258,14 +262,35 @@ final class ForecastOperator: Operator, EndpointUser {
   // MARK: State
 
   override func save(into writer: inout StateWriter, _ pool: borrowing StringPool) {
-    writer.section(section) { section in
-      section.write(Int64(series.count))
-      keys.save(into: &section, pool)
-    }
+    saveKeys(into: &writer, pool)
     for (index, one) in series.enumerated() {
       writer.section(section, slice: index + 1) { one.save(into: &$0) }
     }
   }
+
+  private func saveKeys(into writer: inout StateWriter, _ pool: borrowing StringPool) {
+    writer.section(section) { section in
+      section.write(Int64(series.count))
+      keys.save(into: &section, pool)
+    }
+  }
+
+  override func beginSave(
+    _ snapshot: Int64, into writer: inout StateWriter, _ pool: borrowing StringPool
+  ) {
+    saveKeys(into: &writer, pool)
+    copies.begin(snapshot, count: series.count, section: section, into: &writer)
+  }
+
+  override func continueSave(
+    into writer: inout StateWriter, _ pool: borrowing StringPool
+  ) -> Bool {
+    copies.copyOne(section: section, into: &writer) { number, section in
+      series[number].save(into: &section)
+    }
+  }
+
+  override func forgetSaved() { copies.forget() }
 
   override func restore(from reader: StateReader, _ pool: inout StringPool) throws {
     var head = try reader.section(section)

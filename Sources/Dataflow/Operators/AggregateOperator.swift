@@ -19,6 +19,7 @@ final class AggregateOperator: Operator {
   private var orders: [Int64] = []
   private var heap = DueHeap()
   private var opened: Int64 = 0
+  private var copies = BlockCopies()
 
   // Rows that are not yet in the accumulators.
   private var pendingRows: [Int32] = []
@@ -78,7 +79,7 @@ final class AggregateOperator: Operator {
     if case .hopping = window { keyColumns.append(Column(zeros: input.count, storage: .integer)) }
     let words = table.keys(of: keyColumns, count: input.count)
     let mayFail = evaluation.hasFailures
-    if !mayFail, table.count > 0, addsAll(input.count, bounds) {
+    if !mayFail, !copies.isCopying, table.count > 0, addsAll(input.count, bounds) {
       table.insert(words, rows: 0..<input.count, into: &pendingGroups)
       pendingRows.append(contentsOf: 0..<Int32(input.count))
       counters.absorbed += Int64(input.count)
@@ -124,13 +125,13 @@ final class AggregateOperator: Operator {
         if table.count > 0, value != openKey { closeTumbling(time: rowtime, cause: cause, pool) }
         openKey = value
       }
-      return insert(words, row: row, pendingRow: row) != nil
+      return insert(words, row: row, pendingRow: row, pool) != nil
     case .stagger(let length):
-      guard let (group, isNew) = insert(words, row: row, pendingRow: row) else { return false }
+      guard let (group, isNew) = insert(words, row: row, pendingRow: row, pool) else { return false }
       if isNew { open(group, start: rowtime, close: saturatingSum(rowtime, length)) }
       return true
     case .session(let gap):
-      guard let (group, isNew) = insert(words, row: row, pendingRow: row) else { return false }
+      guard let (group, isNew) = insert(words, row: row, pendingRow: row, pool) else { return false }
       if isNew { open(group, start: rowtime, close: saturatingSum(rowtime, gap)) }
       closes[group] = saturatingSum(rowtime, gap)
       return true
@@ -142,7 +143,7 @@ final class AggregateOperator: Operator {
       var start = first
       while start <= rowtime {
         key[width - 2] = UInt64(bitPattern: start)
-        guard let (group, isNew) = insert(key, row: 0, pendingRow: row) else { return false }
+        guard let (group, isNew) = insert(key, row: 0, pendingRow: row, pool) else { return false }
         if isNew { open(group, start: start, close: saturatingSum(start, size)) }
         start = saturatingSum(start, slide)
         if start == Int64.max { break }
@@ -166,9 +167,10 @@ final class AggregateOperator: Operator {
   }
 
   private func insert(
-    _ words: [UInt64], row: Int, pendingRow: Int
+    _ words: [UInt64], row: Int, pendingRow: Int, _ pool: borrowing StringPool
   ) -> (group: Int, isNew: Bool)? {
     if table.count >= keyLimit, table.find(words, row: row) == nil { return nil }
+    if copies.isCopying { willChange(table.find(words, row: row) ?? table.nextNumber, pool) }
     let (group, isNew) = table.insert(words, row: row)
     pendingRows.append(Int32(truncatingIfNeeded: pendingRow))
     pendingGroups.append(Int32(truncatingIfNeeded: group))
@@ -212,6 +214,7 @@ final class AggregateOperator: Operator {
         heap.push(.init(time: closes[group], order: entry.order, group: entry.group))
         continue
       }
+      if copies.isCopying { willChange(group, pool) }
       emit(group, rowtime: entry.time, cause: cause, pool)
       table.remove(group)
       for accumulator in accumulators { accumulator.reset(group) }
@@ -221,6 +224,7 @@ final class AggregateOperator: Operator {
   private func closeTumbling(time: Int64, cause: Int64, _ pool: borrowing StringPool) {
     flush(pool)
     for group in 0..<table.count {
+      if copies.isCopying { willChange(group, pool) }
       emit(group, rowtime: time, cause: cause, pool)
       for accumulator in accumulators { accumulator.reset(group) }
     }
@@ -264,47 +268,98 @@ final class AggregateOperator: Operator {
 
   // MARK: State
 
+  /// What a section begins with that has its groups in slices; others begin with a window's end.
+  private static let sliced = Int64.min
+
   override func save(into writer: inout StateWriter, _ pool: borrowing StringPool) {
-    writer.section(section) { section in
-      section.write(due)
-      section.write(openKey.map { Int64(bitPattern: $0) })
-      section.write(opened)
-      table.save(into: &section, pool)
-      let isTumbling = if case .tumbling = window { true } else { false }
-      for group in table.numbers {
-        if !isTumbling { section.write([starts[group], closes[group], orders[group]]) }
-        for accumulator in accumulators {
-          accumulator.save(group: group, into: &section, pool)
-        }
-      }
+    saveHead(into: &writer)
+    for block in 0..<BlockCopies.count(table.capacity) {
+      writer.section(section, slice: block + 1) { save(block, into: &$0, pool) }
     }
   }
 
+  private func saveHead(into writer: inout StateWriter) {
+    writer.section(section) { section in
+      section.write(Self.sliced)
+      section.write(due)
+      section.write(openKey.map { Int64(bitPattern: $0) })
+      section.write(opened)
+      table.saveNumbers(into: &section)
+    }
+  }
+
+  private func save(
+    _ block: Int, into section: inout SectionWriter, _ pool: borrowing StringPool
+  ) {
+    for group in BlockCopies.groups(of: block, in: table.capacity) where table.isUsed(group) {
+      table.save(group, into: &section, pool)
+      if !isTumbling { section.write([starts[group], closes[group], orders[group]]) }
+      for accumulator in accumulators { accumulator.save(group: group, into: &section, pool) }
+    }
+  }
+
+  private var isTumbling: Bool { if case .tumbling = window { true } else { false } }
+
+  private func willChange(_ group: Int, _ pool: borrowing StringPool) {
+    copies.willChange(group, section: section) { save($0, into: &$1, pool) }
+  }
+
+  override func beginSave(
+    _ snapshot: Int64, into writer: inout StateWriter, _ pool: borrowing StringPool
+  ) {
+    saveHead(into: &writer)
+    copies.begin(groups: table.capacity)
+  }
+
+  override func continueSave(into writer: inout StateWriter, _ pool: borrowing StringPool) -> Bool {
+    copies.copyOne(section: section, into: &writer) { save($0, into: &$1, pool) }
+  }
+
+  override func forgetSaved() { copies.forget() }
+
   override func restore(from reader: StateReader, _ pool: inout StringPool) throws {
-    var section = try reader.section(section)
-    due = try section.integer()
-    openKey = try section.integers().map { UInt64(bitPattern: $0) }
-    opened = try section.integer()
-    try table.restore(from: &section, &pool)
+    var head = try reader.section(section)
+    let first = try head.integer(Int64.self)
+    let isSliced = first == Self.sliced
+    due = isSliced ? try head.integer() : first
+    openKey = try head.integers().map { UInt64(bitPattern: $0) }
+    opened = try head.integer()
+    try table.restoreNumbers(from: &head)
     heap.removeAll()
     for accumulator in accumulators { accumulator.reserve(table.capacity) }
     starts = [Int64](repeating: 0, count: table.capacity)
     closes = starts
     orders = starts
-    let isTumbling = if case .tumbling = window { true } else { false }
-    for group in table.numbers {
-      if !isTumbling {
-        let times = try section.integers()
-        guard times.count == 3 else { throw section.failure("a window has three numbers") }
-        (starts[group], closes[group], orders[group]) = (times[0], times[1], times[2])
-        heap.push(
-          .init(time: closes[group], order: orders[group], group: Int32(truncatingIfNeeded: group)))
+    if isSliced {
+      for block in 0..<BlockCopies.count(table.capacity) {
+        var slice = try reader.section(section, slice: block + 1)
+        for group in BlockCopies.groups(of: block, in: table.capacity) where table.isUsed(group) {
+          try table.restore(group, from: &slice, &pool)
+          try restore(group, from: &slice, &pool)
+        }
+        try slice.finish()
       }
-      for accumulator in accumulators {
-        try accumulator.restore(group: group, from: &section, &pool)
-      }
+    } else {
+      for group in table.numbers { try table.restore(group, from: &head, &pool) }
+      for group in table.numbers { try restore(group, from: &head, &pool) }
     }
-    try section.finish()
+    try head.finish()
+    table.endRestoring()
+  }
+
+  private func restore(
+    _ group: Int, from section: inout SectionReader, _ pool: inout StringPool
+  ) throws {
+    if !isTumbling {
+      let times = try section.integers()
+      guard times.count == 3 else { throw section.failure("a window has three numbers") }
+      (starts[group], closes[group], orders[group]) = (times[0], times[1], times[2])
+      heap.push(
+        .init(time: closes[group], order: orders[group], group: Int32(truncatingIfNeeded: group)))
+    }
+    for accumulator in accumulators {
+      try accumulator.restore(group: group, from: &section, &pool)
+    }
   }
 
   override func remapStrings(_ remap: inout StringRemapper) {

@@ -217,7 +217,9 @@ final class DetectAnomaliesOperator: Operator {
     copies.begin(snapshot, count: models.count, section: section, into: &writer)
   }
 
-  override func continueSave(into writer: inout StateWriter) -> Bool {
+  override func continueSave(
+    into writer: inout StateWriter, _ pool: borrowing StringPool
+  ) -> Bool {
     copies.copyOne(section: section, into: &writer) { number, section in
       models[number].detector.save(into: &section)
     }

@@ -12,6 +12,7 @@ final class HotspotsOperator: Operator {
   private let modelLimit: Int
   private var keys: KeyTable
   private var models: [Model] = []
+  private var copies = ModelCopies()
   private var text: [UInt8] = []
 
   /// A window with the last result.
@@ -69,6 +70,7 @@ final class HotspotsOperator: Operator {
         point[index] =
           column.type.storage == .floating ? column.doubles[row] : Double(column.integers[row])
       }
+      copies.willChange(model, section: section) { $0.write(models[model].detector.points) }
       models[model].detector.add(point)
       if models[model].detector.hasChanged { write(model) }
       let result = models[model].result
@@ -119,32 +121,66 @@ final class HotspotsOperator: Operator {
   }
 
   override func save(into writer: inout StateWriter, _ pool: borrowing StringPool) {
-    writer.section(section) { section in
-      keys.save(into: &section, pool)
-      section.write(Int64(models.count))
-      for model in models { section.write(model.detector.points) }
+    saveKeys(into: &writer, pool)
+    for (index, model) in models.enumerated() {
+      writer.section(section, slice: index + 1) { $0.write(model.detector.points) }
     }
   }
 
-  override func restore(from reader: StateReader, _ pool: inout StringPool) throws {
-    var section = try reader.section(section)
-    try keys.restore(from: &section, &pool)
-    let count = try section.count(width: 8)
-    guard count == keys.count else { throw section.failure("\(count) windows for other keys") }
-    models = []
-    for _ in 0..<count {
-      let points = try section.doubles()
-      guard points.count % features.count == 0, points.allSatisfy(\.isFinite) else {
-        throw section.failure("the points of a window are damaged")
-      }
-      var model = makeModel()
-      for start in stride(from: 0, to: points.count, by: features.count) {
-        model.detector.add(points.span.extracting(start..<(start + features.count)))
-      }
-      models.append(model)
-      write(models.count - 1)
+  private func saveKeys(into writer: inout StateWriter, _ pool: borrowing StringPool) {
+    writer.section(section) { section in
+      keys.save(into: &section, pool)
+      section.write(Int64(models.count))
     }
-    try section.finish()
+  }
+
+  override func beginSave(
+    _ snapshot: Int64, into writer: inout StateWriter, _ pool: borrowing StringPool
+  ) {
+    saveKeys(into: &writer, pool)
+    copies.begin(snapshot, count: models.count, section: section, into: &writer)
+  }
+
+  override func continueSave(
+    into writer: inout StateWriter, _ pool: borrowing StringPool
+  ) -> Bool {
+    copies.copyOne(section: section, into: &writer) { number, section in
+      section.write(models[number].detector.points)
+    }
+  }
+
+  override func forgetSaved() { copies.forget() }
+
+  override func restore(from reader: StateReader, _ pool: inout StringPool) throws {
+    var head = try reader.section(section)
+    try keys.restore(from: &head, &pool)
+    let count = Int(try head.integer(Int64.self))
+    guard count == keys.count else { throw head.failure("\(count) windows for other keys") }
+    models = []
+    // Earlier versions wrote all windows behind the keys.
+    if reader.sliceCount(section) == 1 {
+      for _ in 0..<count { try restoreModel(from: &head) }
+    } else {
+      for index in 0..<count {
+        var slice = try reader.section(section, slice: index + 1)
+        try restoreModel(from: &slice)
+        try slice.finish()
+      }
+    }
+    try head.finish()
+  }
+
+  private func restoreModel(from section: inout SectionReader) throws(StateError) {
+    let points = try section.doubles()
+    guard points.count % features.count == 0, points.allSatisfy(\.isFinite) else {
+      throw section.failure("the points of a window are damaged")
+    }
+    var model = makeModel()
+    for start in stride(from: 0, to: points.count, by: features.count) {
+      model.detector.add(points.span.extracting(start..<(start + features.count)))
+    }
+    models.append(model)
+    write(models.count - 1)
   }
 
   override func remapStrings(_ remap: inout StringRemapper) { keys.remapStrings(&remap) }

@@ -60,7 +60,7 @@ class Operator {
   ) { save(into: &writer, pool) }
 
   /// Writes one more part of the snapshot; returns whether parts are left.
-  func continueSave(into writer: inout StateWriter) -> Bool { false }
+  func continueSave(into writer: inout StateWriter, _ pool: borrowing StringPool) -> Bool { false }
 
   /// Forgets a snapshot that was begun and what earlier ones have.
   func forgetSaved() {}

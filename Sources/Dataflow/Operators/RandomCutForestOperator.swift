@@ -255,7 +255,9 @@ final class RandomCutForestOperator: Operator {
     copies.begin(snapshot, count: models.count, section: section, into: &writer)
   }
 
-  override func continueSave(into writer: inout StateWriter) -> Bool {
+  override func continueSave(
+    into writer: inout StateWriter, _ pool: borrowing StringPool
+  ) -> Bool {
     copies.copyOne(section: section, into: &writer) { number, section in
       section.write(models[number].forest.snapshot())
     }

@@ -118,8 +118,12 @@ struct KeyTable {
     }
   }
 
+  /// The number that the next new key will have.
+  var nextNumber: Int { free.last.map(Int.init) ?? hashes.count }
+
   /// Forgets a key.
   mutating func remove(_ number: Int) {
+    words[number * width + width - 1] = Self.unused
     var slot = Int(hashes[number]) & mask
     while slots[slot] != number { slot = (slot + 1) & mask }
     // Backward shift: what was pushed past the hole moves up.
@@ -176,28 +180,37 @@ struct KeyTable {
   /// Whether one of a key's columns is NULL.
   func hasNull(_ keys: [UInt64], row: Int) -> Bool { keys[row * width + width - 1] != 0 }
 
+  /// Stands in place of the null bits of a number that no key has.
+  private static let unused = UInt64.max
+
+  /// Whether a number below `capacity` has a key.
+  func isUsed(_ number: Int) -> Bool { words[number * width + width - 1] != Self.unused }
+
   /// The numbers in use, ascending.
-  var numbers: [Int] {
-    let unused = Set(free)
-    return hashes.indices.filter { !unused.contains(Int32($0)) }
-  }
+  var numbers: [Int] { hashes.indices.filter(isUsed) }
 
   // MARK: State
 
   func save(into writer: inout SectionWriter, _ pool: borrowing StringPool) {
+    saveNumbers(into: &writer)
+    for number in numbers { save(number, into: &writer, pool) }
+  }
+
+  /// Writes which numbers are in use.
+  func saveNumbers(into writer: inout SectionWriter) {
     writer.write(Int64(hashes.count))
     writer.write(free.map(Int64.init))
-    let unused = Set(free)
-    for number in hashes.indices where !unused.contains(Int32(number)) {
-      let nulls = words[number * width + width - 1]
-      writer.write(nulls)
-      for index in storages.indices {
-        let word = words[number * width + index]
-        if storages[index] == .text {
-          writer.write(StringID(raw: UInt32(truncatingIfNeeded: word)), in: pool)
-        } else {
-          writer.write(word)
-        }
+  }
+
+  /// Writes the key of a number in use.
+  func save(_ number: Int, into writer: inout SectionWriter, _ pool: borrowing StringPool) {
+    writer.write(words[number * width + width - 1])
+    for index in storages.indices {
+      let word = words[number * width + index]
+      if storages[index] == .text {
+        writer.write(StringID(raw: UInt32(truncatingIfNeeded: word)), in: pool)
+      } else {
+        writer.write(word)
       }
     }
   }
@@ -205,35 +218,40 @@ struct KeyTable {
   mutating func restore(
     from reader: inout SectionReader, _ pool: inout StringPool
   ) throws(StateError) {
+    try restoreNumbers(from: &reader)
+    for number in numbers { try restore(number, from: &reader, &pool) }
+    endRestoring()
+  }
+
+  /// Reads which numbers are in use; `restore` for each of them and `endRestoring` must follow.
+  mutating func restoreNumbers(from reader: inout SectionReader) throws(StateError) {
     let total = try reader.integer(Int64.self)
     guard total >= 0, total <= Int64(Int32.max) else { throw reader.failure("bad key count") }
     free = try reader.integers().map { Int32(truncatingIfNeeded: $0) }
-    let unused = Set(free)
-    guard unused.count == free.count, free.allSatisfy({ $0 >= 0 && $0 < total }) else {
+    guard Set(free).count == free.count, free.allSatisfy({ $0 >= 0 && $0 < total }) else {
       throw reader.failure("bad list of free keys")
     }
-    words = []
-    hashes = []
-    for number in 0..<Int(total) {
-      if unused.contains(Int32(number)) {
-        words.append(contentsOf: repeatElement(0, count: width))
-        hashes.append(0)
-        continue
-      }
-      let nulls = try reader.integer(UInt64.self)
-      for storage in storages {
-        if storage == .text {
-          words.append(UInt64(try reader.stringID(into: &pool).raw))
-        } else {
-          words.append(try reader.integer(UInt64.self))
-        }
-      }
-      words.append(nulls)
-      hashes.append(hash(words, number * width))
-    }
+    words = [UInt64](repeating: 0, count: Int(total) * width)
+    for number in free { words[Int(number) * width + width - 1] = Self.unused }
+    hashes = [UInt32](repeating: 0, count: Int(total))
     count = Int(total) - free.count
-    place()
   }
+
+  /// Reads the key of a number in use.
+  mutating func restore(
+    _ number: Int, from reader: inout SectionReader, _ pool: inout StringPool
+  ) throws(StateError) {
+    words[number * width + width - 1] = try reader.integer(UInt64.self)
+    for index in storages.indices {
+      words[number * width + index] =
+        storages[index] == .text
+        ? UInt64(try reader.stringID(into: &pool).raw) : try reader.integer(UInt64.self)
+    }
+    hashes[number] = hash(words, number * width)
+  }
+
+  /// Lets the keys that were read be found.
+  mutating func endRestoring() { place() }
 
   /// Takes the new ids of all texts.
   mutating func remapStrings(_ remap: inout StringRemapper) {

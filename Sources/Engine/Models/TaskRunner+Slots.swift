@@ -33,13 +33,7 @@ extension TaskRunner {
       }
       try core.flush()
       let row = core.position.rowNumber
-      do {
-        try log.noteActivation(of: slot, blob: published.blob, bytes: published.bytes, at: row)
-      } catch let error as DiskError where error.isPassing {
-        // Looked at again at the next turn.
-        start.services.logger.warning("task \(name) cannot take up a new \(slot) yet: \(error)")
-        return
-      }
+      log.noteActivation(of: slot, blob: published.blob, bytes: published.bytes, at: row)
       try core.activate(slot, blob: published.blob, value: value)
       board.activated(
         slot, published.blob,

@@ -38,7 +38,7 @@ final class AlertServices: Sendable {
 
   /// Waits until every message that never failed was sent, at most until `deadline`.
   func waitUntilSent(deadline: Int64) async throws {
-    while time.now < deadline {
+    while time.elapsed < deadline {
       let waiting = try receivers.contains { receiver in
         try outbox.statistics(receiver: receiver.name).queued > 0
       }

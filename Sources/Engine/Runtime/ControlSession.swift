@@ -69,7 +69,7 @@ final class ControlSession {
   func end(_ mode: StopMode) {
     isDraining = true
     unstarted = []
-    for task in running { worker(of: task).post(.stop(task, mode)) }
+    stop(running, mode)
   }
 
   /// Serves what has happened, waiting for it at most `timeout`.
@@ -139,7 +139,7 @@ final class ControlSession {
     case .single: ending = running
     case .partitionParallel: ending = running.filter { leads.contains($0.number) }
     }
-    for task in ending { worker(of: task).post(.stop(task, mode)) }
+    stop(ending, mode)
     revocation = Revocation(partitions: taken, awaited: ending)
   }
 
@@ -174,6 +174,12 @@ final class ControlSession {
   // MARK: Tasks
 
   private var name: String { plan.configuration.name }
+
+  private func stop(_ tasks: Set<TaskName>, _ mode: StopMode) {
+    for task in tasks.sorted(by: { $0.number < $1.number }) {
+      worker(of: task).post(.stop(task, mode))
+    }
+  }
 
   private func worker(of task: TaskName) -> Mailbox<WorkerMessage> {
     services[task.number % services.count].worker
@@ -332,7 +338,7 @@ final class ControlSession {
     failure = text
     unstarted = []
     logger.error("pipeline \(name) has stopped: \(text)")
-    for task in running { worker(of: task).post(.stop(task, .handOver)) }
+    stop(running, .handOver)
   }
 
   // MARK: Commits

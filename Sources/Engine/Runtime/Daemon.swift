@@ -48,7 +48,7 @@ public final class Daemon: Sendable {
     self.plans = plans
     self.configuration = configuration
     self.logger = logger
-    self.time = time
+    self.time = SteadyTime(time)
     self.disk = disk
     self.broker = broker
     self.seed = seed
@@ -83,7 +83,7 @@ public final class Daemon: Sendable {
   public func stopAtBarrier() { stop(.barrier) }
 
   private func stop(_ mode: StopMode) {
-    deadline.set(time.now + configuration.shutdownTimeout)
+    deadline.set(time.elapsed + configuration.shutdownTimeout)
     let running = controls.withLock { state in
       if state.ending != .drain { state.ending = mode }
       return state.running
@@ -166,7 +166,7 @@ public final class Daemon: Sendable {
       for control in all { await control.waitUntilEnded() }
       await models?.waitUntilEnded()
       if controls.withLock({ $0.ending }) != .barrier {
-        try await alerts?.waitUntilSent(deadline: time.now + 5_000)
+        try await alerts?.waitUntilSent(deadline: time.elapsed + 5_000)
       }
       group.cancelAll()
       try await group.waitForAll()

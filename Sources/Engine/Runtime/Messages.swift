@@ -22,6 +22,8 @@ enum WorkerMessage: Sendable {
   case committed(TaskName, commit: Int64)
   /// The group has refused a commit for good: the task belongs to somebody else.
   case refused(TaskName, KafkaError)
+  /// A commit is durable here, or the disk has refused part of it.
+  case stored(TaskName, StorageOutcome)
   /// A snapshot is durable, or the disk has refused it.
   case snapshotStored(TaskName, number: Int64, problem: String?)
   /// A closed object has arrived.

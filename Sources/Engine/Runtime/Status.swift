@@ -47,8 +47,11 @@ public struct SnapshotStatus: Hashable, Sendable {
   public var stored = 0
   /// How long the last one took from its first byte until it was durable, milliseconds.
   public var milliseconds: Int64 = 0
-  /// The longest turn of the task while one was copied, milliseconds: as long as a batch can wait.
+  /// The longest turn of the task's worker while the last one was copied and stored, milliseconds: as
+  /// long as a batch can wait.
   public var longestTurn: Int64 = 0
+  /// The longest turn between the last one and the one before it.
+  public var longestOtherTurn: Int64 = 0
 
   /// No snapshots so far.
   public init() {}

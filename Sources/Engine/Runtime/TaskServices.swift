@@ -10,6 +10,10 @@ package struct TaskServices: Sendable {
   let disk: any Disk
   let dataDirectory: String
   let logger: Logger
+  /// Makes what waits for the disk beside the worker.
+  var makeBackground: @Sendable (_ name: String) -> any BackgroundWork = {
+    BackgroundThread(name: $0)
+  }
   /// Runs deliveries; nil is the cooperative pool.
   let executor: (any TaskExecutor)?
   let worker: Mailbox<WorkerMessage>
@@ -45,7 +49,7 @@ package struct TaskServices: Sendable {
   }
 
   /// Whether a shutdown has used up its time.
-  func isOutOfTime() -> Bool { deadline.isOver(now: time.now) }
+  func isOutOfTime() -> Bool { deadline.isOver(now: time.elapsed) }
 }
 
 /// When a shutdown must be over.
@@ -55,7 +59,7 @@ package final class ShutdownDeadline: Sendable {
   /// A deadline that is not set.
   package init() {}
 
-  /// Sets the deadline, milliseconds since 1970, unless it is set.
+  /// Sets the deadline, on the monotonic clock, unless it is set.
   package func set(_ time: Int64) { end.withLock { $0 = $0 ?? time } }
 
   func isOver(now: Int64) -> Bool { end.withLock { $0.map { now >= $0 } ?? false } }
@@ -65,12 +69,13 @@ extension TaskServices {
   /// The services of the tasks of one worker, for turns without threads.
   package init(
     time: any TimeSource, disk: any Disk, dataDirectory: String, logger: Logger,
+    background: @escaping @Sendable (String) -> any BackgroundWork,
     executor: any TaskExecutor, worker: WorkerTurns, status: StatusBoard, uploaders: [Uploader?],
     outbox: Outbox?, receivers: [Receiver?], topics: TopicWriter?, deadline: ShutdownDeadline
   ) {
     self.init(
-      time: time, disk: disk, dataDirectory: dataDirectory, logger: logger, executor: executor,
-      worker: worker.mailbox, status: status, uploaders: uploaders, outbox: outbox,
+      time: time, disk: disk, dataDirectory: dataDirectory, logger: logger,
+      makeBackground: background, executor: executor, worker: worker.mailbox, status: status, uploaders: uploaders, outbox: outbox,
       receivers: receivers, topics: topics, deadline: deadline)
   }
 }

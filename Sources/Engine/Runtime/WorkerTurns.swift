@@ -27,6 +27,7 @@ package final class WorkerTurns {
 
   /// Does for each task what can be done now; returns whether there may be more at once.
   package func turn() -> Bool {
+    let turnBegin = runners.first?.value.elapsed
     for message in mailbox.drain() {
       if case .quit = message {
         isOver = true
@@ -35,7 +36,7 @@ package final class WorkerTurns {
       handle(message)
     }
     for (name, waiting) in postponed
-    where waiting.start.services.time.now >= waiting.nextAttempt {
+    where waiting.start.services.time.elapsed >= waiting.nextAttempt {
       postponed[name] = nil
       begin(waiting.start, isFirst: false)
     }
@@ -44,6 +45,9 @@ package final class WorkerTurns {
       guard let runner = runners[name] else { continue }
       guarded(runner) { isBusy = try $0.turn() || isBusy }
       if case .ended = runner.phase { runners[name] = nil }
+    }
+    if let turnBegin {
+      for runner in runners.values { runner.log.noteTurn(milliseconds: runner.elapsed - turnBegin) }
     }
     return isBusy
   }
@@ -57,6 +61,8 @@ package final class WorkerTurns {
       guarded(runners[name]) { try $0.committed(commit) }
     case .refused(let name, let error):
       runners[name]?.end(.lost("\(error)"))
+    case .stored(let name, let outcome):
+      guarded(runners[name]) { try $0.stored(outcome) }
     case .snapshotStored(let name, let number, let problem):
       if let runner = runners[name] {
         runner.log.snapshotStored(number, problem: problem, runner.core)
@@ -87,7 +93,7 @@ package final class WorkerTurns {
       }
       let services = start.services
       if isFirst { services.logger.error("task \(start.name) cannot begin yet: \(text)") }
-      postponed[start.name] = (start, services.time.now + Self.postponement)
+      postponed[start.name] = (start, services.time.elapsed + Self.postponement)
     }
   }
 

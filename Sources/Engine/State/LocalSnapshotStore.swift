@@ -1,5 +1,6 @@
 import Columns
 import Crypto
+import Synchronization
 import Transport
 
 /// Snapshots and journal of one task in a folder of the local disk.
@@ -12,12 +13,16 @@ import Transport
 package final class LocalSnapshotStore: SnapshotStore {
   private let disk: any Disk
   private let folder: String
-  /// The segment that holds the last block, and where it ends there, the header not counted.
-  private var last = JournalPlace(segment: -1, end: 0)
-  /// The snapshots that each of those that were read refers to.
-  private var references: [Int64: Set<Int64>] = [:]
-  /// Whether that segment is this owner's.
-  private var isOwned = false
+  private let tail = Mutex(Tail())
+  private let references = SnapshotReferences()
+
+  /// The end of the journal.
+  private struct Tail {
+    /// The segment that holds the last block, and where it ends there, the header not counted.
+    var last = JournalPlace(segment: -1, end: 0)
+    /// Whether that segment is this owner's.
+    var isOwned = false
+  }
 
   /// Opens a task's folder, creating it when it is new.
   package init(folder: String, disk: any Disk) throws {
@@ -52,7 +57,9 @@ package final class LocalSnapshotStore: SnapshotStore {
   }
 
   package func makeWriter(_ snapshot: Snapshot) -> any SnapshotWriter {
-    LocalSnapshotWriter(path: path("snapshot", snapshot.number), disk: disk, snapshot: snapshot)
+    LocalSnapshotWriter(
+      path: path("snapshot", snapshot.number), disk: disk, snapshot: snapshot,
+      references: references)
   }
 
   package func load(_ number: Int64) throws -> Snapshot? {
@@ -78,7 +85,7 @@ package final class LocalSnapshotStore: SnapshotStore {
     }
     do {
       let snapshot = try SnapshotFile.decode(bytes, name: path)
-      references[number] = Set(snapshot.slices.compactMap(\.origin))
+      references.note(snapshot.slices, of: number)
       return snapshot
     } catch {
       try setAside(number)
@@ -92,19 +99,24 @@ package final class LocalSnapshotStore: SnapshotStore {
   }
 
   package func beginSegment(_ segment: Int64) throws {
-    try disk.replace(path("journal", segment), with: StateFile.encode(last))
-    last = JournalPlace(segment: segment, end: 0)
-    isOwned = true
+    try tail.withLock { try begin(segment, &$0) }
+  }
+
+  private func begin(_ segment: Int64, _ tail: inout Tail) throws {
+    try disk.replace(path("journal", segment), with: StateFile.encode(tail.last))
+    tail = Tail(last: JournalPlace(segment: segment, end: 0), isOwned: true)
   }
 
   package func append(_ block: JournalBlock) throws -> (segment: Int64, end: Int64) {
-    if !isOwned { try beginSegment(try nextNumber(isBirth: false)) }
-    let bytes = StateFile.encode(block)
-    try disk.append(
-      bytes, to: path("journal", last.segment),
-      at: StateFile.segmentHeaderLength + Int(last.end))
-    last.end += Int64(bytes.count)
-    return (last.segment, last.end)
+    try tail.withLock { tail in
+      if !tail.isOwned { try begin(try nextNumber(isBirth: false), &tail) }
+      let bytes = StateFile.encode(block)
+      try disk.append(
+        bytes, to: path("journal", tail.last.segment),
+        at: StateFile.segmentHeaderLength + Int(tail.last.end))
+      tail.last.end += Int64(bytes.count)
+      return (tail.last.segment, tail.last.end)
+    }
   }
 
   package func blocks(from first: Int64, to segment: Int64, end: Int64) throws -> [JournalBlock] {
@@ -116,8 +128,8 @@ package final class LocalSnapshotStore: SnapshotStore {
       guard place.segment != first else { break }
       place = header
     }
-    last = JournalPlace(segment: segment, end: end)
-    isOwned = false
+    let last = JournalPlace(segment: segment, end: end)
+    tail.withLock { $0 = Tail(last: last, isOwned: false) }
     return segments.reversed().flatMap { $0 }
   }
 
@@ -145,9 +157,8 @@ package final class LocalSnapshotStore: SnapshotStore {
   package func discard(before snapshot: Int64) throws {
     let names = try disk.list(folder)
     let kept = names.compactMap { Self.number($0, after: "snapshot-") }.filter { $0 >= snapshot }
-    for number in kept where references[number] == nil { _ = try read(number) }
-    references = references.filter { $0.key >= snapshot }
-    let needed = references.values.reduce(into: Set<Int64>()) { $0.formUnion($1) }
+    for number in kept where !references.areKnown(of: number) { _ = try read(number) }
+    let needed = references.needed(from: snapshot)
     for name in names {
       if let number = Self.number(name, after: "snapshot-") {
         guard number < snapshot, !needed.contains(number) else { continue }

@@ -69,8 +69,10 @@ package protocol SnapshotWriter: Sendable {
 
 /// Where the snapshots and the journal of one task live.
 ///
-/// Nothing is part of the task's past until the commit record in the consumer group names it.
-package protocol SnapshotStore: AnyObject {
+/// Nothing is part of the task's past until the commit record in the consumer group names it. Each call
+/// waits for the disk or the cluster; they come one after the other, but for `discard` and what a
+/// `SnapshotWriter` does, which may come beside the others.
+package protocol SnapshotStore: AnyObject, Sendable {
   /// Whether there is no state that a task has ever gone on from: nothing, or an uncommitted birth.
   func isEmpty() throws -> Bool
   /// Where the state lies, for whoever must look after it.

@@ -1,11 +1,9 @@
 import Columns
-import Dispatch
 import Synchronization
 
 /// Stores the snapshots of one task part by part, beside the worker that goes on.
 final class SnapshotThread: Sendable {
-  private let queue: DispatchQueue?
-  private let group = DispatchGroup()
+  private let work: any BackgroundWork
   private let state = Mutex(State())
 
   private struct State {
@@ -18,10 +16,7 @@ final class SnapshotThread: Sendable {
   /// How many bytes may be on their way before the worker copies no more of its own accord.
   private static let byteLimit = 64 << 20
 
-  /// Creates the thread; without one of its own it stores on the caller's.
-  init(isOwn: Bool) {
-    queue = isOwn ? DispatchQueue(label: "cutbank.snapshots") : nil
-  }
+  init(_ work: any BackgroundWork) { self.work = work }
 
   /// Whether more slices are welcome.
   var hasRoom: Bool { state.withLock { $0.waitingBytes < Self.byteLimit } }
@@ -31,7 +26,7 @@ final class SnapshotThread: Sendable {
     guard !slices.isEmpty else { return }
     let bytes = slices.reduce(0) { $0 + $1.bytes.count }
     state.withLock { $0.waitingBytes += bytes }
-    perform { [self] in
+    work.perform { [self] in
       attempt { try writer.add(slices) }
       state.withLock { $0.waitingBytes -= bytes }
     }
@@ -39,18 +34,23 @@ final class SnapshotThread: Sendable {
 
   /// Ends a snapshot and then tells how it went: nil when it is durable.
   func finish(_ writer: any SnapshotWriter, then tell: @escaping @Sendable (String?) -> Void) {
-    perform { [self] in
+    work.perform { [self] in
       attempt { try writer.finish() }
-      let problem = state.withLock { state in
-        defer { state.problem = nil }
-        return state.problem
-      }
+      let problem = takeProblem()
       tell(problem.map { $0 + (remove(writer).map { "; \($0)" } ?? "") })
     }
   }
 
-  /// Removes what was stored of a snapshot that is given up.
-  func abandon(_ writer: any SnapshotWriter) { perform { [self] in _ = remove(writer) } }
+  /// Removes what was stored of a snapshot that is given up, and forgets what went wrong.
+  func abandon(_ writer: any SnapshotWriter) {
+    work.perform { [self] in
+      _ = remove(writer)
+      _ = takeProblem()
+    }
+  }
+
+  /// Does something else after what was handed over so far.
+  func afterwards(_ body: @escaping @Sendable () -> Void) { work.perform(body) }
 
   /// Removes what was stored; returns what the disk has against it, which the next start mends.
   private func remove(_ writer: any SnapshotWriter) -> String? {
@@ -62,12 +62,8 @@ final class SnapshotThread: Sendable {
     }
   }
 
-  /// Waits until nothing is under way, so that the task's next owner meets no late writer, and
-  /// forgets what went wrong.
-  func wait() {
-    group.wait()
-    state.withLock { $0.problem = nil }
-  }
+  /// Waits until nothing is under way, so that the task's next owner meets no late writer.
+  func wait() { work.wait() }
 
   private func attempt(_ body: () throws -> Void) {
     guard state.withLock({ $0.problem == nil }) else { return }
@@ -78,7 +74,10 @@ final class SnapshotThread: Sendable {
     }
   }
 
-  private func perform(_ work: @escaping @Sendable () -> Void) {
-    if let queue { queue.async(group: group, execute: work) } else { work() }
+  private func takeProblem() -> String? {
+    state.withLock { state in
+      defer { state.problem = nil }
+      return state.problem
+    }
   }
 }

@@ -31,15 +31,20 @@ package final class TopicSnapshotStore: SnapshotStore {
   private let topics: any StateTopics
   private let state: TopicPartition
   private let journal: TopicPartition
-  /// The last journal record of the chain; -1 before the first.
-  private var head: Int64 = -1
-  /// The snapshot after whose beginning blocks are appended.
-  private var segment: Int64 = -1
-  /// The head of the journal at the beginning of each snapshot that is known.
-  private var heads: [Int64: Int64] = [:]
+  private let chain = Mutex(Chain())
   private let references = SnapshotReferences()
   /// Before which offsets nothing is left.
-  private var deleted: (state: Int64, journal: Int64) = (0, 0)
+  private let deleted = Mutex<(state: Int64, journal: Int64)>((0, 0))
+
+  /// The records of the journal that count.
+  private struct Chain {
+    /// The last one; -1 before the first.
+    var head: Int64 = -1
+    /// The snapshot after whose beginning blocks are appended.
+    var segment: Int64 = -1
+    /// The head at the beginning of each snapshot that is known.
+    var heads: [Int64: Int64] = [:]
+  }
 
   /// The most bytes of a record.
   static let partSize = 512 << 10
@@ -64,9 +69,12 @@ package final class TopicSnapshotStore: SnapshotStore {
   // MARK: Snapshots
 
   package func nextNumber(isBirth: Bool) throws -> Int64 {
-    let number = try topics.append([StatePart.begin(head: head).bytes], to: state)[0]
-    heads[number] = head
-    return number
+    try chain.withLock { chain in
+      let begin = StatePart.begin(head: chain.head)
+      let number = try topics.append([begin.bytes], to: state)[0]
+      chain.heads[number] = chain.head
+      return number
+    }
   }
 
   package func makeWriter(_ snapshot: Snapshot) -> any SnapshotWriter {
@@ -96,7 +104,7 @@ package final class TopicSnapshotStore: SnapshotStore {
       switch part {
       case .begin(let head):
         guard offset == number else { return true }
-        heads[number] = head
+        chain.withLock { $0.heads[number] = head }
         hasBegun = true
       case .bytes(number, let content): bytes += content
       case .end(number): isWhole = true
@@ -114,30 +122,35 @@ package final class TopicSnapshotStore: SnapshotStore {
         hint: "run that version or a later one")
     }
     let snapshot = try SnapshotFile.decode(bytes, name: name(number))
-    references.note(Set(snapshot.slices.compactMap(\.origin)), of: number)
+    references.note(snapshot.slices, of: number)
     return snapshot
   }
 
   // MARK: Journal
 
-  package func beginSegment(_ segment: Int64) throws { self.segment = segment }
+  package func beginSegment(_ segment: Int64) throws { chain.withLock { $0.segment = segment } }
 
   package func append(_ block: JournalBlock) throws -> (segment: Int64, end: Int64) {
     let bytes = StateFile.encode(block)
-    var rest = bytes[...]
-    repeat {
-      let part = Array(rest.prefix(Self.partSize))
-      rest = rest.dropFirst(part.count)
-      let step = StatePart.step(previous: head, isLast: rest.isEmpty, bytes: part)
-      head = try topics.append([step.bytes], to: journal)[0]
-    } while !rest.isEmpty
-    return (segment, head + 1)
+    return try chain.withLock { chain in
+      var rest = bytes[...]
+      repeat {
+        let part = Array(rest.prefix(Self.partSize))
+        rest = rest.dropFirst(part.count)
+        let step = StatePart.step(previous: chain.head, isLast: rest.isEmpty, bytes: part)
+        chain.head = try topics.append([step.bytes], to: journal)[0]
+      } while !rest.isEmpty
+      return (chain.segment, chain.head + 1)
+    }
   }
 
   package func blocks(from first: Int64, to segment: Int64, end: Int64) throws -> [JournalBlock] {
     let start = try headAtBeginning(of: first)
-    head = try end > 0 ? end - 1 : headAtBeginning(of: segment)
-    self.segment = segment
+    let head = try end > 0 ? end - 1 : headAtBeginning(of: segment)
+    chain.withLock { chain in
+      chain.head = head
+      chain.segment = segment
+    }
     guard head > start else { return [] }
     var found: [Int64: (previous: Int64, isLast: Bool, bytes: [UInt8])] = [:]
     try topics.read(journal, from: start + 1, to: head + 1) { offset, record in
@@ -174,7 +187,7 @@ package final class TopicSnapshotStore: SnapshotStore {
   }
 
   private func headAtBeginning(of number: Int64) throws -> Int64 {
-    if let known = heads[number] { return known }
+    if let known = chain.withLock({ $0.heads[number] }) { return known }
     var found: Int64?
     try topics.read(state, from: number, to: number + 1) { _, record in
       if case .begin(let head) = try StatePart(record, name: name(number)) { found = head }
@@ -183,7 +196,7 @@ package final class TopicSnapshotStore: SnapshotStore {
     guard let found else {
       throw StateError(section: name(number), offset: 0, message: "no snapshot begins here")
     }
-    heads[number] = found
+    chain.withLock { $0.heads[number] = found }
     return found
   }
 
@@ -192,14 +205,16 @@ package final class TopicSnapshotStore: SnapshotStore {
   package func discard(before snapshot: Int64) throws {
     let oldest = min(snapshot, references.needed(from: snapshot).min() ?? snapshot)
     let steps = try headAtBeginning(of: snapshot) + 1
-    heads = heads.filter { $0.key >= snapshot }
-    if oldest > deleted.state {
-      try topics.delete(before: oldest, of: state)
-      deleted.state = oldest
-    }
-    if steps > deleted.journal {
-      try topics.delete(before: steps, of: journal)
-      deleted.journal = steps
+    chain.withLock { chain in chain.heads = chain.heads.filter { $0.key >= snapshot } }
+    try deleted.withLock { deleted in
+      if oldest > deleted.state {
+        try topics.delete(before: oldest, of: state)
+        deleted.state = oldest
+      }
+      if steps > deleted.journal {
+        try topics.delete(before: steps, of: journal)
+        deleted.journal = steps
+      }
     }
   }
 
@@ -216,21 +231,6 @@ package final class TopicSnapshotStore: SnapshotStore {
     StateProblem(
       message: "topics of state hold no models or tables, such as \(name)",
       hint: "set state: {store: directory}")
-  }
-}
-
-/// Which earlier snapshots each snapshot refers to.
-private final class SnapshotReferences: Sendable {
-  private let known = Mutex<[Int64: Set<Int64>]>([:])
-
-  func note(_ origins: Set<Int64>, of snapshot: Int64) { known.withLock { $0[snapshot] = origins } }
-
-  /// What the snapshots from one on refer to; the others are forgotten.
-  func needed(from snapshot: Int64) -> Set<Int64> {
-    known.withLock { known in
-      known = known.filter { $0.key >= snapshot }
-      return known.values.reduce(into: Set<Int64>()) { $0.formUnion($1) }
-    }
   }
 }
 

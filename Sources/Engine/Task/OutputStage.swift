@@ -65,6 +65,9 @@ struct OutputStage {
   /// Bytes of rows for a topic that no commit has taken up.
   var stagedBytes: Int { staged.messages.bytes.count }
 
+  /// Alerts that no commit has taken up.
+  var stagedAlerts: Int { staged.alerts.count }
+
   /// What became of the rows so far.
   var balance: OutputBalance {
     var isWebhook = false

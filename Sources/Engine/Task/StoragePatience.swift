@@ -6,7 +6,7 @@ import Logging
 struct StoragePatience {
   /// Why the task stands still, if it does.
   private(set) var problem: String?
-  private var nextAttempt: Int64 = 0
+  private var nextAttempt = Int64.min
 
   /// How long to wait between two attempts, milliseconds.
   private static let delay: Int64 = 1_000
@@ -14,25 +14,25 @@ struct StoragePatience {
   /// Whether it is time to try again.
   func isDue(now: Int64) -> Bool { now >= nextAttempt }
 
-  /// Does what writes to the disk; when the disk refuses, says so once and returns.
+  /// The disk has refused something: says so once.
   ///
-  /// - Throws: what has another reason than the disk.
-  mutating func attempt(now: Int64, _ start: TaskStart, _ body: () throws -> Void) throws {
-    do {
-      try body()
-    } catch {
-      guard let text = Self.problem(of: error) else { throw error }
-      nextAttempt = now + Self.delay
-      if problem != text {
-        start.services.logger.error(
-          "task \(start.name) is paused: \(text)",
-          metadata: ["hint": "nothing is lost; it goes on by itself when the disk takes writes"])
-      }
-      problem = text
-      return
+  /// - Throws: the error when it has another reason than the disk.
+  mutating func refused(_ error: any Error, now: Int64, _ start: TaskStart) throws {
+    guard let text = Self.problem(of: error) else { throw error }
+    nextAttempt = now + Self.delay
+    if problem != text {
+      start.services.logger.error(
+        "task \(start.name) is paused: \(text)",
+        metadata: ["hint": "nothing is lost; it goes on by itself when the disk takes writes"])
     }
+    problem = text
+  }
+
+  /// The disk has taken everything.
+  mutating func succeeded(_ start: TaskStart) {
     if problem != nil { start.services.logger.notice("task \(start.name) goes on") }
     problem = nil
+    nextAttempt = .min
   }
 
   /// What a disk that may take writes later has said; nil for every other error.
@@ -43,17 +43,4 @@ struct StoragePatience {
     default: nil
     }
   }
-}
-
-/// A commit on its way to the disk.
-struct CommitDraft {
-  var record: CommitRecord
-  let choice: TaskLog.SnapshotChoice
-  let staged: TaskAlerts.Staged
-  let steps: [NumberedStep]
-  let offsets: [PartitionOffset]
-  /// The closed objects of each output that the commit covers, by their first rows.
-  let covered: [Set<Int64>]
-  /// Whether the journal has the steps.
-  var isJournaled = false
 }

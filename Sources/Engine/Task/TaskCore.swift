@@ -219,8 +219,14 @@ final class TaskCore {
     if pool.count > poolLimit { compact() }
   }
 
-  /// Bytes of rows for topics that no commit has taken up.
-  var stagedBytes: Int { stages.reduce(0) { $0 + $1.stagedBytes } }
+  /// Whether so much is staged for alerts and topics that a commit must take it up before more comes.
+  var isFull: Bool {
+    stages.reduce(0) { $0 + $1.stagedBytes } >= Self.stagedByteLimit
+      || stages.contains { $0.stagedAlerts >= Self.stagedAlertLimit }
+  }
+
+  private static let stagedByteLimit = 32 << 20
+  private static let stagedAlertLimit = 10_000
 
   /// The rows for a topic that an output has staged.
   func takeMessages(_ index: Int) -> RowBlock { stages[index].takeMessages() }
@@ -395,7 +401,7 @@ final class TaskCore {
   /// One more part of the snapshot that was begun, and whether parts are left.
   func continueSave() -> (slices: [StateWriter.Slice], isWhole: Bool) {
     var writer = StateWriter()
-    let isUnfinished = dataflow.continueSave(into: &writer)
+    let isUnfinished = dataflow.continueSave(into: &writer, pool: pool)
     return (writer.slices, !isUnfinished)
   }
 

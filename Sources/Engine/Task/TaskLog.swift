@@ -26,13 +26,18 @@ final class TaskLog {
   private let alerts: TaskAlerts
   private var record: CommitRecord
   private var steps: [NumberedStep] = []
+  /// What the steps name and is not durable yet.
+  private var blobs: [StorageWork.NamedBlob] = []
   /// The commit that the group was asked for, with what it covers.
   private var outstanding: (record: CommitRecord, covered: [Set<Int64>])?
   private(set) var coveredObjects: [Set<Int64>] = []
-  /// The blobs that steps and snapshots name which a recovery may need, by the snapshot after which.
+  /// The blobs that steps and snapshots name which a recovery may need, by the snapshot after which;
+  /// `Int64.max` is the one that has no number yet.
   private var namedBlobs: [(snapshot: Int64, blob: String)] = []
   private var snapshotsTaken = 0
   private(set) var schedule: CommitSchedule
+  /// Makes commits durable.
+  private let journal: any BackgroundWork
   private let snapshots: SnapshotThread
   /// The snapshot that is being copied and stored.
   private var underWay: Int64?
@@ -40,13 +45,20 @@ final class TaskLog {
   private var copying: (any SnapshotWriter)?
   /// The stored snapshot that the next commit names.
   private var stored: Int64?
+  /// How many snapshots were begun, and the store's numbers of the last of them: operators count, the
+  /// store numbers.
+  private var begunSnapshots: (count: Int64, numbers: [Int64: Int64]) = (0, [:])
   private(set) var snapshotStatus = SnapshotStatus()
+  /// The longest turns since a snapshot was begun: until it is stored, and after that.
+  private var turns = (copying: Int64(0), others: Int64(0))
   /// Whether there was never a commit before.
   let isBirth: Bool
   /// The commit whose parts are not all durable yet.
   private var draft: CommitDraft?
-  /// Whether the outbox does not know yet that the last commit is acknowledged.
-  private var hasUnreleased = false
+  /// The acknowledged commit of which the outbox does not know yet.
+  private var unreleased: Int64?
+  /// Whether something is on its way to the disk.
+  private var isStoring = false
   /// Waits for a disk that refuses to write.
   private var patience = StoragePatience()
   /// Whether no record may be taken before a snapshot, since replay could not cross this point.
@@ -60,11 +72,12 @@ final class TaskLog {
     self.store = store
     self.record = record
     self.isBirth = isBirth
-    // Turns without threads store their snapshots themselves.
-    snapshots = SnapshotThread(isOwn: start.services.executor == nil)
+    journal = start.services.makeBackground("journal")
+    snapshots = SnapshotThread(start.services.makeBackground("snapshots"))
     alerts = try TaskAlerts(start: start)
     schedule = CommitSchedule(
-      timing: start.plan.configuration.timing, now: start.services.time.now, rowNumber: rowNumber)
+      timing: start.plan.configuration.timing, now: start.services.time.elapsed,
+      rowNumber: rowNumber)
   }
 
   /// Makes the outbox hold what was committed and nothing else.
@@ -72,11 +85,11 @@ final class TaskLog {
 
   // MARK: Steps
 
-  /// Whether the next commit can be asked for.
-  var hasRoom: Bool { outstanding == nil && !isBlocked }
+  /// Whether the next commit can be made.
+  var hasRoom: Bool { outstanding == nil && draft == nil && !isBlocked }
 
   /// Whether the disk has refused something without which the task must not go on.
-  var isBlocked: Bool { draft != nil || hasUnreleased }
+  var isBlocked: Bool { patience.problem != nil }
 
   /// Why the task waits for its disk, if it does.
   var problem: String? { patience.problem }
@@ -101,90 +114,131 @@ final class TaskLog {
     }
   }
 
-  /// Makes a blob durable and notes that a slot holds it from here on.
-  func noteActivation(of slot: String, blob: String, bytes: [UInt8], at rowNumber: Int64) throws {
-    try store.storeBlob(bytes, name: blob)
+  /// Notes that a slot holds a blob from here on; it becomes durable before the step does.
+  func noteActivation(of slot: String, blob: String, bytes: [UInt8], at rowNumber: Int64) {
+    blobs.append(StorageWork.NamedBlob(name: blob, bytes: bytes))
     namedBlobs.append((newestSnapshot, blob))
     note(.activate(slot: slot, blob: blob), at: rowNumber)
   }
 
   /// The snapshot that was begun last: the next steps go into its segment of the journal.
   private var newestSnapshot: Int64 {
-    max(underWay ?? -1, stored ?? -1, outstanding?.record.snapshot ?? -1, record.snapshot)
+    if let draft, case .none = draft.work.snapshot {} else if draft != nil { return .max }
+    return max(underWay ?? -1, stored ?? -1, outstanding?.record.snapshot ?? -1, record.snapshot)
   }
 
   // MARK: Commits
 
-  /// Makes everything so far durable and asks the group to commit it.
+  /// Lets everything so far be made durable, and then asks the group to commit it.
   ///
-  /// While the disk refuses, the commit is kept as a draft for `retry`, and the task must neither take
-  /// a step nor change its state.
+  /// - Parameter now: The monotonic clock, here and below.
   func commit(_ core: TaskCore, now: Int64, snapshot choice: SnapshotChoice) throws {
     try core.flush()
     var next = record
     next.commit += 1
+    if let stored {
+      next.previousSnapshot = record.snapshot
+      next.snapshot = stored
+    }
+    stored = nil
+    var staged = alerts.take(core)
+    let rows = staged.rows
+    staged.rows = []
+    var work = StorageWork(commit: next.commit, blobs: blobs, alerts: staged)
+    if choice != .birth {
+      work.block = JournalBlock(epoch: next.epoch, commit: next.commit, steps: steps)
+    }
     var offsets: [PartitionOffset] = []
     for (index, buffer) in core.buffers.enumerated() {
       offsets.append(
         PartitionOffset(buffer.topicPartition, offset: core.position.nextOffsets[index]))
     }
-    draft = CommitDraft(
-      record: next, choice: choice, staged: alerts.take(core), steps: steps, offsets: offsets,
+    var made = CommitDraft(
+      record: next, work: work, rows: rows, offsets: offsets,
       covered: core.stages.map { Set($0.pending.map(\.identity.firstRow)) })
+    try addSnapshot(core, choice, to: &made)
     steps.removeAll(keepingCapacity: true)
-    try patience.attempt(now: now, start) { try complete(core, now: now) }
+    blobs = []
+    draft = made
+    schedule.committed(now: now)
+    if choice != .none {
+      schedule.tookSnapshot(now: now, rowNumber: core.position.rowNumber)
+    }
+    storeMore(now: now)
   }
 
-  /// Tries again what the disk has refused, when it is time.
-  ///
-  /// - Returns: Whether the task can go on.
-  func retry(_ core: TaskCore, now: Int64) throws -> Bool {
-    guard isBlocked else { return true }
-    guard patience.isDue(now: now) else { return false }
-    try patience.attempt(now: now, start) {
-      if hasUnreleased { try release() }
-      if draft != nil { try complete(core, now: now) }
-    }
-    return !isBlocked
-  }
-
-  /// Does what is left of the draft: each part once, or to the same effect.
-  private func complete(_ core: TaskCore, now: Int64) throws {
-    guard var next = draft?.record, let choice = draft?.choice, let staged = draft?.staged else {
-      return
-    }
-    try alerts.append(staged, commit: next.commit)
-    if choice != .birth, draft?.isJournaled == false, let steps = draft?.steps {
-      let block = JournalBlock(epoch: next.epoch, commit: next.commit, steps: steps)
-      (next.segment, next.segmentEnd) = try store.append(block)
-      draft?.record = next
-      draft?.isJournaled = true
-    }
-    if let stored {
-      next.previousSnapshot = record.snapshot
-      next.snapshot = stored
-    }
+  private func addSnapshot(
+    _ core: TaskCore, _ choice: SnapshotChoice, to draft: inout CommitDraft
+  ) throws {
+    let commit = draft.record.commit
     switch choice {
     case .none: break
-    case .begin: try beginSnapshot(core, next, now: now)
-    case .take, .birth: try takeSnapshot(core, &next, now: now)
+    case .begin:
+      begunSnapshots.count += 1
+      snapshotStatus.longestOtherTurn = turns.others
+      turns = (0, 0)
+      draft.begun = snapshot(
+        core, commit: commit, slices: numbered(try core.beginSave(begunSnapshots.count)))
+      draft.work.snapshot = .segment
+    case .take, .birth:
+      abandonSnapshot(core)
+      draft.work.snapshot = .whole(snapshot(core, commit: commit, slices: try core.save()))
+      draft.work.isBirth = record.snapshot < 0
     }
-    stored = nil
-    schedule.committed(now: now)
-    ask(for: next)
+  }
+
+  /// Hands what must become durable, if there is something, to the thread that waits for the disk.
+  func storeMore(now: Int64) {
+    guard !isStoring, draft != nil || unreleased != nil, patience.isDue(now: now) else { return }
+    isStoring = true
+    let (work, released, name) = (draft?.work, unreleased, start.name)
+    let (store, alerts, worker) = (store, alerts, start.services.worker)
+    journal.perform {
+      var outcome = StorageOutcome(commit: work?.commit)
+      do {
+        if let released { try alerts.release(commit: released) }
+        outcome.released = released
+        work?.perform(store, alerts, into: &outcome)
+      } catch {
+        outcome.error = error
+      }
+      worker.post(.stored(name, outcome))
+    }
+  }
+
+  /// Takes note of what has become durable, and asks the group for the commit when all of it has.
+  ///
+  /// While the disk refuses, the rest is kept for `storeMore`.
+  func stored(_ outcome: StorageOutcome, now: Int64) throws {
+    isStoring = false
+    if outcome.released == unreleased { unreleased = nil }
+    if let place = outcome.place {
+      draft?.record.segment = place.segment
+      draft?.record.segmentEnd = place.end
+      draft?.work.block = nil
+    }
+    if let number = outcome.snapshot { noteSnapshot(number) }
+    if let error = outcome.error {
+      try patience.refused(error, now: now, start)
+    } else {
+      patience.succeeded(start)
+      if let finished = draft, finished.record.commit == outcome.commit {
+        draft = nil
+        ask(for: finished)
+      }
+    }
+    storeMore(now: now)
   }
 
   /// Asks the group for a commit that is durable here.
-  private func ask(for record: CommitRecord) {
-    guard let finished = draft else { return }
-    draft = nil
-    outstanding = (record, finished.covered)
-    var offsets = finished.offsets
-    offsets[0].metadata = record.text
+  private func ask(for draft: CommitDraft) {
+    outstanding = (draft.record, draft.covered)
+    var offsets = draft.offsets
+    offsets[0].metadata = draft.record.text
     guard let topics = start.services.topics else {
-      return start.control.post(.commit(start.name, offsets, commit: record.commit))
+      return start.control.post(.commit(start.name, offsets, commit: draft.record.commit))
     }
-    topics.submit(topicCommit(record, rows: finished.staged.rows, offsets: offsets))
+    topics.submit(topicCommit(draft.record, rows: draft.rows, offsets: offsets))
   }
 
   /// Hands rows for topics to the producer ahead of their commit, where a repetition is allowed.
@@ -207,40 +261,50 @@ final class TaskLog {
       control: start.control, worker: start.services.worker)
   }
 
-  private func takeSnapshot(_ core: TaskCore, _ next: inout CommitRecord, now: Int64) throws {
-    let number = try nextNumber()
-    abandonSnapshot(core)
-    try store.store(snapshot(core, number: number, commit: next.commit, slices: core.save()))
-    try store.beginSegment(number)
-    next.previousSnapshot = next.snapshot < 0 ? number : next.snapshot
-    next.snapshot = number
-    next.segment = number
-    next.segmentEnd = 0
-    needsSnapshot = false
-    schedule.tookSnapshot(now: now, rowNumber: core.position.rowNumber)
-  }
-
-  /// The number of the next snapshot and its segment: no other owner's has it.
-  private func nextNumber() throws -> Int64 {
-    try store.nextNumber(isBirth: record.snapshot < 0)
-  }
-
-  /// Begins to copy the state after a commit and lets it be stored beside the worker, which goes on.
+  /// The snapshot of the draft has a number, and its segment of the journal has begun.
   ///
-  /// The journal goes on in the snapshot's segment; until a commit names the snapshot, recovery reads
-  /// the segment before it too.
-  private func beginSnapshot(_ core: TaskCore, _ next: CommitRecord, now: Int64) throws {
-    let number = try nextNumber()
-    // What the disk may refuse comes first: a commit is tried again as a whole.
-    try store.beginSegment(number)
-    copying = store.makeWriter(
-      snapshot(core, number: number, commit: next.commit, slices: try core.beginSave(number)))
-    underWay = number
-    schedule.tookSnapshot(now: now, rowNumber: core.position.rowNumber)
+  /// Until a commit names the snapshot, recovery reads the segment before it too.
+  private func noteSnapshot(_ number: Int64) {
+    for index in namedBlobs.indices where namedBlobs[index].snapshot == .max {
+      namedBlobs[index].snapshot = number
+    }
+    if var begun = draft?.begun {
+      begunSnapshots.numbers[begunSnapshots.count] = number
+      begunSnapshots.numbers = begunSnapshots.numbers.filter {
+        $0.key > begunSnapshots.count - Self.rememberedNumbers
+      }
+      begun.number = number
+      copying = store.makeWriter(begun)
+      underWay = number
+    } else if var record = draft?.record {
+      record.previousSnapshot = record.snapshot < 0 ? number : record.snapshot
+      record.snapshot = number
+      record.segment = number
+      record.segmentEnd = 0
+      draft?.record = record
+      needsSnapshot = false
+    }
+    draft?.work.snapshot = .none
+  }
+
+  /// Operators refer to one of the last sixteen snapshots.
+  private static let rememberedNumbers: Int64 = 64
+
+  /// Slices that refer to snapshots by the store's numbers.
+  private func numbered(_ slices: [StateWriter.Slice]) -> [StateWriter.Slice] {
+    var writer = StateWriter()
+    for slice in slices {
+      if let origin = slice.origin, let number = begunSnapshots.numbers[origin] {
+        writer.reference(slice.section, slice: slice.number, origin: number)
+      } else {
+        writer.append([slice])
+      }
+    }
+    return writer.slices
   }
 
   /// Whether parts of the state must still be copied.
-  var isCopying: Bool { copying != nil }
+  var isCopying: Bool { copying != nil || draft?.begun != nil }
 
   /// Copies more of the state for the snapshot that was begun, for at most 5 ms.
   ///
@@ -248,12 +312,12 @@ final class TaskLog {
   func copyMore(_ core: TaskCore) -> Bool {
     guard let writer = copying, let number = underWay, snapshots.hasRoom else { return false }
     let time = start.services.time
-    let begin = time.now
+    let begin = time.elapsed
     var parts = 0
     var isWhole = false
-    while !isWhole, parts < Self.copiedParts, time.now - begin < 4 {
+    while !isWhole, parts < Self.copiedParts, time.elapsed - begin < 4 {
       let (slices, wasLast) = core.continueSave()
-      snapshots.add(slices, to: writer)
+      snapshots.add(numbered(slices), to: writer)
       isWhole = wasLast
       parts += 1
     }
@@ -266,9 +330,13 @@ final class TaskLog {
     return true
   }
 
-  /// Notes how long a turn was in which state was copied.
+  /// Notes how long the worker was away from its other tasks and messages.
   func noteTurn(milliseconds: Int64) {
-    snapshotStatus.longestTurn = max(snapshotStatus.longestTurn, milliseconds)
+    if underWay != nil || draft?.begun != nil {
+      turns.copying = max(turns.copying, milliseconds)
+    } else {
+      turns.others = max(turns.others, milliseconds)
+    }
   }
 
   /// How many parts are copied in a turn at most.
@@ -278,19 +346,19 @@ final class TaskLog {
   private func abandonSnapshot(_ core: TaskCore) {
     guard underWay != nil else { return }
     if let copying { snapshots.abandon(copying) }
-    snapshots.wait()
     copying = nil
     underWay = nil
     core.forgetSaved()
   }
 
+  /// A snapshot that has no number yet.
   private func snapshot(
-    _ core: TaskCore, number: Int64, commit: Int64, slices: [StateWriter.Slice]
+    _ core: TaskCore, commit: Int64, slices: [StateWriter.Slice]
   ) -> Snapshot {
-    for blob in core.activeBlobs.values { namedBlobs.append((number, blob)) }
+    for blob in core.activeBlobs.values { namedBlobs.append((.max, blob)) }
     let configuration = start.plan.configuration
     return Snapshot(
-      number: number, commit: commit, fingerprint: start.plan.fingerprint,
+      number: 0, commit: commit, fingerprint: start.plan.fingerprint,
       arithmetic: Arithmetic.fingerprint, pipelineText: configuration.sourceText,
       applicationText: configuration.application, slices: slices)
   }
@@ -303,7 +371,8 @@ final class TaskLog {
     guard let problem else {
       stored = number
       snapshotStatus.stored += 1
-      snapshotStatus.milliseconds = schedule.storedSnapshot(now: start.services.time.now)
+      snapshotStatus.longestTurn = turns.copying
+      snapshotStatus.milliseconds = schedule.storedSnapshot(now: start.services.time.elapsed)
       return
     }
     // What it was to have is nowhere: the next one must not refer to it.
@@ -316,36 +385,47 @@ final class TaskLog {
   /// Whether a snapshot is being stored.
   var isSaving: Bool { underWay != nil }
 
-  /// Waits until no snapshot is being stored.
-  func waitForWriter() { snapshots.wait() }
+  /// Waits until nothing is on its way to the disk.
+  func waitForStorage() {
+    journal.wait()
+    snapshots.wait()
+  }
 
   /// The group has accepted a commit: what it covers may leave the process.
   ///
   /// - Returns: Whether an older snapshot became needless.
-  func acknowledged(_ commit: Int64, now: Int64) throws -> Bool {
+  func acknowledged(_ commit: Int64, now: Int64) -> Bool {
     guard let (committed, covered) = outstanding, committed.commit == commit else { return false }
     schedule.acknowledged(now: now)
     let isSuperseded = committed.snapshot != record.snapshot
     record = committed
     coveredObjects = covered
     outstanding = nil
-    hasUnreleased = true
-    try patience.attempt(now: now, start) { try release() }
+    if start.services.outbox != nil { unreleased = commit }
+    storeMore(now: now)
     return isSuperseded
   }
 
-  private func release() throws {
-    try alerts.release(commit: record.commit)
-    hasUnreleased = false
-  }
-
-  /// Removes the snapshots and segments that no recovery needs any more.
-  func discardOld() throws {
-    try store.discard(before: record.previousSnapshot)
+  /// Lets the snapshots and segments be removed that no recovery needs any more.
+  func discardOld() {
+    let (store, oldest) = (store, record.previousSnapshot)
+    snapshots.afterwards(removing { try store.discard(before: oldest) })
     // Blobs of an earlier run are known again once both snapshots are of this one.
     snapshotsTaken += 1
     guard snapshotsTaken > 2 else { return }
-    namedBlobs.removeAll { $0.snapshot < record.previousSnapshot }
-    try store.discardBlobs(except: Set(namedBlobs.map(\.blob)))
+    namedBlobs.removeAll { $0.snapshot < oldest }
+    let needed = Set(namedBlobs.map(\.blob))
+    journal.perform(removing { try store.discardBlobs(except: needed) })
+  }
+
+  private func removing(_ body: @escaping @Sendable () throws -> Void) -> @Sendable () -> Void {
+    let (logger, name) = (start.services.logger, start.name)
+    return {
+      do {
+        try body()
+      } catch {
+        logger.warning("task \(name) could not remove old state: \(error)")
+      }
+    }
   }
 }

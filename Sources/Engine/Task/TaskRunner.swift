@@ -32,11 +32,12 @@ final class TaskRunner {
   private var lastStatus: Int64 = 0
   private var finalSnapshotIsTaken = false
   private var breaker: CircuitBreaker
+  private var pace = TurnPace()
   /// A barrier that came while the task obeyed its journal.
   private var barrierIsDue = false
   private var isAssigned = false
-  /// What came while the disk refused a commit, whose state must not change.
-  private var postponed = Postponed()
+  /// The wall clock as this task sees it: it goes on from what the task's state has seen.
+  private let steady: SteadyTime
   /// How often something had been published when the slots were last looked at.
   var slotChanges = 0
   /// Whether reference tables without rows hold records up.
@@ -47,6 +48,7 @@ final class TaskRunner {
     let opened = try TaskLog.open(start)
     core = opened.core
     log = opened.log
+    steady = SteadyTime(start.services.time, notBefore: core.position.clock)
     merge = Merge(core.buffers, wait: start.plan.configuration.timing.mergeWait)
     uploads = TaskUploads(start: start)
     breaker = CircuitBreaker(start.plan.configuration.circuitBreaker)
@@ -55,7 +57,7 @@ final class TaskRunner {
     core.measure(by: Self.stopwatch)
     if opened.steps.isEmpty, log.isBirth {
       phase = .birth
-      try log.commit(core, now: now, snapshot: .birth)
+      try log.commit(core, now: elapsed, snapshot: .birth)
     } else {
       try log.recoverOutbox()
     }
@@ -63,16 +65,11 @@ final class TaskRunner {
     requestPartitions()
   }
 
-  private struct Postponed {
-    var deliveries: [(output: Int, firstRow: Int64)] = []
-    var stop: StopMode?
-  }
-
-  /// How many bytes of rows for topics may wait for the next commit.
-  private static let stagedByteLimit = 32 << 20
-
   private var replay: [NumberedStep]
-  private var now: Int64 { start.services.time.now }
+  /// For timestamps.
+  private var clock: Int64 { steady.now }
+  /// For how long things take.
+  var elapsed: Int64 { start.services.time.elapsed }
   var name: TaskName { start.name }
 
   private func requestPartitions() {
@@ -102,28 +99,22 @@ final class TaskRunner {
   }
 
   func committed(_ commit: Int64) throws {
-    let isSuperseded = try log.acknowledged(commit, now: now)
+    let isSuperseded = log.acknowledged(commit, now: elapsed)
     uploads.release(log.coveredObjects, of: core)
-    if isSuperseded { try discardOld() }
+    if isSuperseded { log.discardOld() }
     if case .birth = phase {
       phase = .waiting
       if isAssigned { begin() }
     }
   }
 
-  private func discardOld() throws {
-    do {
-      try log.discardOld()
-    } catch let error as DiskError where error.isPassing {
-      start.services.logger.warning("task \(name) could not remove old state: \(error)")
-    }
+  func stored(_ outcome: StorageOutcome) throws {
+    if case .ended = phase { return }
+    try log.stored(outcome, now: elapsed)
   }
 
   func delivered(output: Int, firstRow: Int64) throws {
     uploads.finished(output: output, firstRow: firstRow)
-    guard !log.isBlocked else {
-      return postponed.deliveries.append((output: output, firstRow: firstRow))
-    }
     guard try core.done(output: output, firstRow: firstRow) else { return }
     log.note(.done(output: output, firstRow: firstRow), at: core.position.rowNumber)
   }
@@ -135,7 +126,6 @@ final class TaskRunner {
       end(nil)
     case (.stopping(.drain), .handOver), (.ended, _): break
     case (_, .handOver) where log.isBlocked: end(nil)
-    case _ where log.isBlocked: postponed.stop = mode
     default:
       try core.flush()
       if mode == .drain { try closeAll() }
@@ -145,7 +135,7 @@ final class TaskRunner {
 
   func end(_ failure: TaskFailure?) {
     phase = .ended
-    log.waitForWriter()
+    log.waitForStorage()
     uploads.cancel()
     start.services.topics?.drop(name)
     start.control.post(.stopped(name, failure))
@@ -155,10 +145,8 @@ final class TaskRunner {
 
   /// Does what can be done now; returns whether there may be more at once.
   func turn() throws -> Bool {
-    guard try storageAllows() else {
-      publishStatus(always: false)
-      return false
-    }
+    if case .ended = phase { return false }
+    log.storeMore(now: elapsed)
     switch phase {
     case .birth, .waiting, .ended: return false
     case .replaying(var cursor):
@@ -167,20 +155,7 @@ final class TaskRunner {
       if cursor.isAtEnd { becomeLive() }
       publishStatus()
       return progressed
-    case .live:
-      let begin = now
-      let wasCopying = log.isCopying
-      try activatePublished()
-      let taken = try takeRecords()
-      guard !log.isBlocked else { return false }
-      if taken > 0 { observe() }
-      try closeDue()
-      try boundIfIdle(taken: taken)
-      if log.schedule.commitIsDue(now: now) { try commitIfNeeded() }
-      let copied = log.copyMore(core)
-      if wasCopying || copied { log.noteTurn(milliseconds: now - begin) }
-      publishStatus(always: taken > 0)
-      return taken > 0 || copied
+    case .live: return try liveTurn()
     case .stopping(let mode):
       publishStatus(always: false)
       try stopTurn(mode)
@@ -188,22 +163,20 @@ final class TaskRunner {
     }
   }
 
-  /// Whether nothing waits for the disk any more; what came meanwhile is done then.
-  private func storageAllows() throws -> Bool {
-    if case .ended = phase { return true }
-    let wasBlocked = log.isBlocked
-    guard try log.retry(core, now: now) else {
-      if postponed.stop == .drain, start.services.isOutOfTime() { endOutOfTime() }
+  private func liveTurn() throws -> Bool {
+    guard !log.isBlocked else {
+      publishStatus(always: false)
       return false
     }
-    guard wasBlocked else { return true }
-    let after = postponed
-    postponed = Postponed()
-    for (output, firstRow) in after.deliveries {
-      try delivered(output: output, firstRow: firstRow)
-    }
-    if let mode = after.stop { try stop(mode) }
-    return true
+    try activatePublished()
+    let taken = try takeRecords()
+    if taken > 0 { observe() }
+    try closeDue()
+    try boundIfIdle(taken: taken)
+    if log.schedule.commitIsDue(now: elapsed) || core.isFull { try commitIfNeeded() }
+    let copied = log.copyMore(core)
+    publishStatus(always: taken > 0)
+    return taken > 0 || copied
   }
 
   private func advance(_ cursor: inout ReplayCursor) throws -> Bool {
@@ -226,21 +199,22 @@ final class TaskRunner {
   }
 
   private func takeRecords() throws -> Int {
-    guard uploads.hasRoom(core), core.stagedBytes < Self.stagedByteLimit,
-      start.services.topics?.hasRoom ?? true, breaker.reason == nil, try tablesAreThere()
+    guard uploads.hasRoom(core), !core.isFull, start.services.topics?.hasRoom ?? true,
+      breaker.reason == nil, try tablesAreThere()
     else { return 0 }
     if log.needsSnapshot {
-      guard log.hasRoom else { return 0 }
-      try log.commit(core, now: now, snapshot: .take)
-      guard !log.isBlocked else { return 0 }
+      if log.hasRoom { try log.commit(core, now: elapsed, snapshot: .take) }
+      return 0
     }
     for (index, buffer) in core.buffers.enumerated() where buffer.isExhausted {
       try fetch(index) { buffer throws(TaskFailure) in try buffer.refill() }
     }
     guard core.buffers.contains(where: { !$0.isExhausted }), !log.needsSnapshot else { return 0 }
     try tickIfDue()
+    let begin = elapsed
     let taken = try takeRuns(limit: takeLimit)
     try core.flush()
+    pace.note(rows: taken, milliseconds: elapsed - begin)
     log.passRows(core)
     return taken
   }
@@ -251,14 +225,14 @@ final class TaskRunner {
   private var takeLimit: Int {
     if log.isCopying { return Batch.rowLimit / 32 }
     let isLagging = core.buffers.contains { $0.records.count > Batch.rowLimit }
-    return isLagging ? Batch.laggingRowLimit : Batch.rowLimit
+    return isLagging ? pace.limit : Batch.rowLimit
   }
 
   /// Takes records in the order of the merge as long as it need not wait, at most `limit`.
   ///
   /// What arrives meanwhile is added behind the records taken, which stay readable.
   private func takeRuns(limit: Int) throws -> Int {
-    let time = now
+    let time = elapsed
     for (index, buffer) in core.buffers.enumerated() {
       merge.look(at: index, buffer, now: time) { self.hasUnread($0) }
     }
@@ -319,7 +293,7 @@ final class TaskRunner {
   /// Pauses the task when too much of what it takes is bad.
   private func observe() {
     let counters = core.counters
-    guard breaker.observe(polled: counters.polled, bad: counters.deadLettered, now: now),
+    guard breaker.observe(polled: counters.polled, bad: counters.deadLettered, now: elapsed),
       let reason = breaker.reason
     else { return }
     start.services.logger.error(
@@ -343,7 +317,7 @@ final class TaskRunner {
   }
 
   private func tickIfDue() throws {
-    let time = now
+    let time = clock
     // Programs that ask for the time see it exactly, others only need to tell rows of the far future.
     let resolution: Int64 = core.readsClock ? 1 : 1_000
     guard time - lastTick >= resolution || lastTick == 0 else { return }
@@ -353,7 +327,7 @@ final class TaskRunner {
   }
 
   private func closeDue() throws {
-    let time = now
+    let time = clock
     for index in core.stages.indices {
       while let firstRow = core.stages[index].dueObject(now: time) {
         try close(output: index, firstRow: firstRow)
@@ -376,7 +350,7 @@ final class TaskRunner {
 
   /// Lets time go on without records once everything was read for the idle time-out.
   private func boundIfIdle(taken: Int) throws {
-    let time = now
+    let time = elapsed
     guard taken == 0, core.buffers.allSatisfy({ $0.isExhausted && !hasUnread($0) }) else {
       idleSince = nil
       return
@@ -384,7 +358,9 @@ final class TaskRunner {
     let since = idleSince ?? time
     idleSince = since
     let timeout = start.plan.configuration.timing.idleTimeout
-    guard time - since >= timeout, let next = core.nextBound, next <= time - timeout else { return }
+    guard time - since >= timeout, let next = core.nextBound, next <= clock - timeout else {
+      return
+    }
     log.note(.bound(time: next), at: core.position.rowNumber)
     try core.bound(next)
     publishStatus()
@@ -393,31 +369,33 @@ final class TaskRunner {
   // MARK: Commits
 
   private func commitIfNeeded() throws {
-    guard log.hasRoom, log.hasNews || log.schedule.isStale(now: now) else { return }
+    guard log.hasRoom, log.hasNews || log.schedule.isStale(now: elapsed) else { return }
     let isDue =
-      !log.isSaving && log.schedule.snapshotIsDue(now: now, rowNumber: core.position.rowNumber)
-    if log.needsSnapshot { return try log.commit(core, now: now, snapshot: .take) }
-    try log.commit(core, now: now, snapshot: isDue ? .begin : .none)
+      !log.isSaving
+      && log.schedule.snapshotIsDue(now: elapsed, rowNumber: core.position.rowNumber)
+    if log.needsSnapshot { return try log.commit(core, now: elapsed, snapshot: .take) }
+    try log.commit(core, now: elapsed, snapshot: isDue ? .begin : .none)
   }
 
   private func stopTurn(_ mode: StopMode) throws {
     if mode == .drain, start.services.isOutOfTime() { return endOutOfTime() }
+    if mode == .handOver, log.isBlocked { return end(nil) }
     guard log.hasRoom else { return }
     if mode == .barrier {
       if finalSnapshotIsTaken { return end(nil) }
       finalSnapshotIsTaken = true
-      return try log.commit(core, now: now, snapshot: .take)
+      return try log.commit(core, now: elapsed, snapshot: .take)
     }
     if log.hasNews {
       let isLast = mode == .drain && core.stages.allSatisfy(\.pending.isEmpty)
       finalSnapshotIsTaken = isLast
-      return try log.commit(core, now: now, snapshot: isLast ? .take : .none)
+      return try log.commit(core, now: elapsed, snapshot: isLast ? .take : .none)
     }
     guard mode == .drain else { return end(nil) }
     guard core.stages.allSatisfy(\.pending.isEmpty) else { return }
     if finalSnapshotIsTaken { return end(nil) }
     finalSnapshotIsTaken = true
-    try log.commit(core, now: now, snapshot: .take)
+    try log.commit(core, now: elapsed, snapshot: .take)
   }
 
   private func endOutOfTime() {
@@ -429,7 +407,7 @@ final class TaskRunner {
 
   /// Tells what the task does: at once, or when that was a second ago.
   private func publishStatus(always: Bool = true) {
-    let time = now
+    let time = elapsed
     guard always || time - lastStatus >= 1_000 else { return }
     lastStatus = time
     reportVariants()

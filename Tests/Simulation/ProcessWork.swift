@@ -1,0 +1,47 @@
+import Engine
+
+/// What the tasks of one process let be done beside their workers; a piece is done when the scheduler
+/// says so.
+final class ProcessWork: @unchecked Sendable {
+  /// One of its threads.
+  final class Line: BackgroundWork, @unchecked Sendable {
+    fileprivate var waiting: [@Sendable () -> Void] = []
+    private let note: () -> Void
+
+    fileprivate init(note: @escaping () -> Void) { self.note = note }
+
+    func perform(_ work: @escaping @Sendable () -> Void) { waiting.append(work) }
+
+    func wait() { while step() {} }
+
+    fileprivate func step() -> Bool {
+      guard !waiting.isEmpty else { return false }
+      note()
+      waiting.removeFirst()()
+      return true
+    }
+  }
+
+  private let world: World
+  private var lines: [Line] = []
+
+  init(world: World) { self.world = world }
+
+  func makeLine(_ name: String) -> any BackgroundWork {
+    let line = Line(note: { [world] in world.note("work for \(name)") })
+    lines.append(line)
+    return line
+  }
+
+  /// Does one piece; returns whether there was one.
+  func step() -> Bool {
+    let busy = lines.filter { !$0.waiting.isEmpty }
+    guard !busy.isEmpty else { return false }
+    return busy[world.generator.below(busy.count)].step()
+  }
+
+  /// The process is gone, and with it what it had not done.
+  func end() {
+    for line in lines { line.waiting = [] }
+  }
+}
