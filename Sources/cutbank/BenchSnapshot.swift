@@ -9,18 +9,20 @@ import Synchronization
 struct BenchSnapshot: AsyncParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "snapshot",
-    abstract: "Measure how long a batch waits while the state of many models is copied.",
+    abstract: "Measure how long a batch waits while a large state is copied and stored.",
     discussion: """
-      One task scores --keys keys, each with a forest of 50 trees of 256 and shingles of 8, until all \
-      forests are full; then records come at a steady rate, whose keys are taken in turn, while \
-      snapshots are taken. The longest turn is that of a batch with everything around it: scoring, copies \
-      of the models that it changes, the next part of the snapshot, the commit. The embedded broker in \
-      this process is used, and a folder for temporary files.
+      One task holds --keys keys: with --state models each has a forest of 50 trees of 256 and shingles of \
+      8, filled before anything is measured; with --state groups a count and an average in a tumbling \
+      window. Then records come at a steady rate, whose keys are taken in turn, while snapshots are taken. \
+      The longest turn is that of a batch with everything around it: reading, computing, copies of what it \
+      changes, the next part of the snapshot, messages. The embedded broker in this process is used, and \
+      a folder for temporary files.
       """)
 
-  @Option(help: "How many keys; a thousand make about 200 MB of state and 1.3 GB of memory.")
+  @Option(help: "What there is of each key: models or groups.") var state = SnapshotState.models
+  @Option(help: "How many keys; a thousand models make about 160 MB of state and 1.3 GB of memory.")
   var keys = 5_000
-  @Option(help: "How many records of each key fill its forest.") var fill = 300
+  @Option(help: "How many records of each key come first; one is enough for groups.") var fill = 300
   @Option(help: "Records per second while snapshots are measured.") var rate = 5_000
   @Option(help: "How many snapshots are measured.") var snapshots = 2
   @Flag(help: "Print one line of JSON.") var json = false
@@ -32,53 +34,105 @@ struct BenchSnapshot: AsyncParsableCommand {
   }
 
   func run() async throws {
-    let stage = try SnapshotStage(keys: keys)
+    let stage = try SnapshotStage(state: state, keys: keys)
     let daemon = try stage.makeDaemon()
     async let result = daemon.run()
     try await stage.fill(records: keys * fill, daemon)
-    let filled = stage.status(daemon)
     let load = stage.startLoad(perSecond: rate)
-    var now = stage.status(daemon)
-    while now.stored < filled.stored + snapshots {
+    // One may have begun before.
+    let first = stage.status(daemon).stored + 2
+    var last = first - 1
+    var figures = SnapshotFigures()
+    while last < first + snapshots - 1 {
       try await Task.sleep(for: .milliseconds(50))
       try stage.check(daemon)
-      now = stage.status(daemon)
+      let now = stage.status(daemon)
+      guard now.stored > last else { continue }
+      last = now.stored
+      figures.add(now)
     }
     stage.isOver.store(true, ordering: .relaxed)
     try await load.value
-    let bytes = try stage.largestSnapshot()
+    figures.bytes = try stage.largestSnapshot()
     daemon.stop()
     guard try await result else { throw Failure(message: "the pipeline failed") }
     try stage.close()
-    let text =
-      json
-      ? """
-      {"keys":\(keys),"snapshot_bytes":\(bytes),"snapshots":\(now.stored),\
-      "snapshot_ms":\(now.milliseconds),"longest_turn_ms":\(now.longestTurn),\
-      "longest_other_turn_ms":\(now.longestOtherTurn)}
+    try Output.write(figures.line(state, keys: keys, json: json) + "\n")
+  }
+}
+
+/// What a snapshot consists of.
+enum SnapshotState: String, ExpressibleByArgument, CaseIterable {
+  case models, groups
+
+  /// The application over a stream "S" of "k" and "v".
+  var program: String {
+    switch self {
+    case .models:
       """
-      : "\(keys) keys: \(bytes >> 20) MiB in the largest of \(now.stored) snapshots, the last took "
-        + "\(now.milliseconds) ms; no batch waited longer than \(now.longestTurn) ms meanwhile, "
-        + "\(now.longestOtherTurn) ms at other times"
-    try Output.write(text + "\n")
+      CREATE OR REPLACE STREAM "OUT" ("k" BIGINT, "v" DOUBLE, "SCORE" DOUBLE);
+      CREATE OR REPLACE PUMP "P" AS INSERT INTO "OUT"
+        SELECT STREAM "k", "v", "SCORE" FROM TABLE(ML_DETECT_ANOMALIES(
+          CURSOR(SELECT STREAM "k", "v" FROM "S") PARTITION BY "k",
+          number_of_trees => 50, sample_size => 256, shingle_size => 8)) WHERE "SCORE" > 4;
+      """
+    case .groups:
+      """
+      CREATE OR REPLACE STREAM "OUT" ("k" BIGINT, "n" BIGINT, "average" DOUBLE);
+      CREATE OR REPLACE PUMP "P" AS INSERT INTO "OUT"
+        SELECT STREAM "k", COUNT(*), AVG("v") FROM "S"
+        GROUP BY "k", STEP("S".ROWTIME BY INTERVAL '10' DAY);
+      """
+    }
+  }
+}
+
+/// The longest of what some snapshots had.
+private struct SnapshotFigures {
+  var bytes = 0
+  private var count = 0
+  private var milliseconds: Int64 = 0
+  private var longestTurn: Int64 = 0
+  private var longestOtherTurn: Int64 = 0
+
+  mutating func add(_ status: SnapshotStatus) {
+    count += 1
+    milliseconds = max(milliseconds, status.milliseconds)
+    longestTurn = max(longestTurn, status.longestTurn)
+    longestOtherTurn = max(longestOtherTurn, status.longestOtherTurn)
+  }
+
+  func line(_ state: SnapshotState, keys: Int, json: Bool) -> String {
+    guard json else {
+      return "\(keys) \(state.rawValue): \(bytes >> 20) MiB in the largest of \(count) snapshots, "
+        + "the slowest took \(milliseconds) ms; no batch waited longer than \(longestTurn) ms meanwhile, "
+        + "\(longestOtherTurn) ms at other times"
+    }
+    return """
+      {"state":"\(state.rawValue)","keys":\(keys),"snapshot_bytes":\(bytes),"snapshots":\(count),\
+      "snapshot_ms":\(milliseconds),"longest_turn_ms":\(longestTurn),\
+      "longest_other_turn_ms":\(longestOtherTurn)}
+      """
   }
 }
 
 /// A broker with one topic, a task with a model per key, and records for it.
-private final class SnapshotStage: Sendable {
+final class SnapshotStage: Sendable {
   /// So many records may wait in the broker, which keeps 5 MB per partition.
   private static let window = 50_000
 
   private let broker: EmbeddedBroker
   private let folder: String
+  private let state: SnapshotState
   private let keys: Int
   private let logger: Logger
   let isOver = Atomic<Bool>(false)
 
-  init(keys: Int) throws {
+  init(state: SnapshotState, keys: Int) throws {
     var logger = Logger(label: "cutbank.bench") { StreamLogHandler.standardError(label: $0) }
     logger.logLevel = .error
     self.logger = logger
+    self.state = state
     self.keys = keys
     folder = FileManager.default.temporaryDirectory.path + "/cutbank-bench-\(UUID().uuidString)"
     try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
@@ -91,14 +145,11 @@ private final class SnapshotStage: Sendable {
   }
 
   func makeDaemon() throws -> Daemon {
+    let program = state.program.split(separator: "\n").map { "  \($0)" }.joined(separator: "\n")
     let text = """
       name: bench
       application: |
-        CREATE OR REPLACE STREAM "OUT" ("k" BIGINT, "v" DOUBLE, "SCORE" DOUBLE);
-        CREATE OR REPLACE PUMP "P" AS INSERT INTO "OUT"
-          SELECT STREAM "k", "v", "SCORE" FROM TABLE(ML_DETECT_ANOMALIES(
-            CURSOR(SELECT STREAM "k", "v" FROM "S") PARTITION BY "k",
-            number_of_trees => 50, sample_size => 256, shingle_size => 8)) WHERE "SCORE" > 4;
+      \(program)
       sql: {extensions: true}
       snapshot: {interval: 5s, records: 100000000}
       inputs:

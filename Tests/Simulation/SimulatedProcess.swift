@@ -50,7 +50,8 @@ final class SimulatedProcess {
     let services = workers.map { worker in
       TaskServices(
         time: time, disk: disk, dataDirectory: "data", logger: logger,
-        background: { work.makeLine($0) }, executor: executor, worker: worker, status: board, uploaders: uploaders, outbox: nil,
+        background: { work.makeLine($0) }, executor: executor, worker: worker, status: board,
+        uploaders: uploaders, outbox: nil,
         receivers: Array(repeating: nil, count: uploaders.count), topics: nil, deadline: deadline)
     }
     control = try ControlTurns(

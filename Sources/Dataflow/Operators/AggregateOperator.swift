@@ -127,11 +127,15 @@ final class AggregateOperator: Operator {
       }
       return insert(words, row: row, pendingRow: row, pool) != nil
     case .stagger(let length):
-      guard let (group, isNew) = insert(words, row: row, pendingRow: row, pool) else { return false }
+      guard let (group, isNew) = insert(words, row: row, pendingRow: row, pool) else {
+        return false
+      }
       if isNew { open(group, start: rowtime, close: saturatingSum(rowtime, length)) }
       return true
     case .session(let gap):
-      guard let (group, isNew) = insert(words, row: row, pendingRow: row, pool) else { return false }
+      guard let (group, isNew) = insert(words, row: row, pendingRow: row, pool) else {
+        return false
+      }
       if isNew { open(group, start: rowtime, close: saturatingSum(rowtime, gap)) }
       closes[group] = saturatingSum(rowtime, gap)
       return true

@@ -75,7 +75,8 @@ extension TaskServices {
   ) {
     self.init(
       time: time, disk: disk, dataDirectory: dataDirectory, logger: logger,
-      makeBackground: background, executor: executor, worker: worker.mailbox, status: status, uploaders: uploaders, outbox: outbox,
+      makeBackground: background, executor: executor, worker: worker.mailbox, status: status,
+      uploaders: uploaders, outbox: outbox,
       receivers: receivers, topics: topics, deadline: deadline)
   }
 }

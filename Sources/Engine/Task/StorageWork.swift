@@ -30,7 +30,8 @@ struct StorageWork: Sendable {
   }
 
   /// Does it, each part once or to the same effect; what went wrong is in the outcome.
-  func perform(_ store: any SnapshotStore, _ outbox: TaskAlerts, into outcome: inout StorageOutcome) {
+  func perform(_ store: any SnapshotStore, _ outbox: TaskAlerts, into outcome: inout StorageOutcome)
+  {
     do {
       for blob in blobs { try store.storeBlob(blob.bytes, name: blob.name) }
       try outbox.append(alerts, commit: commit)
