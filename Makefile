@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test build format lint bench bench-forest bench-models simulate soak faults fuzz clean install-deps tests-built
+.PHONY: help demo test build format lint bench bench-forest bench-models simulate soak faults fuzz fuzz-programs clean install-deps tests-built
 
 SWIFT ?= swift
 SWIFT_BUILD := $(SWIFT) build --configuration release
@@ -55,6 +55,11 @@ faults: tests-built ## run every fault as long as it is meant and print a table 
 
 fuzz: install-deps ## fuzz the SQL compiler for SECONDS_TO_RUN seconds (600) with libFuzzer
 	@Fuzz/run
+
+fuzz-programs: tests-built ## run random programs, three ways each, for SECONDS_TO_RUN seconds (600): SEED=1
+	@CUTBANK_PROGRAM_SECONDS=$(or $(SECONDS_TO_RUN),600) CUTBANK_PROGRAM_SEED=$(or $(SEED),1) \
+	  $(SWIFT) test --configuration release --skip-build --disable-xctest \
+	  --filter DataflowTests.RandomProgramTests
 
 install-deps: ## install the system libraries that are missing, through apt
 	@.ci/install-packages

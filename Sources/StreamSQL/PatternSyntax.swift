@@ -182,7 +182,6 @@ enum Patterns {
       case "COMMON": #"%h %l %u %t "%r" %>s %b"#
       case "COMMON WITH VHOST": #"%v %h %l %u %t "%r" %>s %b"#
       case "NCSA EXTENDED": #"%h %l %u %t "%r" %>s %b "%{Referer}i" "%{User-agent}i""#
-      case "REFERER": "%{Referer}i ---> %U"
       case "AGENT": "%{User-agent}i"
       default: nil
       }
@@ -197,10 +196,17 @@ enum Patterns {
     return Array(fields.joined(separator: ",").utf8) + Array(",? ?".utf8)
   }()
 
+  /// The page that led to another: `%{Referer}i -> %U`; old servers drew a longer arrow.
+  private static let referer = Array(#"(\S*) -+> (.*?)"#.utf8)
+
   /// A log format as a regular expression with one group per field; `%t` keeps its brackets, a quoted field
   /// loses its quotes.
   static func w3c(_ name: [UInt8]) -> [UInt8] {
-    if String(decoding: name, as: UTF8.self).uppercased() == "IIS" { return anchored(iis) }
+    switch String(decoding: name, as: UTF8.self).uppercased() {
+    case "IIS": return anchored(iis)
+    case "REFERER": return anchored(referer)
+    default: break
+    }
     let format = w3cFormat(name)
     var regex: [UInt8] = []
     var index = 0

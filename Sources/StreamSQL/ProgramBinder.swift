@@ -109,7 +109,7 @@ final class ProgramBinder {
         throw SQLError("there is no function \(name.quoted)", at: name.offset)
       }
       functions.removeAll { $0.syntax.name.text == name.text }
-    case .describe(let name): answers.append(.description(of: try stream(name).index))
+    case .describe(let name): answers.append(.description(of: try stream(name).stream))
     case .explain(let name):
       if let name { _ = try pumpIndex(name) }
       answers.append(.explanation(of: name?.text))

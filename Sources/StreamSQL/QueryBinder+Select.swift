@@ -253,14 +253,15 @@ extension QueryBinder {
   private func distinct(
     _ input: PlanNode, _ keys: [MonotonicKey?], visible: Int, _ syntax: SelectSyntax
   ) throws(SQLError) -> PlanNode {
-    guard let place = (0..<visible).first(where: { keys[$0] != nil }), let key = keys[place]
-    else {
+    // ROWTIME itself is not compared: rows are duplicates until another monotonic column changes.
+    let compared = (0..<visible).filter { keys[$0] != .rowtime(MonotonicFunction()) }
+    let places = compared + Array(0..<visible)
+    guard let place = places.first(where: { keys[$0] != nil }), let key = keys[place] else {
       throw SQLError(
         "SELECT DISTINCT without a monotonic column based on ROWTIME", at: syntax.offset,
         hint: "duplicates are removed per run of it: SELECT STREAM DISTINCT "
           + "FLOOR(s.ROWTIME TO MINUTE), …")
     }
-    let compared = (0..<visible).filter { keys[$0] != .rowtime(MonotonicFunction()) }
     return node(
       .distinct(input, columns: compared, key: key, keyColumn: key == .asserted ? place : nil),
       input.output, at: syntax.offset)

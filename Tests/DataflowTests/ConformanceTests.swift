@@ -28,10 +28,19 @@ enum Corpus {
     let names = (try? FileManager.default.contentsOfDirectory(atPath: folder.path)) ?? []
     return names.sorted().map { folder.appendingPathComponent($0) }
   }()
+
+  /// The repository's own cases: corners of the language that the corpus leaves out.
+  static let ownCases = SQLCase.find(
+    in: URL(fileURLWithPath: #filePath).resolvingSymlinksInPath().deletingLastPathComponent()
+      .deletingLastPathComponent().appendingPathComponent("Cases", isDirectory: true))
 }
 
 @Suite struct ConformanceTests {
-  @Test(arguments: Corpus.cases) func everyCasePassesThreeWays(_ folder: URL) throws {
+  @Test func theRepositoryHasItsCases() { #expect(Corpus.ownCases.count >= 47) }
+
+  @Test(arguments: Corpus.cases + Corpus.ownCases) func everyCasePassesThreeWays(_ folder: URL)
+    throws
+  {
     let test = try SQLCase(directory: folder)
     let ways: [(name: String, options: SQLSessionOptions)] = [
       ("straight", SQLSessionOptions()),

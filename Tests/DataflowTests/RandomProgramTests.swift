@@ -177,23 +177,36 @@ private struct ProgramGenerator {
 }
 
 @Suite struct RandomProgramTests {
-  /// Programs per seed; a soak run has more.
-  private static let programs =
-    ProcessInfo.processInfo.environment["CUTBANK_SOAK"] == nil ? 40 : 4_000
+  /// Programs per seed, when nothing says how long to go on.
+  private static let programs = 40
 
-  @Test(arguments: 1...8 as ClosedRange<UInt64>)
-  func batchesSnapshotsAndPoolsDoNotMatter(seed: UInt64) throws {
+  /// When to end, instead, for all seeds together: `make fuzz-programs`.
+  private static let end =
+    ProcessInfo.processInfo.environment["CUTBANK_PROGRAM_SECONDS"].flatMap(Int.init)
+    .map { ContinuousClock.now + .seconds($0) }
+
+  /// The first of the eight seeds.
+  private static let firstSeed =
+    ProcessInfo.processInfo.environment["CUTBANK_PROGRAM_SEED"].flatMap(UInt64.init) ?? 1
+
+  @Test(arguments: 0..<8 as Range<UInt64>)
+  func batchesSnapshotsAndPoolsDoNotMatter(number: UInt64) async throws {
+    let seed = Self.firstSeed + number
     var generator = ProgramGenerator(state: seed &* 0x9E37_79B9_7F4A_7C15)
-    for number in 0..<Self.programs {
+    var made = 0
+    while Self.end.map({ ContinuousClock.now < $0 }) ?? (made < Self.programs) {
       let program = Program(
         columns: "a VARCHAR(40), b DOUBLE", query: generator.query(), extensions: true)
       let input = generator.input(40)
       do {
         _ = try program.output(
-          input, seed: seed, note: "seed \(seed), program \(number): \(program.text)")
+          input, seed: seed, note: "seed \(seed), program \(made): \(program.text)")
       } catch {
-        Issue.record("seed \(seed), program \(number): \(program.text)\n\(error)")
+        Issue.record("seed \(seed), program \(made): \(program.text)\n\(error)")
       }
+      made += 1
+      await Task.yield()
     }
+    if Self.end != nil { print("seed \(seed): \(made) programs") }
   }
 }

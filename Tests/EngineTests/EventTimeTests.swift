@@ -205,6 +205,22 @@ import Transport
     #expect(try bench.lines("O").map { DaemonTests.object($0)["n"] as? Int } == [1, 0, 6, 3])
   }
 
+  /// The fourth row finds no room; the fifth lets the first three out and is held.
+  @Test func whatCannotBeHeldIsADeadLetterAndTimeGoesOn() async throws {
+    let bench = try PipelineBench()
+    defer { #expect(throws: Never.self) { try bench.remove() } }
+    let sql = Self.copying.split(separator: "\n").prefix(2).joined(separator: "\n")
+    let plan = try Self.plan(bench, sql: sql, streams: ["O"], extra: "limits: {held_rows: 3}")
+    let rows = [(101, 0), (100, 1), (102, 2), (103, 3), (170, 4), (240, 5)]
+    try bench.produce(rows.map { Self.record($0.0, $0.1) })
+    #expect(try await bench.run(bench.daemon(plan), until: 6))
+    #expect(try bench.lines("O").map { DaemonTests.object($0)["n"] as? Int } == [1, 0, 2, 4])
+    let dead = try bench.lines("dead").map(DaemonTests.object)
+    #expect(dead.map { $0["errorCode"] as? String } == ["Record.TooManyHeld"])
+    #expect(dead.first?["offset"] as? Int == 3)
+    #expect((dead.first?["errorMessage"] as? String)?.contains("limits: held_rows") == true)
+  }
+
   /// Without records time goes on after the idle time-out, and what is held comes out.
   @Test func anIdleTopicLetsRowsOut() async throws {
     let bench = try PipelineBench()

@@ -200,6 +200,17 @@ import Testing
     #expect(result.plan != nil, "\(test.0)\n\(rendered(result))")
   }
 
+  @Test func aStreamIsDescribedAsItIsWhereDescribeStands() {
+    let program = """
+      CREATE STREAM "A" (n INTEGER); DESCRIBE "A";
+      CREATE OR REPLACE STREAM "A" (m DOUBLE); DESCRIBE "A"; DROP STREAM "A";
+      """
+    #expect(
+      compiled(program).answers == [
+        "A\n  ROWTIME TIMESTAMP\n  N INTEGER", "A\n  ROWTIME TIMESTAMP\n  M DOUBLE",
+      ])
+  }
+
   @Test func extensionsAreAcceptedWhenAskedFor() {
     let query =
       "SELECT STREAM COUNT(DISTINCT v), PERCENTILE_CONT(0.9) WITHIN GROUP (ORDER BY x), "

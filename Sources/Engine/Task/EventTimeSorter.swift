@@ -70,6 +70,12 @@ struct EventTimeSorter {
     watermark = max(watermark, greatest - lateness)
   }
 
+  /// Lets the watermark follow a time of which no row is held.
+  mutating func see(_ time: Int64) {
+    greatest = max(greatest, time)
+    advance()
+  }
+
   /// Lets the watermark reach `time` without rows.
   mutating func advance(to time: Int64) { watermark = max(watermark, time) }
 

@@ -42,7 +42,7 @@ extension TaskCore {
     let column = source.batch.columns[eventTime.column]
     let record = BufferedRecord(
       partition: position(of: buffer), index: index, offset: buffer.records.offset(at: index))
-    if let problem = problem(column) {
+    if let problem = problem(column) ?? makeRoom(column) {
       return try refuse(buffer, record, code: problem.code, message: problem.message)
     }
     counters.decoded += 1
@@ -64,12 +64,6 @@ extension TaskCore {
 
   /// Why a record's rows cannot be put in order.
   private func problem(_ times: Column) -> (code: String, message: String)? {
-    if order?.sorter.isFull ?? false {
-      return (
-        "Record.TooManyHeld",
-        "as many rows as held_rows allows wait for their event time (limits: held_rows)"
-      )
-    }
     let limit = position.clock + plan.configuration.timing.maxFuture
     for row in 0..<times.count {
       if times.nulls[row] { return ("Record.NoEventTime", "the event time is NULL") }
@@ -82,6 +76,19 @@ extension TaskCore {
       )
     }
     return nil
+  }
+
+  /// Lets a record for which there is no room move the watermark, or nothing would ever be let out;
+  /// returns what is wrong when there is still no room.
+  private func makeRoom(_ times: Column) -> (code: String, message: String)? {
+    guard order?.sorter.isFull ?? false, let earliest = times.integers.min() else { return nil }
+    order?.sorter.see(earliest)
+    takeSorted()
+    guard order?.sorter.isFull ?? false else { return nil }
+    return (
+      "Record.TooManyHeld",
+      "as many rows as held_rows allows wait for their event time (limits: held_rows)"
+    )
   }
 
   /// Rows behind the watermark go to the late stream, or with their record to the dead letters.
