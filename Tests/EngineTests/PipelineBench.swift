@@ -2,6 +2,7 @@ import Engine
 import Foundation
 import Kafka
 import Logging
+import Synchronization
 import Testing
 import Transport
 
@@ -15,6 +16,8 @@ final class PipelineBench: Sendable {
   private let producer: Producer
 
   static let logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+  /// What each daemon said last, told when it stands still.
+  private static let logs = Mutex<[ObjectIdentifier: LastLines]>([:])
 
   init(partitions: Int = 1) throws {
     topic = "numbers"
@@ -147,9 +150,12 @@ final class PipelineBench: Sendable {
     var configuration = DaemonConfiguration()
     configuration.dataDirectory = folder + "/" + data
     configuration.shutdownTimeout = 20_000
-    return Daemon(
-      plans: [plan], configuration: configuration, logger: Self.logger,
+    let log = LastLines()
+    let daemon = Daemon(
+      plans: [plan], configuration: configuration, logger: Logger(label: folder) { _ in log },
       time: SystemTime(), disk: disk, broker: broker, seed: UInt64(data.utf8.count))
+    Self.logs.withLock { $0[ObjectIdentifier(daemon)] = log }
+    return daemon
   }
 
   /// Runs a daemon until it has taken `records` records, then stops it.
@@ -166,16 +172,20 @@ final class PipelineBench: Sendable {
     return try await result
   }
 
-  /// Waits until `holds` does; records an issue with what the daemon does when a minute has passed.
+  /// Waits until `holds` does; records an issue with what the daemon does when four minutes have passed.
+  ///
+  /// The embedded broker lets a member that died hold up a group, on a loaded machine for long.
   static func wait(for daemon: Daemon, until holds: @escaping @Sendable () -> Bool) async {
     let waiting = Task { await daemon.wait(until: holds) }
     let alarm = Task {
-      try await Task.sleep(for: .seconds(60))
+      try await Task.sleep(for: .seconds(240))
       waiting.cancel()
     }
     await waiting.value
     alarm.cancel()
-    if !holds() { Issue.record("the daemon stands at \(daemon.statuses)") }
+    guard !holds() else { return }
+    let log = logs.withLock { $0[ObjectIdentifier(daemon)]?.lines ?? [] }
+    Issue.record("the daemon stands at \(daemon.statuses)\n\(log.joined(separator: "\n"))")
   }
 
   /// Whether a daemon has taken so many records, or failed.

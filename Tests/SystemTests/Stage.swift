@@ -122,20 +122,29 @@ final class Stage: Sendable {
     return next
   }
 
-  /// The rows of all objects below a folder, object by object in the order of their names.
+  /// The rows of all objects below a folder, object by object in the order of ``objects(_:)``.
   func rows(_ below: String = "out") -> [String] {
     objects(below).flatMap(\.rows)
   }
 
-  /// The objects below a folder in the order of their names.
+  /// The objects below a folder in the order of the times in their names.
+  ///
+  /// Names do not tell the order within a second: there it is the last number of the first rows.
   func objects(_ below: String = "out") -> [(name: String, rows: [String])] {
     let names = folder.files().filter { $0.hasPrefix(below + "/") && !$0.contains("/.") }
-    return names.compactMap { name in
+    let objects = names.compactMap { name -> (name: String, rows: [String])? in
       // One that is being moved to its name is seen the next time.
       guard let bytes = try? folder.contents(name) else { return nil }
       let lines = String(decoding: bytes, as: UTF8.self).split(separator: "\n").map(String.init)
       return (name, lines)
     }
+    return objects.map { (Self.place(of: $0), $0) }.sorted { $0.0 < $1.0 }.map(\.1)
+  }
+
+  private static func place(of object: (name: String, rows: [String])) -> (String, Int, String) {
+    let time = object.name.replacing(/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}/, with: "")
+    let number = object.rows.first?.matches(of: /\d+/).last.flatMap { Int($0.output) }
+    return (time, number ?? 0, object.name)
   }
 
   /// The committed records of a topic, partition by partition.
