@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help demo test build format lint bench bench-forest bench-models simulate soak faults fuzz fuzz-programs clean install-deps tests-built
+.PHONY: help demo test build format lint bench bench-forest bench-models simulate soak soak-tests faults fuzz fuzz-programs clean install-deps tests-built
 
 SWIFT ?= swift
 SWIFT_BUILD := $(SWIFT) build --configuration release
@@ -46,7 +46,10 @@ simulate: install-deps ## run the engine on a simulated broker, disk and clock: 
 	@$(SWIFT_BUILD) --product simulate
 	@.build/release/simulate --first $(or $(FIRST),1) --seeds $(or $(SEEDS),2000) $(if $(TRACE),--trace)
 
-soak: tests-built ## run the long fuzz and property tests
+soak: build ## run a daemon under a steady load and watch its memory: MINUTES=30
+	@$(CUTBANK) bench soak --minutes $(or $(MINUTES),30)
+
+soak-tests: tests-built ## run the long fuzz and property tests
 	@CUTBANK_SOAK=1 $(SWIFT) test --configuration release --skip-build --disable-xctest
 
 faults: tests-built ## run every fault as long as it is meant and print a table (an hour)

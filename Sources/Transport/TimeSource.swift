@@ -54,7 +54,7 @@ public final class SteadyTime: TimeSource {
   ///   - time: What it has shown before, milliseconds since 1970.
   public init(_ base: any TimeSource, notBefore time: Int64 = 0) {
     self.base = base
-    lead = Atomic(time - base.elapsed)
+    lead = Atomic(max(time, base.now) - base.elapsed)
   }
 
   /// Milliseconds since 1970-01-01 00:00 UTC, never less than before.

@@ -11,8 +11,9 @@ struct BenchPipeline: AsyncParsableCommand {
       Records of 150 bytes of JSON are produced with lz4 to a topic of 12 partitions while the pipeline \
       runs. filter passes nearly all; forests scores 100 keys with 50 trees of 256 and shingles of 8, a \
       task per partition; single does so in one task. The bare loop, in C, consumes and produces the \
-      same records unread. Then records are sent at 60 % of that speed, and the time from a record's \
-      timestamp to its row in the output topic is measured. Without --brokers an embedded broker in this \
+      same records unread, with a thread, a consumer and a producer per processor. Then records are sent \
+      at 60 % of that speed, and the time from a record's timestamp to its row in the output topic is \
+      measured. Without --brokers an embedded broker in this \
       process is used, rows are written at least once, and exactly once is not measurable.
       """)
 

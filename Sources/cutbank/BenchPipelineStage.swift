@@ -49,6 +49,9 @@ final class PipelineStage: Sendable {
     try FileManager.default.removeItem(atPath: folder)
   }
 
+  /// The embedded broker answers a fetch that finds nothing only when its time is over.
+  private var fetchWait: Int { embedded == nil ? 500 : 10 }
+
   // MARK: Speeds
 
   /// Records per second of librdkafka alone.
@@ -57,7 +60,10 @@ final class PipelineStage: Sendable {
     // A pipeline finds the same when it has joined its group.
     while !isFilled.load(ordering: .relaxed) { try await Task.sleep(for: .milliseconds(5)) }
     let seconds = await onThread { [self] in
-      cutbank_bare_loop(brokers, input, output, Int32(Self.partitions), count)
+      cutbank_bare_loop(
+        brokers, input, output, Int32(Self.partitions), count,
+        // As many as the daemon has workers.
+        Int32(ProcessInfo.processInfo.activeProcessorCount), Int32(fetchWait))
     }
     try await load.value
     guard seconds > 0 else { throw Failure(message: "the bare loop failed") }
@@ -246,10 +252,9 @@ final class PipelineStage: Sendable {
       file: "bench.yaml", text: text, environment: [:],
       daemon: KafkaSettings(
         brokers: brokers,
-        // The embedded broker answers a fetch that finds nothing only when its time is over.
         properties: [
           "session.timeout.ms": "6000", "heartbeat.interval.ms": "1000",
-          "fetch.wait.max.ms": embedded == nil ? "500" : "10",
+          "fetch.wait.max.ms": "\(fetchWait)",
         ]),
       readFile: { _ in "" })
     var settings = DaemonConfiguration()

@@ -13,16 +13,19 @@ struct BenchSnapshot: AsyncParsableCommand {
     discussion: """
       One task holds --keys keys: with --state models each has a forest of 50 trees of 256 and shingles of \
       8, filled before anything is measured; with --state groups a count and an average in a tumbling \
-      window. Then records come at a steady rate, whose keys are taken in turn, while snapshots are taken. \
-      The longest turn is that of a batch with everything around it: reading, computing, copies of what it \
-      changes, the next part of the snapshot, messages. The embedded broker in this process is used, and \
+      window; with --state rows all rows so far are in a sliding one. Then records come at a steady rate, \
+      whose keys are taken in turn, while snapshots are taken. The longest turn is that of a batch with \
+      everything around it: reading, computing, copies of what it changes, the next part of the snapshot, \
+      messages. The embedded broker in this process is used, and \
       a folder for temporary files.
       """)
 
-  @Option(help: "What there is of each key: models or groups.") var state = SnapshotState.models
-  @Option(help: "How many keys; a thousand models make about 160 MB of state and 1.3 GB of memory.")
+  @Option(help: "What there is of each key: models, groups or rows.")
+  var state = SnapshotState.models
+  @Option(help: "How many keys; 1,000 models make about 160 MB of state and 1.3 GB of memory.")
   var keys = 5_000
-  @Option(help: "How many records of each key come first; one is enough for groups.") var fill = 300
+  @Option(help: "How many records of each key come first; one is enough for groups and rows.")
+  var fill = 300
   @Option(help: "Records per second while snapshots are measured.") var rate = 5_000
   @Option(help: "How many snapshots are measured.") var snapshots = 2
   @Flag(help: "Print one line of JSON.") var json = false
@@ -63,7 +66,7 @@ struct BenchSnapshot: AsyncParsableCommand {
 
 /// What a snapshot consists of.
 enum SnapshotState: String, ExpressibleByArgument, CaseIterable {
-  case models, groups
+  case models, groups, rows
 
   /// The application over a stream "S" of "k" and "v".
   var program: String {
@@ -82,6 +85,16 @@ enum SnapshotState: String, ExpressibleByArgument, CaseIterable {
       CREATE OR REPLACE PUMP "P" AS INSERT INTO "OUT"
         SELECT STREAM "k", COUNT(*), AVG("v") FROM "S"
         GROUP BY "k", STEP("S".ROWTIME BY INTERVAL '10' DAY);
+      """
+    case .rows:
+      """
+      CREATE OR REPLACE STREAM "MID" ("k" BIGINT, "average" DOUBLE);
+      CREATE OR REPLACE STREAM "OUT" ("k" BIGINT, "average" DOUBLE);
+      CREATE OR REPLACE PUMP "P" AS INSERT INTO "MID"
+        SELECT STREAM "k", AVG("v") OVER W FROM "S"
+        WINDOW W AS (PARTITION BY "k" RANGE INTERVAL '10' DAY PRECEDING);
+      CREATE OR REPLACE PUMP "Q" AS INSERT INTO "OUT" SELECT STREAM "k", "average" FROM "MID"
+        WHERE "average" < 0;
       """
     }
   }

@@ -9,10 +9,22 @@ import Transport
   static let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
     .appendingPathComponent("Fixtures")
 
-  /// The pipeline that made them: 300 records of three keys, killed after its first snapshot.
-  static let application = """
+  /// A folder of state that a task left after 300 records of three keys, killed right after a snapshot.
+  struct OldState: CustomTestStringConvertible {
+    let folder: String
+    let application: String
+    /// The streams that went to files.
+    let streams: [String]
+    let commit: Int64
+
+    var testDescription: String { folder }
+  }
+
+  private static let forestStreams = """
     CREATE OR REPLACE STREAM "OUT" ("k" VARCHAR(8), "n" DOUBLE, "SCORE" DOUBLE, "seen" BIGINT);
     CREATE OR REPLACE STREAM "MID" ("k" VARCHAR(8), "n" DOUBLE, "SCORE" DOUBLE);
+    """
+  private static let forests = """
     CREATE OR REPLACE PUMP "P" AS INSERT INTO "MID"
       SELECT STREAM "k", "n", "SCORE" FROM TABLE(ML_DETECT_ANOMALIES(
         CURSOR(SELECT STREAM "k", "n" FROM "S") PARTITION BY "k",
@@ -21,16 +33,47 @@ import Transport
       SELECT STREAM "k", "n", "SCORE", COUNT(*) OVER W FROM "MID"
       WINDOW W AS (PARTITION BY "k" ROWS 5 PRECEDING);
     """
+  private static let groupStreams = """
+    CREATE OR REPLACE STREAM "SPOTS" ("k" VARCHAR(8), "spots" VARCHAR(2000));
+    CREATE OR REPLACE STREAM "GROUPS" ("k" VARCHAR(8), "rows" BIGINT, "average" DOUBLE);
+    CREATE OR REPLACE STREAM "SESSIONS" ("k" VARCHAR(8), "rows" BIGINT);
+    """
+  private static let groups = """
+    CREATE OR REPLACE PUMP "H" AS INSERT INTO "SPOTS"
+      SELECT STREAM "k", HOTSPOTS_RESULT FROM TABLE(HOTSPOTS(
+        CURSOR(SELECT STREAM "k", "n" FROM "S") PARTITION BY "k", 100, 1.0, 3));
+    CREATE OR REPLACE PUMP "G" AS INSERT INTO "GROUPS"
+      SELECT STREAM "k", COUNT(*), AVG("n") FROM "S" GROUP BY "k", MONOTONIC("w");
+    CREATE OR REPLACE PUMP "T" AS INSERT INTO "SESSIONS"
+      SELECT STREAM "k", COUNT(*) FROM "S" GROUP BY "k", SESSION("S".ROWTIME, INTERVAL '99' DAY);
+    """
 
-  @Test(arguments: ["state-1"]) func itIsRead(name: String) throws {
-    let inspection = try StateInspection(folder: Self.folder.appendingPathComponent(name).path)
+  static let states = [
+    OldState(
+      folder: "state-1", application: "\(forestStreams)\n\(forests)", streams: ["OUT"], commit: 1),
+    OldState(
+      folder: "state-2", application: "\(forestStreams)\n\(groupStreams)\n\(forests)\n\(groups)",
+      streams: ["OUT", "SPOTS", "GROUPS", "SESSIONS"], commit: 2),
+  ]
+
+  @Test(arguments: states) func itIsRead(_ state: OldState) throws {
+    let inspection = try StateInspection(
+      folder: Self.folder.appendingPathComponent(state.folder).path)
     #expect(inspection.problems.isEmpty)
     #expect(inspection.lines.contains { $0.hasPrefix("snapshot-1: ") })
     #expect(inspection.lines.contains { $0.contains("4 slices") })
   }
 
-  private static func plan(_ bench: PipelineBench) throws -> PipelinePlan {
-    let indented = application.split(separator: "\n").map { "  \($0)" }.joined(separator: "\n")
+  private static func plan(_ bench: PipelineBench, _ state: OldState) throws -> PipelinePlan {
+    let indented = state.application.split(separator: "\n").map { "  \($0)" }.joined(
+      separator: "\n")
+    let more = state.streams.count > 1 ? ", {name: w, type: BIGINT}" : ""
+    let outputs = state.streams.map { stream in
+      """
+        - stream: \(stream)
+          delivery: {to: file://\(bench.folder)/\(stream), buffer: {interval: 900s, records: 1000}}
+      """
+    }.joined(separator: "\n")
     let text = """
       name: fixture
       application: |
@@ -40,10 +83,9 @@ import Transport
         - stream: S
           kafka: {topic: \(bench.topic), start: earliest}
           format: json
-          columns: [{name: k, type: VARCHAR(8)}, {name: n, type: DOUBLE}]
+          columns: [{name: k, type: VARCHAR(8)}, {name: n, type: DOUBLE}\(more)]
       outputs:
-        - stream: OUT
-          delivery: {to: file://\(bench.folder)/out, buffer: {interval: 900s, records: 1000}}
+      \(outputs)
       """
     let (configuration, _) = try PipelineConfiguration.read(
       file: "fixture.yaml", text: text, environment: [:],
@@ -56,7 +98,10 @@ import Transport
   private static func makeBench() throws -> PipelineBench {
     let bench = try PipelineBench()
     try bench.produce(
-      (0..<330).map { Array("{\"k\":\"k\($0 % 3)\",\"n\":\($0 == 250 ? 90 : $0 * 7 % 11)}".utf8) })
+      (0..<340).map { number in
+        let value = number == 250 ? 90 : number * 7 % 11
+        return Array("{\"k\":\"k\(number % 3)\",\"n\":\(value),\"w\":\(number / 110)}".utf8)
+      })
     return bench
   }
 
@@ -76,27 +121,31 @@ import Transport
     try consumer.close()
   }
 
-  @Test(arguments: ["state-1"]) func aTaskGoesOnFromItAsIfNothingHadBeen(name: String) async throws
+  @Test(arguments: states) func aTaskGoesOnFromItAsIfNothingHadBeen(_ state: OldState) async throws
   {
     let bench = try Self.makeBench()
     try FileManager.default.createDirectory(
       atPath: bench.folder + "/data/fixture", withIntermediateDirectories: true)
     try FileManager.default.copyItem(
-      atPath: Self.folder.appendingPathComponent(name).path,
+      atPath: Self.folder.appendingPathComponent(state.folder).path,
       toPath: bench.folder + "/data/fixture/task-0")
     try Self.commit(
       bench,
       CommitRecord(
-        life: "0", epoch: 1, commit: 1, snapshot: 1, previousSnapshot: 0, segment: 1, segmentEnd: 0)
-    )
-    #expect(try await bench.run(bench.daemon(Self.plan(bench)), until: 330))
+        life: "0", epoch: 1, commit: state.commit, snapshot: 1, previousSnapshot: 0, segment: 1,
+        segmentEnd: 0))
+    #expect(try await bench.run(bench.daemon(Self.plan(bench, state)), until: 340))
 
     let undisturbed = try Self.makeBench()
-    #expect(try await undisturbed.run(undisturbed.daemon(Self.plan(undisturbed)), until: 330))
-    let rows = try bench.lines("out")
-    #expect(rows.count == 330)
+    #expect(
+      try await undisturbed.run(undisturbed.daemon(Self.plan(undisturbed, state)), until: 340))
+    #expect(try bench.lines("OUT").count == 340)
     // What was in the old object has waited long enough and is closed at once.
-    #expect(try rows.sorted() == undisturbed.lines("out").sorted())
+    for stream in state.streams where stream != "SESSIONS" {
+      let rows = try bench.lines(stream)
+      #expect(!rows.isEmpty)
+      #expect(try rows.sorted() == undisturbed.lines(stream).sorted(), "\(stream)")
+    }
     try bench.remove()
     try undisturbed.remove()
   }

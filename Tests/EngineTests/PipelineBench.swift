@@ -145,7 +145,7 @@ final class PipelineBench: Sendable {
 
   func daemon(
     _ plan: PipelinePlan, disk: any Disk = LocalDisk(), broker: any Broker = KafkaBroker(),
-    data: String = "data"
+    data: String = "data", time: any TimeSource = SystemTime()
   ) -> Daemon {
     var configuration = DaemonConfiguration()
     configuration.dataDirectory = folder + "/" + data
@@ -153,7 +153,7 @@ final class PipelineBench: Sendable {
     let log = LastLines()
     let daemon = Daemon(
       plans: [plan], configuration: configuration, logger: Logger(label: folder) { _ in log },
-      time: SystemTime(), disk: disk, broker: broker, seed: UInt64(data.utf8.count))
+      time: time, disk: disk, broker: broker, seed: UInt64(data.utf8.count))
     Self.logs.withLock { $0[ObjectIdentifier(daemon)] = log }
     return daemon
   }

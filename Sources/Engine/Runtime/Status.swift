@@ -20,6 +20,8 @@ public struct TaskStatus: Hashable, Sendable {
   public var outputs: [OutputBalance] = []
   /// Its snapshots since it was started.
   public var snapshots = SnapshotStatus()
+  /// How long reading its state and replaying its journal took, milliseconds.
+  public var recovery: Int64 = 0
 }
 
 /// What became of the rows of one output since the task's birth.

@@ -129,9 +129,8 @@ final class TaskLog {
 
   // MARK: Commits
 
-  /// Lets everything so far be made durable, and then asks the group to commit it.
-  ///
-  /// - Parameter now: The monotonic clock, here and below.
+  /// Lets everything so far be made durable, and then asks the group to commit it; `now` is the monotonic
+  /// clock, here and below.
   func commit(_ core: TaskCore, now: Int64, snapshot choice: SnapshotChoice) throws {
     try core.flush()
     var next = record

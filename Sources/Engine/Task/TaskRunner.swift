@@ -33,6 +33,9 @@ final class TaskRunner {
   private var finalSnapshotIsTaken = false
   private var breaker: CircuitBreaker
   private var pace = TurnPace()
+  /// How long reading the state took, and the replay.
+  private var recovery: Int64
+  private var replayBegin: Int64 = 0
   /// A barrier that came while the task obeyed its journal.
   private var barrierIsDue = false
   private var isAssigned = false
@@ -45,7 +48,9 @@ final class TaskRunner {
 
   init(_ start: TaskStart) throws {
     self.start = start
+    let begin = start.services.time.elapsed
     let opened = try TaskLog.open(start)
+    recovery = start.services.time.elapsed - begin
     core = opened.core
     log = opened.log
     steady = SteadyTime(start.services.time, notBefore: core.position.clock)
@@ -94,6 +99,7 @@ final class TaskRunner {
 
   /// Goes on from the state that was opened.
   private func begin() {
+    replayBegin = elapsed
     if replay.isEmpty { becomeLive() } else { phase = .replaying(ReplayCursor(steps: replay)) }
     replay = []
   }
@@ -191,6 +197,7 @@ final class TaskRunner {
   private func becomeLive() {
     for index in core.plan.outputs.indices { _ = core.takeStaged(index) }
     phase = .live
+    recovery += elapsed - replayBegin
     breaker.begin(polled: core.counters.polled, bad: core.counters.deadLettered)
     // What is closed in the recovered state was committed with it.
     uploads.release(core.stages.map { Set($0.pending.map(\.identity.firstRow)) }, of: core)
@@ -214,16 +221,14 @@ final class TaskRunner {
     let begin = elapsed
     let taken = try takeRuns(limit: takeLimit)
     try core.flush()
-    pace.note(rows: taken, milliseconds: elapsed - begin)
+    pace.note(rows: taken, milliseconds: elapsed - begin, isCopying: log.isCopying)
     log.passRows(core)
     return taken
   }
 
   /// How many records the next batch may have.
-  ///
-  /// While a snapshot is copied batches are small: each model that one touches is copied first.
   private var takeLimit: Int {
-    if log.isCopying { return Batch.rowLimit / 32 }
+    if log.isCopying { return pace.copyingLimit }
     let isLagging = core.buffers.contains { $0.records.count > Batch.rowLimit }
     return isLagging ? pace.limit : Batch.rowLimit
   }
@@ -420,7 +425,8 @@ final class TaskRunner {
         nextOffsets: core.position.nextOffsets, pendingBytes: uploads.pendingBytes(core),
         oldestUndelivered: core.stages.compactMap(\.oldestRowTime).min(),
         problem: log.problem ?? breaker.reason ?? missingTables,
-        outputs: core.stages.map(\.balance), snapshots: log.snapshotStatus))
+        outputs: core.stages.map(\.balance), snapshots: log.snapshotStatus,
+        recovery: recovery))
   }
 
   /// What is said while reference tables have no rows.

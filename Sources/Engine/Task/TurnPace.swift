@@ -1,25 +1,39 @@
 import Columns
 
-/// How many records a lagging task takes at a time, so that a turn leaves the worker's other tasks waiting
-/// for about 20 ms at most.
+/// How many records a task takes at a time, so that a turn leaves the worker's other tasks waiting for
+/// about 20 ms at most.
 ///
 /// It decides only where batches are cut, on which results do not depend.
 struct TurnPace {
   private var rowsPerMillisecond = Double(Batch.laggingRowLimit)
+  /// The most records of a batch while a snapshot is copied: each model that one touches is copied first,
+  /// until all are.
+  private(set) var copyingLimit = Self.copyingLimits.lowerBound
 
-  private static let milliseconds = 20.0
+  private static let milliseconds: Int64 = 20
+  private static let copyingLimits = Batch.rowLimit / 32...Batch.rowLimit / 4
 
   /// Notes how long a take took.
-  mutating func note(rows: Int, milliseconds: Int64) {
+  mutating func note(rows: Int, milliseconds: Int64, isCopying: Bool) {
+    guard !isCopying else { return noteCopying(rows: rows, milliseconds: milliseconds) }
+    copyingLimit = Self.copyingLimits.lowerBound
     // A few rows tell more of the clock than of the application.
     guard rows >= Batch.rowLimit / 2 else { return }
     let seen = Double(rows) / Double(max(1, milliseconds))
     rowsPerMillisecond += (seen - rowsPerMillisecond) / 4
   }
 
-  /// The most records of a batch; never less than what a task takes that does not lag.
+  private mutating func noteCopying(rows: Int, milliseconds: Int64) {
+    if milliseconds >= Self.milliseconds {
+      copyingLimit = max(Self.copyingLimits.lowerBound, copyingLimit / 2)
+    } else if milliseconds * 2 < Self.milliseconds, rows >= copyingLimit {
+      copyingLimit = min(Self.copyingLimits.upperBound, copyingLimit * 2)
+    }
+  }
+
+  /// The most records of a lagging task's batch; never less than what one takes that does not lag.
   var limit: Int {
-    let rows = rowsPerMillisecond * Self.milliseconds
+    let rows = rowsPerMillisecond * Double(Self.milliseconds)
     return max(Batch.rowLimit, Int(min(rows, Double(Batch.laggingRowLimit))))
   }
 }
