@@ -45,6 +45,39 @@ extension Client {
       operation, topic)
   }
 
+  /// Gives a topic more partitions.
+  ///
+  /// - Parameters:
+  ///   - topic: Its name.
+  ///   - count: How many it shall have in all; more than it has.
+  ///   - timeout: How long to wait for the controller.
+  /// - Throws: `KafkaError`; `.unknownTopicOrPartition` when there is no such topic.
+  public func addPartitions(
+    to topic: String, upTo count: Int, timeout: Duration
+  ) throws(KafkaError) {
+    let operation = "add partitions"
+    var reason = [CChar](repeating: 0, count: 512)
+    guard let request = rd_kafka_NewPartitions_new(topic, count, &reason, reason.count) else {
+      throw KafkaError(.invalidArgument, reason.message, operation: operation, topic: topic)
+    }
+    defer { rd_kafka_NewPartitions_destroy(request) }
+    let event = try administer(
+      RD_KAFKA_ADMIN_OP_CREATEPARTITIONS, operation, topic: topic, timeout: timeout
+    ) { options, queue in
+      var requests: [OpaquePointer?] = [request]
+      rd_kafka_CreatePartitions(handle, &requests, requests.count, options, queue)
+    }
+    defer { rd_kafka_event_destroy(event) }
+    var answers = 0
+    guard
+      let results = rd_kafka_CreatePartitions_result_topics(
+        rd_kafka_event_CreatePartitions_result(event), &answers), answers == 1
+    else { throw KafkaError(.fail, "an answer without the topic", operation: operation) }
+    try Self.check(
+      rd_kafka_topic_result_error(results[0]), rd_kafka_topic_result_error_string(results[0]),
+      operation, topic)
+  }
+
   /// Lets the brokers drop the records of a partition before an offset.
   ///
   /// - Throws: `KafkaError`; `.topicAuthorization` without the right to delete.

@@ -116,6 +116,7 @@ public struct KafkaError: Error, Equatable, Sendable, CustomStringConvertible {
     public static let notCoordinator = Code(RD_KAFKA_RESP_ERR_NOT_COORDINATOR)
     public static let notEnoughReplicas = Code(RD_KAFKA_RESP_ERR_NOT_ENOUGH_REPLICAS)
     public static let illegalGeneration = Code(RD_KAFKA_RESP_ERR_ILLEGAL_GENERATION)
+    public static let invalidSessionTimeout = Code(RD_KAFKA_RESP_ERR_INVALID_SESSION_TIMEOUT)
     public static let unknownMember = Code(RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID)
     public static let rebalanceInProgress = Code(RD_KAFKA_RESP_ERR_REBALANCE_IN_PROGRESS)
     public static let fencedInstance = Code(RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID)
@@ -163,6 +164,9 @@ extension KafkaError.Code {
       "another member uses the same group.instance.id: give each instance its own"
     case .illegalGeneration, .unknownMember, .rebalanceInProgress, .assignmentLost:
       "the group has moved on: wait for the next assignment"
+    case .invalidSessionTimeout:
+      "set session.timeout.ms between the brokers' group.min.session.timeout.ms (6000) and "
+        + "group.max.session.timeout.ms"
     case .maxPollExceeded:
       "poll the consumer more often, or raise max.poll.interval.ms"
     case .offsetMetadataTooLarge:

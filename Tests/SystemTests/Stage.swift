@@ -43,6 +43,16 @@ final class Stage: Sendable {
     }
   }
 
+  /// Gives a topic of the user's broker more partitions.
+  func addPartitions(to topic: String, upTo count: Int) throws {
+    try producer.client.addPartitions(to: topic + suffix, upTo: count, timeout: .seconds(20))
+    // A record for a partition that the client does not know yet is refused.
+    let end = ContinuousClock.now + .seconds(30)
+    while try producer.client.metadata(topic: topic + suffix, timeout: .seconds(10))
+      .topic(topic + suffix)?.partitions.count != count
+    { try #require(ContinuousClock.now < end) }
+  }
+
   /// The broker in this process.
   var broker: EmbeddedBroker { get throws { try #require(embedded) } }
 

@@ -47,11 +47,9 @@ final class KafkaStateTopics: StateTopics {
       let found = try reader.client.metadata(topic: name, timeout: .seconds(10)).topic(name)
       if let found, found.error == nil, !found.partitions.isEmpty {
         guard found.partitions.count < partitions else { continue }
-        throw KafkaError(
-          .invalidArgument,
-          "it has \(found.partitions.count) partitions, one for each of \(partitions) tasks is needed: "
-            + "add partitions (kafka-topics --alter --topic \(name) --partitions \(partitions))",
-          operation: "use topic", topic: name)
+        logger.notice("topic \(name) gets \(partitions) partitions, one for each task")
+        try producer.client.addPartitions(to: name, upTo: partitions, timeout: .seconds(20))
+        continue
       }
       logger.notice("topic \(name) is created with \(partitions) partitions")
       do throws(KafkaError) {

@@ -8,6 +8,8 @@ public struct DaemonConfiguration: Sendable {
   public var dataDirectory = "./data"
   /// How long a SIGTERM may take, milliseconds.
   public var shutdownTimeout: Int64 = 60_000
+  /// How much of the dead letters in the data directory is kept.
+  public var deadLetters = DeadLetterRetention.Limits()
   /// The least severe level that is logged.
   public var logLevel = "info"
   /// How often the log tells what pipelines do, milliseconds; 0 is never.
@@ -43,6 +45,11 @@ public struct DaemonConfiguration: Sendable {
     if let mapping = root.mapping("kafka") { kafka = KafkaParser.parse(mapping) }
     dataDirectory = root.string("data_directory") ?? dataDirectory
     shutdownTimeout = root.duration("shutdown_timeout", in: 0...3_600_000) ?? shutdownTimeout
+    if let kept = root.mapping("dead_letters") {
+      deadLetters.age = kept.duration("max_age", in: 0...(3_660 * 86_400_000)) ?? deadLetters.age
+      deadLetters.bytes = kept.size("max_size", in: 0...(1 << 50)) ?? deadLetters.bytes
+      kept.finish()
+    }
     if let log = root.mapping("log") {
       logLevel = log.choice("level", Self.levels.map { ($0, $0) }) ?? logLevel
       statusInterval = log.duration("status", in: 0...86_400_000) ?? statusInterval

@@ -122,11 +122,19 @@ final class ControlSession {
           count > partitions[input]
         else { continue }
         logger.notice("topic \(inputPlan.topic) now has \(count) partitions")
+        try prepareState(count)
         partitions[input] = count
       }
     } catch {
       note(error)
     }
+  }
+
+  /// Makes room for the state of new tasks, where that is a topic.
+  private func prepareState(_ tasks: Int) throws(KafkaError) {
+    guard case .partitionParallel = plan.parallelism, let topics = services.first?.stateTopics
+    else { return }
+    try topics.prepare(TopicSnapshotStore.names(of: name), partitions: tasks)
   }
 
   private func revoke(_ taken: [TopicPartition], mode: StopMode) {

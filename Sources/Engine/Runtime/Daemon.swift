@@ -134,7 +134,8 @@ public final class Daemon: Sendable {
       control.begin()
     }
     whenStarted()
-    try await wait(for: all, report: report, alerts: alerts, models: models)
+    try await wait(
+      for: all, report: report, alerts: alerts, models: models, retention: retention(threads))
     for worker in workers { worker.mailbox.post(.quit) }
     for writer in writers.withLock({ $0 }) { writer.close() }
     for tables in tables.withLock({ $0 }) { try await tables.close() }
@@ -147,7 +148,7 @@ public final class Daemon: Sendable {
   /// Sends alerts as long as pipelines run, then what is left for a moment.
   private func wait(
     for all: [PipelineControl], report: StatusReport, alerts: AlertServices?,
-    models: ModelServices?
+    models: ModelServices?, retention: DeadLetterRetention
   ) async throws {
     try await withThrowingTaskGroup(of: Void.self) { group in
       func add(_ work: @escaping @Sendable () async throws -> Void) {
@@ -163,6 +164,7 @@ public final class Daemon: Sendable {
       for tables in tables.withLock({ $0 }) { add { try await tables.run() } }
       if let alerts { add { try await alerts.run() } }
       add { try await report.run() }
+      add { try await retention.run() }
       for control in all { await control.waitUntilEnded() }
       await models?.waitUntilEnded()
       if controls.withLock({ $0.ending }) != .barrier {
@@ -175,6 +177,14 @@ public final class Daemon: Sendable {
   }
 
   // MARK: Parts
+
+  /// What looks after the dead letters that lie in the data directory.
+  private func retention(_ threads: BlockingThreads) -> DeadLetterRetention {
+    let kept = plans.filter { $0.configuration.deadLetter == nil }
+    return DeadLetterRetention(
+      folders: kept.map { String($0.deadLetterDestination.dropFirst("file://".count)) },
+      limits: configuration.deadLetters, time: time, threads: threads, logger: logger)
+  }
 
   /// The registry, when an application asks an endpoint or models are trained.
   private func openModels() throws -> ModelServices? {

@@ -66,6 +66,18 @@ import Testing
         CURSOR(SELECT STREAM "k", "n" FROM "NUMBERS") PARTITION BY "k", 10, 64, 1000, 1));
     """
 
+  /// Whether the numbers of each key rise.
+  static func isInOrder(_ rows: [String]) -> Bool {
+    var last: [Substring: Int] = [:]
+    for row in rows {
+      guard let found = row.firstMatch(of: /"k":"(\w+)","n":(\d+)/),
+        let number = Int(found.output.2), number > last[found.output.1] ?? -1
+      else { return false }
+      last[found.output.1] = number
+    }
+    return true
+  }
+
   /// A record.
   static func record(_ number: Int, key: String = "k") -> String {
     "{\"n\":\(number),\"k\":\"\(key)\"}"

@@ -39,24 +39,12 @@ extension Faults {
       await stage.end(daemon)
       await stage.end(peaceful)
       let disturbed = stage.objects()
-      #expect(disturbed.allSatisfy { Self.isInOrder($0.rows) })
+      #expect(disturbed.allSatisfy { Faults.isInOrder($0.rows) })
       let rows = disturbed.flatMap(\.rows).sorted()
       #expect(rows.count == count && Set(rows).count == count)
       #expect(rows == stage.rows("peace").sorted())
       try await stage.expectBalance()
       try await stage.expectBalance(of: "peaceful", delivered: "peace")
-    }
-
-    /// Whether the numbers of each key rise.
-    private static func isInOrder(_ rows: [String]) -> Bool {
-      var last: [Substring: Int] = [:]
-      for row in rows {
-        guard let found = row.firstMatch(of: /"k":"(\w+)","n":(\d+)/),
-          let number = Int(found.output.2), number > last[found.output.1] ?? -1
-        else { return false }
-        last[found.output.1] = number
-      }
-      return true
     }
   }
 

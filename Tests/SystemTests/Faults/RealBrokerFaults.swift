@@ -5,38 +5,49 @@ import Testing
 
 extension Faults {
   /// Why the suites of a real broker did not run.
-  private static let missing: Comment =
+  static let missing: Comment =
     "set CUTBANK_TEST_BROKERS=host:port: the embedded broker knows no transactions"
 
+  /// The file of a pipeline with the shortest session that brokers take as they are delivered.
+  static func realPipeline(
+    _ application: String, _ stage: Stage, name: String = "numbers",
+    to place: String = "file://./out",
+    input: String = "", output: String? = nil, extra: String = ""
+  ) -> String {
+    pipeline(
+      application, name: name + stage.suffix, topic: "numbers" + stage.suffix, to: place,
+      input: input, output: output, extra: extra
+    ).replacing("session.timeout.ms: 3000", with: "session.timeout.ms: 6000")
+  }
+
   /// A stage on the user's broker, with a pipeline that writes a topic in transactions.
-  private static func stage(_ partitions: Int = 4) throws -> (stage: Stage, file: String) {
+  static func stage(_ partitions: Int = 4) throws -> (stage: Stage, file: String) {
     let stage = try Stage(
       realBrokers: try #require(realBrokers),
-      topics: ["numbers": partitions, "scores": partitions])
-    let text = pipeline(
-      scores, name: "numbers" + stage.suffix, topic: "numbers" + stage.suffix,
-      input: "key: k", output: "kafka: {topic: scores\(stage.suffix)}",
+      topics: ["numbers": partitions, "scores": 1])
+    let text = realPipeline(
+      scores, stage, input: "key: k", output: "kafka: {topic: scores\(stage.suffix)}",
       extra: "snapshot: {interval: 5s, records: 5000}")
     return (stage, try stage.write(text, to: "numbers.yaml"))
   }
 
   /// Waits until the topic holds so many committed rows.
-  private static func rows(
-    _ count: Int, _ partitions: Int, of stage: Stage, _ daemon: Program
+  static func rows(
+    _ count: Int, of stage: Stage, _ daemon: Program
   ) async throws -> [String] {
     try #require(
       await daemon.waits {
-        (try? stage.records(of: "scores", partitions: partitions).count) ?? 0 >= count
+        (try? stage.records(of: "scores", partitions: 1).count) ?? 0 >= count
       })
-    return try stage.records(of: "scores", partitions: partitions)
+    return try stage.records(of: "scores", partitions: 1)
   }
 
   /// The same records through a pipeline that is left in peace.
-  private static func undisturbed(_ count: Int, _ stage: Stage) async throws -> [String] {
+  static func undisturbed(_ count: Int, _ stage: Stage) async throws -> [String] {
     let file = try stage.write(
-      pipeline(
-        scores, name: "peaceful" + stage.suffix, topic: "numbers" + stage.suffix,
-        to: "file://./peace", input: "key: k"), to: "peaceful.yaml")
+      realPipeline(
+        scores, stage, name: "peaceful", to: "file://./peace", input: "key: k"),
+      to: "peaceful.yaml")
     let daemon = try stage.daemon(file)
     try await stage.expectRows(count, below: "peace", of: daemon)
     await stage.end(daemon)
@@ -62,9 +73,10 @@ extension Faults {
       load.cancel()
       let count = try await load.value * 4
       let daemon = try stage.daemon(file)
-      let rows = try await Faults.rows(count, 4, of: stage, daemon)
+      let rows = try await Faults.rows(count, of: stage, daemon)
       await stage.end(daemon)
       #expect(rows.count == count && Set(rows).count == count)
+      #expect(Faults.isInOrder(rows))
       #expect(rows.sorted() == (try await Faults.undisturbed(count, stage)).sorted())
     }
   }
@@ -77,7 +89,7 @@ extension Faults {
       let (stage, file) = try Faults.stage(1)
       let daemon = try stage.daemon(file)
       try stage.produce((0..<100).map { Faults.record($0) }, to: "numbers")
-      _ = try await Faults.rows(100, 1, of: stage, daemon)
+      _ = try await Faults.rows(100, of: stage, daemon)
       let instance = String(decoding: try stage.folder.contents("data/instance"), as: UTF8.self)
       for worker in 0..<ProcessInfo.processInfo.activeProcessorCount {
         let name = "cutbank.numbers\(stage.suffix).\(instance).\(worker)"
@@ -87,7 +99,7 @@ extension Faults {
         try other.initTransactions(timeout: .seconds(30))
       }
       try stage.produce((100..<200).map { Faults.record($0) }, to: "numbers")
-      let rows = try await Faults.rows(200, 1, of: stage, daemon)
+      let rows = try await Faults.rows(200, of: stage, daemon)
       #expect(daemon.text.lowercased().contains("fenced"), "\(daemon.text)")
       await stage.end(daemon)
       #expect(rows.count == 200 && Set(rows).count == 200)
@@ -102,9 +114,8 @@ extension Faults {
     @Test func theFencedOneEndsAndSaysWhy() async throws {
       let stage = try Stage(
         realBrokers: try #require(Faults.realBrokers), topics: ["numbers": 2])
-      let text = Faults.pipeline(
-        Faults.counts, name: "numbers" + stage.suffix, topic: "numbers" + stage.suffix
-      ).replacing("kafka: {session", with: "kafka: {group.instance.id: one, session")
+      let text = Faults.realPipeline(Faults.counts, stage).replacing(
+        "kafka: {session", with: "kafka: {group.instance.id: one, session")
       let file = try stage.write(text, to: "numbers.yaml")
       let first = try stage.daemon(file)
       try stage.produce((0..<10).map { Faults.record($0) }, to: "numbers")
@@ -127,9 +138,7 @@ extension Faults {
       let stage = try Stage(
         realBrokers: try #require(Faults.realBrokers), topics: ["numbers": 1])
       let file = try stage.write(
-        Faults.pipeline(
-          Faults.counts, name: "numbers" + stage.suffix, topic: "numbers" + stage.suffix),
-        to: "numbers.yaml")
+        Faults.realPipeline(Faults.counts, stage), to: "numbers.yaml")
       let producer = try Producer(
         ProducerConfiguration(brokers: stage.address, transactionalID: "writer" + stage.suffix),
         logger: Stage.logger)

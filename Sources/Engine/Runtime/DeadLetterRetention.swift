@@ -1,0 +1,107 @@
+import Foundation
+import Logging
+import Transport
+
+/// Removes old dead letters from the data directory, so that they do not fill it.
+///
+/// Only what lies where dead letters go by default: folders and stores that somebody has named are
+/// theirs to look after.
+public struct DeadLetterRetention: Sendable {
+  /// How much is kept.
+  public struct Limits: Hashable, Sendable {
+    /// How old an object may become, milliseconds; 0 is no limit.
+    public var age: Int64 = 30 * 86_400_000
+    /// How many bytes a pipeline's objects may have together; 0 is no limit.
+    public var bytes: Int64 = 1 << 30
+
+    /// Creates the defaults.
+    public init() {}
+  }
+
+  /// One object.
+  package struct Object: Hashable, Sendable {
+    package let path: String
+    package let bytes: Int64
+    /// When it was written, milliseconds since 1970.
+    package let time: Int64
+
+    /// Creates an object.
+    package init(path: String, bytes: Int64, time: Int64) {
+      self.path = path
+      self.bytes = bytes
+      self.time = time
+    }
+  }
+
+  /// The folders of the pipelines.
+  let folders: [String]
+  let limits: Limits
+  let time: any TimeSource
+  let threads: BlockingThreads
+  let logger: Logger
+
+  /// How long to wait between two looks, milliseconds.
+  private static let interval: Int64 = 600_000
+  /// Younger ones stay, whatever the limits say: their task may be about to note their arrival.
+  package static let minimalAge: Int64 = 3_600_000
+
+  /// Looks now and from time to time until it is cancelled.
+  ///
+  /// - Throws: `CancellationError`.
+  func run() async throws {
+    guard !folders.isEmpty, limits.age > 0 || limits.bytes > 0 else { return }
+    while true {
+      for folder in folders {
+        let (limits, now) = (limits, time.now)
+        do {
+          let removed = try await threads.run {
+            let found = Self.superfluous(try Self.objects(below: folder), limits, now: now)
+            for object in found { try FileManager.default.removeItem(atPath: object.path) }
+            return found
+          }
+          guard !removed.isEmpty else { continue }
+          logger.notice(
+            "\(removed.count) old objects with dead letters were removed from \(folder)",
+            metadata: ["bytes": "\(removed.reduce(0) { $0 + $1.bytes })"])
+        } catch {
+          logger.warning("old dead letters in \(folder) could not be removed: \(error)")
+        }
+      }
+      try await time.sleep(milliseconds: Self.interval)
+    }
+  }
+
+  /// The objects that are too old or, oldest first, too many.
+  package static func superfluous(_ objects: [Object], _ limits: Limits, now: Int64) -> [Object] {
+    var total = objects.reduce(0) { $0 + $1.bytes }
+    return objects.sorted { ($0.time, $0.path) < ($1.time, $1.path) }.filter { object in
+      let age = now - object.time
+      guard age >= minimalAge else { return false }
+      let isTooOld = limits.age > 0 && age > limits.age
+      guard isTooOld || (limits.bytes > 0 && total > limits.bytes) else { return false }
+      total -= object.bytes
+      return true
+    }
+  }
+
+  /// The finished objects below a folder.
+  package static func objects(below folder: String) throws -> [Object] {
+    guard let walk = FileManager.default.enumerator(atPath: folder) else { return [] }
+    var objects: [Object] = []
+    for case let name as String in walk where !name.split(separator: "/").contains(where: isHidden)
+    {
+      let path = folder + "/" + name
+      let attributes = try FileManager.default.attributesOfItem(atPath: path)
+      guard attributes[.type] as? FileAttributeType == .typeRegular,
+        let size = attributes[.size] as? Int64 ?? (attributes[.size] as? Int).map(Int64.init),
+        let time = attributes[.modificationDate] as? Date
+      else { continue }
+      objects.append(
+        Object(path: path, bytes: size, time: Int64(time.timeIntervalSince1970 * 1_000)))
+    }
+    return objects
+  }
+
+  /// Whether an object is still being written.
+  private static func isHidden(_ part: Substring) -> Bool { part.hasPrefix(".") }
+}
