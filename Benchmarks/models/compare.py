@@ -85,8 +85,16 @@ def kmeans(name, passes, bar):
     )
     disk = ours("kmeans", f"{name}.f32", settings, "--on-disk")[0]
     print(
-        "%-34s rows %.0f MiB; process at most %d MiB with them in memory, %d MiB on disk"
-        % ("", rows.nbytes / 2**20, found[-1]["peak_mib"], disk["peak_mib"]),
+        "%-34s rows %.0f MiB; process at most %d MiB with them in memory (%d of its own, the rest"
+        " pages of programs), %d MiB on disk (%d)"
+        % (
+            "",
+            rows.nbytes / 2**20,
+            found[-1]["peak_mib"],
+            found[-1]["own_mib"],
+            disk["peak_mib"],
+            disk["own_mib"],
+        ),
         flush=True,
     )
 

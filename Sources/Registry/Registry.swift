@@ -79,6 +79,19 @@ public final class Registry: Sendable {
     }
   }
 
+  /// Writes lines of the audit trail about one action, all at once.
+  public func note(
+    _ action: String, _ lines: [(subject: String, detail: String)], by actor: String,
+    at now: Int64
+  ) throws {
+    guard !lines.isEmpty else { return }
+    try database.write { database in
+      for line in lines {
+        try Self.note(action, line.subject, line.detail, by: actor, at: now, in: database)
+      }
+    }
+  }
+
   /// The newest lines of the audit trail, the oldest of them first.
   public func audit(limit: Int = 100) throws -> [AuditEntry] {
     try database.read { database in

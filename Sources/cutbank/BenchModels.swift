@@ -97,9 +97,10 @@ struct BenchModels: ParsableCommand {
       metrics.append(("test:mean_wQuantileLoss", evaluation.meanWeightedQuantileLoss))
       metrics.append(("test:coverage", evaluation.coverage))
     }
-    let peak = try Self.peakMebibytes()
+    let (peak, own) = try Self.peakMebibytes()
     guard json else {
-      var line = "\(algorithm) seed \(seed): \(seconds) CPU s, \(peak) MiB at most"
+      var line =
+        "\(algorithm) seed \(seed): \(seconds) CPU s, \(peak) MiB at most, \(own) MiB of its own"
       for metric in metrics { line += ", \(metric.name) \(metric.value)" }
       if let forecasts { line += ", forecast \(1e3 * forecasts.seconds) ms a series" }
       try Output.write(line + "\n")
@@ -107,6 +108,7 @@ struct BenchModels: ParsableCommand {
     }
     var object: [String: Any] = [
       "algorithm": algorithm, "seed": seed, "cpu_seconds": seconds, "peak_mib": peak,
+      "own_mib": own,
       "epochs": result.metrics.map(\.step).max() ?? 0,
       "metrics": Dictionary(uniqueKeysWithValues: metrics),
     ]
@@ -126,11 +128,16 @@ struct BenchModels: ParsableCommand {
     return Double(time.tv_sec) + Double(time.tv_nsec) * 1e-9
   }
 
-  /// The most memory that the process has held; `getrusage` would count that of its parent, too.
-  private static func peakMebibytes() throws -> Int {
-    let status = try String(contentsOfFile: "/proc/self/status", encoding: .utf8)
-    let line = status.split(separator: "\n").first { $0.hasPrefix("VmHWM:") }
-    let kibibytes = line?.split(separator: " ").compactMap { Int($0) }.first
-    return (kibibytes ?? 0) >> 10
+  /// The most memory that the process has held, and the part of it that is not pages of programs and
+  /// libraries, which all processes share; `getrusage` would count the parent's, too.
+  private static func peakMebibytes() throws -> (all: Int, own: Int) {
+    let lines = try String(contentsOfFile: "/proc/self/status", encoding: .utf8).split(
+      separator: "\n")
+    func kibibytes(_ name: String) -> Int {
+      let line = lines.first { $0.hasPrefix(name) }
+      return line?.split(separator: " ").compactMap { Int($0) }.first ?? 0
+    }
+    let all = kibibytes("VmHWM:")
+    return (all >> 10, (all - kibibytes("RssFile:")) >> 10)
   }
 }

@@ -147,6 +147,10 @@ import Testing
     ("{cron: \"30 3 * * 1-5\"}", "{every: 1d, cron: \"0 3 * * *\"}", "one of every and cron"),
     ("{cron: \"30 3 * * 1-5\"}", "{every: 10ms}", "outside 1.0 s"),
     ("{cron: \"30 3 * * 1-5\"}", "{evry: 1d}", "did you mean every?"),
+    (
+      "algorithm: kmeans\n  hyperparameters: {k: 8, init_method: kmeans++}",
+      "algorithm: randomcutforest\n  hyperparameters: {shingle_size: 8}", "in random order"
+    ),
     ("holdout: 10%", "holdout: 95%", "from 0.01 to 0.9"),
     ("limit: 40", "limit: many", "must be a number"),
     ("weight: 20%", "weight: 60%", "from 0.001 to 0.5"),

@@ -159,6 +159,22 @@ import Testing
     #expect(broken == [true])
   }
 
+  @Test func lossesOfDifferentLawsAreNotCompared() throws {
+    let series = [TimeSeries(start: 0, target: (0..<100).map { Float($0) })]
+    let error = #expect(throws: TrainingError.self) {
+      try Learning.tune(
+        TuningRequest(
+          TrainingRequest(
+            algorithm: .deepAR,
+            hyperparameters: [
+              "time_freq": "H", "context_length": "6", "prediction_length": "4", "epochs": "4",
+            ]),
+          strategy: .grid, ranges: ["likelihood=gaussian|student-T"], stopsEarly: true),
+        on: .series(train: series, test: series))
+    }
+    #expect("\(try #require(error))".contains("likelihood in the ranges is 'gaussian|student-T'"))
+  }
+
   @Test func epochsThatDoWorseThanTheMedianEndATrial() throws {
     let series = (0..<4).map { index in
       TimeSeries(

@@ -85,6 +85,30 @@ extension SystemTests {
       #expect(!workshop.folder.files().contains { $0.hasPrefix("best/") })
     }
 
+    @Test func aForecasterIsTunedAndItsHopelessTrialEndsEarly() async throws {
+      let workshop = try workshop()
+      let series = (1...4).map { scale in
+        let values = (0..<100).map { "\(Double(scale) * (2 + Double($0 % 24) / 12))" }
+        return "{\"start\":\"2024-01-01 00:00:00\",\"target\":[\(values.joined(separator: ","))]}\n"
+      }
+      try workshop.write("series.jsonl", series.joined())
+      let tuned = try await workshop.run(
+        "train --algorithm deepar --data series.jsonl --test series.jsonl --output best --hyperparameters "
+          + "time_freq=H,context_length=6,prediction_length=4,epochs=4,num_cells=8,mini_batch_size=8,"
+          + "num_batches_per_epoch=5,num_eval_samples=10 --tune grid --early-stop "
+          + "--ranges 'learning_rate=0.05|0.02|0.01|0.00001'")
+      #expect(tuned.code == 0, "\(tuned.errors)")
+      let tuning = try #require(try workshop.manifest("best")["tuning"] as? [String: Any])
+      let trials = try #require(tuning["trials"] as? [[String: Any]])
+      #expect(trials.compactMap { $0["status"] as? String }.last == "stopped", "\(trials)")
+      let values = trials.compactMap { $0["objective"] as? Double }
+      let best = try #require(tuning["best_trial"] as? Int)
+      #expect(values.count == 4 && values[best - 1] == values.min())
+      let scored = try await workshop.run("score --model best --input series.jsonl")
+      let forecasts = try scored.objects().compactMap { $0["mean"] as? [Double] }
+      #expect(forecasts.count == 4 && forecasts.allSatisfy { $0.count == 4 }, "\(scored.errors)")
+    }
+
     @Test func overTheLimitTheBestModelSoFarIsWritten() async throws {
       let workshop = try workshop()
       let cut = try await workshop.run(

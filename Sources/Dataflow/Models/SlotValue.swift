@@ -26,24 +26,33 @@ extension Dataflow {
 
   /// Reads the bytes of a slot's value and finds out whether the plan's operators can work with it.
   ///
-  /// - Throws: when the bytes are damaged, or the model does not fit the rows, or the table's columns
-  ///   are others.
+  /// - Throws: when the bytes are damaged, or what `check` throws.
   public func value(of slot: String, bytes: [UInt8]) throws -> SlotValue {
-    if let table = table(of: slot) {
-      let content = try TableContent(decoding: bytes)
-      guard content.fits(table.schema) else {
-        throw DataflowError("the rows have other columns than the table")
-      }
-      return .table(content)
-    }
-    let deployment = try Deployment(decoding: bytes)
-    for endpoint in endpoints where Self.slot(ofEndpoint: endpoint.name) == slot {
-      for user in endpoint.users { try user.check(deployment) }
-    }
-    return .deployment(deployment)
+    let value =
+      table(of: slot) == nil
+      ? SlotValue.deployment(try Deployment(decoding: bytes))
+      : .table(try TableContent(decoding: bytes))
+    try check(value, for: slot)
+    return value
   }
 
-  /// From the next row on a slot holds a value that `value(of:bytes:)` has checked.
+  /// Finds out whether the plan's operators can work with a slot's value.
+  ///
+  /// - Throws: when the model does not fit the rows, or the table's columns are others.
+  public func check(_ value: SlotValue, for slot: String) throws {
+    switch value {
+    case .table(let content):
+      guard let table = table(of: slot), content.fits(table.schema) else {
+        throw DataflowError("the rows have other columns than the table")
+      }
+    case .deployment(let deployment):
+      for endpoint in endpoints where Self.slot(ofEndpoint: endpoint.name) == slot {
+        for user in endpoint.users { try user.check(deployment) }
+      }
+    }
+  }
+
+  /// From the next row on a slot holds a value that was checked.
   ///
   /// - Parameters:
   ///   - slot: The slot's name.

@@ -70,7 +70,8 @@ final class EndpointPublisher: Sendable {
         state.withLock { state in
           state.variants[blob] = deployment.variants.map { "\($0.name) \($0.version)" }
         }
-        slots.publish(Dataflow.slot(ofEndpoint: name), blob: blob, bytes: bytes)
+        slots.publish(
+          Dataflow.slot(ofEndpoint: name), blob: blob, bytes: bytes, value: .deployment(deployment))
       } catch {
         logger.error("endpoint \(name) keeps what it serves: \(error)")
         audit("refuse", name, "\(error)")
@@ -90,6 +91,7 @@ final class EndpointPublisher: Sendable {
 
   /// Writes down what has become of what was published.
   func note() {
+    var lines: [(subject: String, detail: String)] = []
     for (slot, blob, outcome) in slots.takeOutcomes() {
       let name = endpoints.first { Dataflow.slot(ofEndpoint: $0) == slot } ?? slot
       switch outcome {
@@ -108,11 +110,18 @@ final class EndpointPublisher: Sendable {
         logger.notice(
           "endpoint \(name): task \(position.task) serves \(names) from record \(position.rowNumber) on"
         )
-        audit(
-          "activate", name,
-          "task \(position.task) before record \(position.rowNumber), "
-            + offsets.joined(separator: " "))
+        lines.append(
+          (
+            "endpoint \(name)",
+            "task \(position.task) before record \(position.rowNumber), "
+              + offsets.joined(separator: " ")
+          ))
       }
+    }
+    do {
+      try registry.note("activate", lines, by: "daemon", at: time.now)
+    } catch {
+      logger.error("the audit trail cannot be written: \(error)")
     }
   }
 

@@ -84,6 +84,14 @@ struct ModelParser {
         hint: known.contains(error.name)
           ? nil : MappingReader.nearest(error.name, in: known).map { "did you mean \($0)?" })
     }
+    if model.algorithm == .randomCutForest, !model.data.columns.isEmpty,
+      model.hyperparameters["shingle_size"] ?? "1" != "1"
+    {
+      reader.report(
+        "\(mapping.path): shingle_size makes points of consecutive rows, but those of topics and "
+          + "delivered files are trained on in random order", at: mapping.value("hyperparameters"),
+        hint: "train with 'cutbank train' on the rows of one series in the order of time")
+    }
   }
 
   private func schedule(_ mapping: MappingReader) -> Schedule? {

@@ -5,15 +5,15 @@ import Registry
 
 /// Collects time series and writes them as the trainer of forecasters reads them, one a line.
 ///
-/// Bounded memory: 16 bytes a value, and no more values than `data.maximum_rows`.
+/// Bounded memory: 16 bytes a value, and at most a quarter more values than `data.maximum_rows`, of
+/// which the newest periods are kept.
 final class SeriesSpool: TrainingSink {
   private let folder: String
   private let settings: ModelConfiguration
   private let frequency: DeepARFrequency
   /// How many of the last periods of each series are held out.
   private let horizon: Int
-  private var series: [String: [(period: Int, value: Float)]] = [:]
-  private var count: Int64 = 0
+  private var newestValues: NewestValues
   private var (oldest, newest) = (Int64.max, Int64.min)
 
   /// The longest series, gaps included.
@@ -27,24 +27,22 @@ final class SeriesSpool: TrainingSink {
     self.settings = settings
     self.frequency = frequency
     self.horizon = horizon
+    newestValues = NewestValues(limit: Int(settings.data.maximumRows))
   }
 
   func add(time: Int64, key: String, values: [Float]) throws {
-    guard count < settings.data.maximumRows else {
-      throw TrainingFailure(
-        "there are more than \(settings.data.maximumRows) values: make data.window shorter, or raise "
-          + "data.maximum_rows")
-    }
-    count += 1
     oldest = min(oldest, time)
     newest = max(newest, time)
-    series[key, default: []].append((frequency.period(of: time), values[0]))
+    newestValues.add(values[0], period: frequency.period(of: time), to: key)
   }
 
   /// Writes the series: without their ends to train on, whole to be measured on.
   ///
   /// - Throws: `TrainingFailure` when there are too few values, or no series is long enough.
   func finish(source: String) throws -> TrainingFiles {
+    newestValues.trim()
+    let (series, count) = (newestValues.series, Int64(newestValues.count))
+    if let first = newestValues.firstPeriod { oldest = max(oldest, frequency.start(of: first)) }
     let least = settings.data.minimumRows
     guard count >= least else {
       throw TrainingFailure(

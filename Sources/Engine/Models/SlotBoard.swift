@@ -1,4 +1,4 @@
-import Dataflow
+package import Dataflow
 package import Kafka
 import Synchronization
 
@@ -10,6 +10,8 @@ package final class SlotBoard: Sendable {
     /// Its SHA-256.
     let blob: String
     let bytes: [UInt8]
+    /// What the bytes hold: decoded once, shared by all tasks.
+    let value: SlotValue
   }
 
   /// Where a task took a blob up: before its record `rowNumber`.
@@ -48,11 +50,11 @@ package final class SlotBoard: Sendable {
   /// How often something was published.
   var changes: Int { counter.load(ordering: .acquiring) }
 
-  /// Makes tasks take up a blob; does nothing when it is published already.
-  package func publish(_ slot: String, blob: String, bytes: [UInt8]) {
+  /// Makes tasks take up a blob that holds `value`; does nothing when it is published already.
+  package func publish(_ slot: String, blob: String, bytes: [UInt8], value: SlotValue) {
     let isNew = state.withLock { state in
       guard state.published[slot]?.blob != blob else { return false }
-      state.published[slot] = Published(blob: blob, bytes: bytes)
+      state.published[slot] = Published(blob: blob, bytes: bytes, value: value)
       return true
     }
     if isNew { counter.add(1, ordering: .releasing) }

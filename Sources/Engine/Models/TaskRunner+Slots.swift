@@ -23,9 +23,8 @@ extension TaskRunner {
       guard let published = board.published(slot), published.blob != core.activeBlobs[slot] else {
         continue
       }
-      let value: SlotValue
       do {
-        value = try core.value(of: slot, bytes: published.bytes)
+        try core.check(published.value, for: slot)
       } catch {
         start.services.logger.error("task \(name) refuses a new \(slot): \(error)")
         board.refused(slot, published.blob, by: name, reason: "\(error)")
@@ -34,7 +33,7 @@ extension TaskRunner {
       try core.flush()
       let row = core.position.rowNumber
       log.noteActivation(of: slot, blob: published.blob, bytes: published.bytes, at: row)
-      try core.activate(slot, blob: published.blob, value: value)
+      try core.activate(slot, blob: published.blob, value: published.value)
       board.activated(
         slot, published.blob,
         SlotBoard.Position(

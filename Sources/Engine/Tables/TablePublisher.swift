@@ -122,7 +122,9 @@ final class TablePublisher: Sendable {
         return state.problems[index]
       }
       if before != nil { logger.notice("\(name(table)): \(table.sourceName) can be read again") }
-      board.publish(Dataflow.slot(ofTable: table.table), blob: blob, bytes: content.bytes)
+      board.publish(
+        Dataflow.slot(ofTable: table.table), blob: blob, bytes: content.bytes,
+        value: .table(content))
     } catch is CancellationError {
       return
     } catch {

@@ -172,6 +172,9 @@ final class TaskCore {
     try dataflow.value(of: slot, bytes: bytes)
   }
 
+  /// Finds out whether the application can work with a slot's value.
+  func check(_ value: SlotValue, for slot: String) throws { try dataflow.check(value, for: slot) }
+
   /// From the next record on a slot holds the blob with this name.
   func activate(_ slot: String, blob: String) throws {
     try activate(slot, blob: blob, value: value(of: slot, bytes: readBlob(blob)))

@@ -2,7 +2,7 @@ import Glibc
 
 /// The bytes of a file, read in order through a buffer of fixed size.
 final class FileBytes {
-  static let capacity = 1 << 20
+  static let capacity = 1 << 18
 
   let path: String
   /// The file's size, nil when it is not a regular file.

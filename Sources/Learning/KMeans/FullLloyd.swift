@@ -53,18 +53,18 @@ struct FullLloyd {
       if pass > limit { return 0 }
       let first = pass == 1
       if first || !isBounded { sums.reset() }
-      measureCentres()
+      try measureCentres(progress)
       var rows = try RowPass(source, "Lloyd pass \(pass) of at most \(limit)", progress: progress)
       let panels = NearestCentres(centres, dimensions: dimensions)
       while try rows.next(limit: blockSize) {
         RowKernels.shift(rows.block.values, by: shift, into: &shifted)
         let start = rows.rowsRead - rows.block.count
         if first {
-          assignAll(rows.block.count, panels, remember: true)
+          try assignAll(rows.block.count, panels, remember: true, progress)
         } else if isBounded {
-          assignDoubtful(rows.block.count, from: start, panels)
+          try assignDoubtful(rows.block.count, from: start, panels, progress)
         } else {
-          assignAll(rows.block.count, panels, remember: false)
+          try assignAll(rows.block.count, panels, remember: false, progress)
         }
       }
       rowCount = rows.rowsRead
@@ -73,8 +73,11 @@ struct FullLloyd {
     return limit
   }
 
-  private mutating func assignAll(_ count: Int, _ panels: NearestCentres, remember: Bool) {
-    panels.assign(shifted, count: count, nearest: &nearest, least: &least, second: &second)
+  private mutating func assignAll(
+    _ count: Int, _ panels: NearestCentres, remember: Bool, _ progress: TrainingProgress
+  ) throws(TrainingError) {
+    try panels.assign(
+      shifted, count: count, nearest: &nearest, least: &least, second: &second, progress: progress)
     sums.add(shifted, count: count, centres: centres, nearest: nearest)
     guard remember else { return }
     isBounded = isBounded && bounds.count + count <= Self.boundLimit
@@ -87,14 +90,18 @@ struct FullLloyd {
   }
 
   /// Computes distances only for rows whose bounds leave a doubt.
-  private mutating func assignDoubtful(_ count: Int, from start: Int, _ panels: NearestCentres) {
+  private mutating func assignDoubtful(
+    _ count: Int, from start: Int, _ panels: NearestCentres, _ progress: TrainingProgress
+  ) throws(TrainingError) {
     let found = bounds.review(from: start, count: count, ways, doubtful: &doubtful)
     gathered.removeAll(keepingCapacity: true)
     for index in 0..<found {
       let row = Int(doubtful[index])
       gathered.append(contentsOf: shifted[(row * dimensions)..<((row + 1) * dimensions)])
     }
-    panels.assign(gathered, count: found, nearest: &nearest, least: &least, second: &second)
+    try panels.assign(
+      gathered, count: found, nearest: &nearest, least: &least, second: &second,
+      progress: progress)
     bounds.set(
       gathered, count: found, dimensions: dimensions, least: least, second: second,
       entries: doubtful, from: start)
@@ -137,9 +144,10 @@ struct FullLloyd {
     return total
   }
 
-  private mutating func measureCentres() {
+  private mutating func measureCentres(_ progress: TrainingProgress) throws(TrainingError) {
     var squared = [Float](repeating: .infinity, count: k)
     for centre in 0..<k {
+      if centre % 64 == 0 { try progress.check() }
       for other in 0..<centre {
         var distance: Float = 0
         for feature in 0..<dimensions {

@@ -76,12 +76,15 @@ enum KMeansTrainer {
         total: rowCount > 0 ? rowCount : nil)
       var limit = state == nil ? max(settings.miniBatchSize, wanted) : settings.miniBatchSize
       while try rows.next(limit: limit) {
-        var centres =
-          state.take()
-          ?? WeightedCentres(
+        var centres: WeightedCentres
+        if let known = state.take() {
+          centres = known
+        } else {
+          centres = try WeightedCentres(
             first: rows.block, dimensions: source.featureCount, count: wanted,
-            seeding: settings.seeding, &random)
-        centres.absorb(rows.block, halfLife: settings.halfLife)
+            seeding: settings.seeding, progress: progress, &random)
+        }
+        try centres.absorb(rows.block, halfLife: settings.halfLife, progress: progress)
         state = centres
         limit = settings.miniBatchSize
       }
@@ -113,8 +116,9 @@ enum KMeansTrainer {
     var shifted: [Float] = []
     while try rows.next(limit: size) {
       RowKernels.shift(rows.block.values, by: shift, into: &shifted)
-      panels.assign(
-        shifted, count: rows.block.count, nearest: &nearest, least: &least, second: &second)
+      try panels.assign(
+        shifted, count: rows.block.count, nearest: &nearest, least: &least, second: &second,
+        progress: progress)
       sums.add(shifted, count: rows.block.count, centres: centres, nearest: nearest)
     }
     guard rows.rowsRead > 0 else {

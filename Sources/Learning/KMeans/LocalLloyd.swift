@@ -36,9 +36,9 @@ struct LocalLloyd {
       switch settings.localSeeding {
       case .random: Seeding.random(k, of: weights.count, &random)
       case .plusPlus:
-        Seeding.plusPlus(
+        try Seeding.plusPlus(
           k, rows: rows, dimensions: dimensions, weights: weights,
-          candidates: 2 + (Int.bitWidth - k.leadingZeroBitCount), &random)
+          candidates: 2 + (Int.bitWidth - k.leadingZeroBitCount), progress: progress, &random)
       }
     var centres = seeds.flatMap { rows[($0 * dimensions)..<(($0 + 1) * dimensions)] }
     var nearest = [UInt32](repeating: 0, count: weights.count)
@@ -47,8 +47,9 @@ struct LocalLloyd {
     var loss = Double.infinity
     for _ in 0..<settings.localIterations {
       try progress.check()
-      NearestCentres(centres, dimensions: dimensions).assign(
-        rows, count: weights.count, nearest: &nearest, least: &least, second: &second)
+      try NearestCentres(centres, dimensions: dimensions).assign(
+        rows, count: weights.count, nearest: &nearest, least: &least, second: &second,
+        progress: progress)
       let before = loss
       loss = update(&centres, nearest)
       if before - loss <= settings.tolerance * loss { break }

@@ -28,17 +28,48 @@ struct NearestCentres {
   }
 
   /// Finds the nearest centre of each row; `second` is filled when it is not empty.
+  ///
+  /// - Throws: When the training was cancelled, which is asked about once in a second or so.
   func assign(
     _ rows: [Float], count: Int, nearest: inout [UInt32], least: inout [Float],
-    second: inout [Float]
-  ) {
+    second: inout [Float], progress: TrainingProgress
+  ) throws(TrainingError) {
     precondition(rows.count >= count * dimensions && nearest.count >= count)
     precondition(least.count >= count && (second.isEmpty || second.count >= count))
-    // The counts were checked; the kernel keeps none of the pointers.
-    second.withUnsafeMutableBufferPointer { second in
-      km_nearest(
-        rows, count, dimensions, panels, halfNorms, panelCount, &nearest, &least,
-        second.isEmpty ? nil : second.baseAddress)
+    var start = 0
+    while start < count {
+      let end = min(count, start + pieceSize)
+      assign(rows, start..<end, &nearest, &least, &second)
+      if end < count { try progress.check() }
+      start = end
+    }
+  }
+
+  /// So many rows that their distances take a moment; whole tiles of the kernel.
+  private var pieceSize: Int {
+    let perRow = max(1, panelCount * Int(KM_LANES) * dimensions)
+    return max(1, (1 << 32) / perRow / Int(KM_LANES)) * Int(KM_LANES)
+  }
+
+  private func assign(
+    _ rows: [Float], _ piece: Range<Int>, _ nearest: inout [UInt32], _ least: inout [Float],
+    _ second: inout [Float]
+  ) {
+    // The caller has checked the counts; the kernel keeps none of the pointers.
+    rows.withUnsafeBufferPointer { rows in
+      nearest.withUnsafeMutableBufferPointer { nearest in
+        least.withUnsafeMutableBufferPointer { least in
+          second.withUnsafeMutableBufferPointer { second in
+            guard let row = rows.baseAddress, let nearest = nearest.baseAddress,
+              let least = least.baseAddress
+            else { return }
+            km_nearest(
+              row + piece.lowerBound * dimensions, piece.count, dimensions, panels, halfNorms,
+              panelCount, nearest + piece.lowerBound, least + piece.lowerBound,
+              second.isEmpty ? nil : second.baseAddress.map { $0 + piece.lowerBound })
+          }
+        }
+      }
     }
   }
 }

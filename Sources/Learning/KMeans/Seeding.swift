@@ -15,16 +15,18 @@ enum Seeding {
   /// squared distance from the nearest row chosen so far, the one that lowers their sum most; fewer
   /// than `count` when all others are copies of those.
   ///
+  /// - Throws: When the training was cancelled.
   /// - Source: Arthur, Vassilvitskii, "k-means++: the advantages of careful seeding", SODA 2007.
   static func plusPlus(
     _ count: Int, rows: [Float], dimensions: Int, weights: [Double], candidates: Int,
-    _ random: inout SplitMix64
-  ) -> [Int] {
+    progress: TrainingProgress, _ random: inout SplitMix64
+  ) throws(TrainingError) -> [Int] {
     var least = [Float](repeating: .infinity, count: weights.count)
     let masses = weights.map { Float($0) }
     var cumulative = weights
     var chosen: [Int] = []
     while chosen.count < count {
+      if chosen.count % 64 == 0 { try progress.check() }
       var total = 0.0
       for row in weights.indices {
         total += chosen.isEmpty ? weights[row] : weights[row] * Double(least[row])

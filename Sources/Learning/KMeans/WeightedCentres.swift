@@ -22,8 +22,8 @@ struct WeightedCentres {
   /// Takes `count` of the rows for the first centres, fewer when there are not as many.
   init(
     first block: RowBlock, dimensions: Int, count: Int, seeding: KMeansSettings.Seeding,
-    _ random: inout SplitMix64
-  ) {
+    progress: TrainingProgress, _ random: inout SplitMix64
+  ) throws(TrainingError) {
     self.dimensions = dimensions
     var means = [Double](repeating: 0, count: dimensions)
     for row in 0..<block.count {
@@ -39,9 +39,10 @@ struct WeightedCentres {
       switch seeding {
       case .random: Seeding.random(count, of: block.count, &random)
       case .plusPlus:
-        Seeding.plusPlus(
+        try Seeding.plusPlus(
           count, rows: rows, dimensions: dimensions,
-          weights: [Double](repeating: 1, count: block.count), candidates: 1, &random)
+          weights: [Double](repeating: 1, count: block.count), candidates: 1, progress: progress,
+          &random)
       }
     centres = chosen.flatMap { rows[($0 * dimensions)..<(($0 + 1) * dimensions)] }
     weights = [Double](repeating: 0, count: chosen.count)
@@ -51,14 +52,18 @@ struct WeightedCentres {
   /// Moves the centres towards the rows that are nearest to each.
   ///
   /// - Source: Sculley, "Web-scale k-means clustering", WWW 2010, a mini-batch at a time.
-  mutating func absorb(_ block: RowBlock, halfLife: Int) {
+  /// - Throws: When the training was cancelled; the centres are then as they were.
+  mutating func absorb(
+    _ block: RowBlock, halfLife: Int, progress: TrainingProgress
+  ) throws(TrainingError) {
     if nearest.count < block.count {
       nearest = [UInt32](repeating: 0, count: block.count)
       least = [Float](repeating: 0, count: block.count)
     }
     RowKernels.shift(block.values, by: shift, into: &shifted)
-    NearestCentres(centres, dimensions: dimensions).assign(
-      shifted, count: block.count, nearest: &nearest, least: &least, second: &second)
+    try NearestCentres(centres, dimensions: dimensions).assign(
+      shifted, count: block.count, nearest: &nearest, least: &least, second: &second,
+      progress: progress)
     sums.reset()
     sums.add(shifted, count: block.count, centres: centres, nearest: nearest)
     if halfLife > 0 {

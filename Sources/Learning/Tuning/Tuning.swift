@@ -144,6 +144,12 @@ private struct Tuner {
             "\(training.algorithm.rawValue) measures nothing before its end, so that no trial "
             + "can be stopped early", hint: "leave early stopping out"))
     }
+    if request.stopsEarly, let range = ranges.first(where: { $0.name == "likelihood" }) {
+      throw .hyperparameter(
+        HyperparameterError(
+          name: "likelihood in the ranges", value: range.text,
+          range: "fixed where trials are stopped early: losses of different laws do not compare"))
+    }
     search = TrialSearch(request.strategy, ranges, seed: training.seed)
   }
 
