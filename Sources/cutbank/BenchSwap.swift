@@ -95,11 +95,11 @@ struct BenchSwap: AsyncParsableCommand {
       start = stage.now
       try await Task.sleep(for: .seconds(5))
       spans.busy.append(SwapSpan(start: start, end: stage.now))
-      guard training.isRunning else {
+      guard training.process.isRunning else {
         throw Failure(message: "the training ended before it was measured")
       }
-      training.terminate()
-      training.waitUntilExit()
+      try training.input.close()
+      training.process.waitUntilExit()
     }
   }
 }

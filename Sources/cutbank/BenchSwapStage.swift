@@ -118,19 +118,21 @@ final class SwapStage: Sendable {
       .write(to: URL(fileURLWithPath: folder + "/rows.json"))
   }
 
-  /// Starts `cutbank train` as the daemon does, long enough to be stopped.
-  func startTraining() throws -> Process {
+  /// Starts `cutbank train` as the daemon does, at nice 10 until its standard input ends.
+  func startTraining() throws -> (process: Process, input: FileHandle) {
     let process = Process()
-    process.executableURL = URL(fileURLWithPath: "/usr/bin/nice")
+    let pipe = Pipe()
+    process.executableURL = URL(
+      fileURLWithPath: "/proc/\(ProcessInfo.processInfo.processIdentifier)/exe")
     process.arguments = [
-      "-n", "10", "/proc/\(ProcessInfo.processInfo.processIdentifier)/exe", "train", "--algorithm",
-      "kmeans", "--data", folder + "/rows.f32", "--output", folder + "/trained",
-      "--hyperparameters", "k=500,epochs=1000",
+      "train", "--supervised", "--algorithm", "kmeans", "--data", folder + "/rows.f32", "--output",
+      folder + "/trained", "--hyperparameters", "k=500,epochs=1000",
     ]
+    process.standardInput = pipe
     process.standardOutput = FileHandle.nullDevice
     process.standardError = FileHandle.nullDevice
     try process.run()
-    return process
+    return (process, pipe.fileHandleForWriting)
   }
 
   // MARK: Load
