@@ -232,7 +232,12 @@ extension TableFunction {
     case .predict(let parameters):
       return " on \(names(parameters.features)), endpoint \(parameters.endpoint)"
     case .forecast(let parameters):
-      return " of \(names([parameters.target])), endpoint \(parameters.endpoint)"
+      var text = " of \(names([parameters.target]))"
+      if !parameters.categories.isEmpty { text += ", categories \(names(parameters.categories))" }
+      if !parameters.dynamicFeatures.isEmpty {
+        text += ", dynamic features \(names(parameters.dynamicFeatures))"
+      }
+      return text + ", endpoint \(parameters.endpoint)"
     }
   }
 }

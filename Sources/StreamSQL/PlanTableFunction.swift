@@ -43,6 +43,10 @@ public struct ForecastParameters: Hashable, Sendable {
   public let target: Int
   /// Index of the TIMESTAMP column that is the time of a row; nil is ROWTIME.
   public let timeColumn: Int?
+  /// Indexes of the integer columns that are the categories of a series, in the order of training.
+  public let categories: [Int]
+  /// Indexes of the numeric columns that are the dynamic features of a row, in the order of training.
+  public let dynamicFeatures: [Int]
   /// The endpoint's name.
   public let endpoint: String
   /// The probability below LOWER and NEXT_LOWER.
@@ -52,10 +56,13 @@ public struct ForecastParameters: Hashable, Sendable {
 
   /// Creates parameters.
   public init(
-    target: Int, timeColumn: Int?, endpoint: String, lower: Double = 0.1, upper: Double = 0.9
+    target: Int, timeColumn: Int?, categories: [Int] = [], dynamicFeatures: [Int] = [],
+    endpoint: String, lower: Double = 0.1, upper: Double = 0.9
   ) {
     self.target = target
     self.timeColumn = timeColumn
+    self.categories = categories
+    self.dynamicFeatures = dynamicFeatures
     self.endpoint = endpoint
     self.lower = lower
     self.upper = upper

@@ -17,27 +17,43 @@ extension QueryBinder {
     let endpoint = try endpoint(call)
     var time: Int?
     var target: (index: Int, offset: Int)?
+    var categories: [ScopeColumn] = []
+    var features: [ScopeColumn] = []
     var lower = 0.1
     var upper = 0.9
     for (name, value) in call.named {
       switch name.text {
       case "TIME": time = try timeColumn(call, name, value)
       case "TARGET": target = (try namedColumn(call, name, value).index, name.offset)
+      case "CATEGORIES":
+        categories = try namedColumns(call, name, value)
+        try require(categories, are: "integer", at: name.offset) { $0.type.isInteger }
+      case "DYNAMIC_FEATURES":
+        features = try namedColumns(call, name, value)
+        try require(features, are: "numeric", at: name.offset) {
+          $0.type.isInteger || $0.type.isApproximate
+        }
       case "LOWER": lower = try probability(name, value)
       case "UPPER": upper = try probability(name, value)
       default:
         throw SQLError(
           "ML_FORECAST has no option \(name.text.lowercased())", at: name.offset,
-          hint: "the options are target, time, lower and upper")
+          hint: "the options are target, time, categories, dynamic_features, lower and upper")
       }
     }
     guard lower < upper else {
       throw SQLError(
         "lower (\(lower)) must be less than upper (\(upper))", at: call.syntax.name.offset)
     }
+    let others = (categories + features).map(\.index)
+    if let twice = others.first(where: { index in others.count { $0 == index } > 1 }) {
+      let name = call.columns.first { $0.index == twice }?.name ?? ""
+      throw SQLError("the column '\(name)' is named twice", at: call.syntax.name.offset)
+    }
     let parameters = ForecastParameters(
-      target: try self.target(target, call, keys, time), timeColumn: time, endpoint: endpoint,
-      lower: lower, upper: upper)
+      target: try self.target(target, call, keys + others, time), timeColumn: time,
+      categories: categories.map(\.index), dynamicFeatures: features.map(\.index),
+      endpoint: endpoint, lower: lower, upper: upper)
     let added: [(name: String, type: ColumnType)] = [
       ("EXPECTED", .double), ("LOWER", .double), ("UPPER", .double),
       ("TAIL_PROBABILITY", .double), ("NEXT_EXPECTED", .double), ("NEXT_LOWER", .double),
@@ -70,6 +86,34 @@ extension QueryBinder {
     return try call.column(named: text, at: name.offset)
   }
 
+  /// The columns of `'A, B'`.
+  private func namedColumns(
+    _ call: TableCall, _ name: Name, _ value: BoundExpression
+  ) throws(SQLError) -> [ScopeColumn] {
+    let names = (value.textLiteral ?? "").split(separator: ",", omittingEmptySubsequences: false)
+      .map { part in
+        String(part.drop { $0 == " " }.reversed().drop { $0 == " " }.reversed())
+      }
+    guard !names.isEmpty, !names.contains("") else {
+      throw SQLError(
+        "\(name.text.lowercased()) => names columns in one pair of quotes", at: name.offset,
+        hint: "write \(name.text.lowercased()) => 'A' or 'A, B', in the order of training")
+    }
+    var columns: [ScopeColumn] = []
+    for text in names { columns.append(try call.column(named: text, at: name.offset)) }
+    return columns
+  }
+
+  private func require(
+    _ columns: [ScopeColumn], are kind: String, at offset: Int, _ isRight: (ScopeColumn) -> Bool
+  ) throws(SQLError) {
+    guard let wrong = columns.first(where: { !isRight($0) }) else { return }
+    throw SQLError(
+      "'\(wrong.name)' is \(wrong.type), the columns named here are \(kind)", at: offset,
+      hint: kind == "integer"
+        ? "number the categories from 0, as in training" : "CAST it to DOUBLE in the cursor")
+  }
+
   private func probability(_ name: Name, _ value: BoundExpression) throws(SQLError) -> Double {
     guard value.type.columnType?.isNumeric == true,
       case .literal(.double(let number)) = Conversions.converted(value, to: .double).kind,
@@ -92,7 +136,8 @@ extension QueryBinder {
     if let (index, offset) = named {
       if candidates.contains(index) { return index }
       throw SQLError(
-        "target => names a numeric column outside PARTITION BY", at: offset,
+        "target => names a numeric column outside PARTITION BY, categories and features",
+        at: offset,
         hint: "DECIMAL is not supported: CAST(x AS DOUBLE)")
     }
     guard candidates.count != 1 else { return candidates[0] }

@@ -45,7 +45,8 @@ struct DemoTopic {
         code: Outcome.temporary)
     }
     try Output.write(
-      "topic: \(range.count.grouped) JSON records produced to \(name), \(partitions) partitions\n"
+      "topic: \(range.count.grouped) JSON records produced to \(name), \(partitions) "
+        + "partition\(partitions == 1 ? "" : "s")\n"
     )
   }
 }

@@ -60,9 +60,11 @@ final class Supervisor: Sendable {
     defer { manager.ready(current.loaded.summary) }
     do {
       let loaded = try load()
-      guard loaded.settings.dataDirectory == current.loaded.settings.dataDirectory else {
+      guard loaded.settings.dataDirectory == current.loaded.settings.dataDirectory,
+        loaded.settings.registryFolder == current.loaded.settings.registryFolder
+      else {
         return logger.error(
-          "reload refused: data_directory cannot change while the daemon runs; it goes on as before"
+          "reload refused: data_directory and registry_directory cannot change while the daemon runs; it goes on as before"
         )
       }
       current.daemon.resume()

@@ -18,13 +18,22 @@ final class ForecastTask {
   static let schema = Schema([
     ColumnDefinition(name: "K", type: .varchar(8)),
     ColumnDefinition(name: "T", type: .timestamp), ColumnDefinition(name: "X", type: .double),
+    ColumnDefinition(name: "C", type: .integer), ColumnDefinition(name: "P", type: .double),
   ])
+  /// The same with a category and a dynamic feature.
+  static let featured = program.replacing(
+    "SELECT STREAM K, T, X FROM S", with: "SELECT STREAM * FROM S"
+  )
+  .replacing(
+    "time => 'T'", with: "time => 'T', target => 'X', categories => 'C', dynamic_features => ' P'")
 
   /// One row; the time is in milliseconds, nil values are NULL.
   struct Input: Hashable {
     var key: String
     var time: Int64?
     var value: Double?
+    var category: Int64? = 0
+    var feature: Double? = 0
   }
 
   /// What comes out for a row.
@@ -53,8 +62,8 @@ final class ForecastTask {
       options: CompileOptions())
   }
 
-  init(keyLimit: Int = 10_000) throws {
-    plan = try #require(Self.plan().plan)
+  init(keyLimit: Int = 10_000, program: String = program) throws {
+    plan = try #require(Self.plan(program).plan)
     configuration = DataflowConfiguration(
       limits: DataflowLimits(models: keyLimit), watched: ["O"])
     dataflow = try Dataflow(plan: plan, configuration: configuration)
@@ -63,12 +72,13 @@ final class ForecastTask {
   /// A network with weights that nobody has trained.
   static func model(
     _ seed: Int, frequency: String = "H", context: Int = 6, prediction: Int = 4,
-    likelihood: DeepARLikelihood = .studentT, cardinalities: [Int] = []
+    likelihood: DeepARLikelihood = .studentT, cardinalities: [Int] = [], features: Int = 0
   ) throws -> DeepARModel {
     let shape = DeepARConfiguration(
       frequency: try #require(DeepARFrequency(frequency)), contextLength: context,
       predictionLength: prediction, likelihood: likelihood, cellCount: 5,
-      cardinalities: cardinalities, embeddingDimension: 2, maximumAge: 500)
+      cardinalities: cardinalities, embeddingDimension: 2, dynamicFeatureCount: features,
+      maximumAge: 500)
     let weights = (0..<DeepARLayout(shape).weightCount).map { index in
       Float((index * 7_919 + seed * 104_729) % 1_009) / 1_009 - 0.5
     }
@@ -116,10 +126,17 @@ final class ForecastTask {
         } else {
           batch.columns[1].appendNull()
         }
-        if let value = row.value {
-          batch.columns[2].append(value)
+        for (column, value) in [(2, row.value), (4, row.feature)] {
+          if let value {
+            batch.columns[column].append(value)
+          } else {
+            batch.columns[column].appendNull()
+          }
+        }
+        if let category = row.category {
+          batch.columns[3].append(category)
         } else {
-          batch.columns[2].appendNull()
+          batch.columns[3].appendNull()
         }
         cause += 1
       }

@@ -135,8 +135,9 @@ private let hour: Int64 = 3_600_000
     ]).encoded()
     #expect(refusal(clusters).contains("ML_PREDICT"))
     let categories = try ForecastTask.model(1, cardinalities: [3])
-    #expect(
-      refusal(try ForecastTask.deployment([("a", 1, false, categories)])).contains("cardinality"))
+    let unnamed = refusal(try ForecastTask.deployment([("a", 1, false, categories)]))
+    #expect(unnamed.contains("1 categories (of 3 values) and 0 dynamic features"))
+    #expect(unnamed.contains("gives it 0 and 0") && unnamed.contains("cardinality=ignore"))
     let mixed = try ForecastTask.deployment(
       [
         ("a", 1, false, try ForecastTask.model(1)),
@@ -156,6 +157,27 @@ private let hour: Int64 = 3_600_000
     ("ML_FORECAST(CURSOR(SELECT STREAM X FROM S), 'e', lower => 1.5)", "between 0 and 1"),
     ("ML_FORECAST(CURSOR(SELECT STREAM X FROM S), 'e', upper => 0.05)", "must be less than"),
     ("ML_FORECAST(CURSOR(SELECT STREAM X FROM S), 'e', horizon => 3)", "no option horizon"),
+    (
+      "ML_FORECAST(CURSOR(SELECT STREAM X, P FROM S), 'e', categories => 'P')",
+      "'P' is DOUBLE, the columns named here are integer"
+    ),
+    (
+      "ML_FORECAST(CURSOR(SELECT STREAM X, K FROM S), 'e', dynamic_features => 'K')",
+      "columns named here are numeric"
+    ),
+    (
+      "ML_FORECAST(CURSOR(SELECT STREAM X, C FROM S), 'e', categories => 'C,, X')",
+      "one pair of quotes"
+    ),
+    ("ML_FORECAST(CURSOR(SELECT STREAM X FROM S), 'e', categories => 'C')", "has no column 'C'"),
+    (
+      "ML_FORECAST(CURSOR(SELECT STREAM X, C FROM S), 'e', categories => 'C', dynamic_features => 'C')",
+      "'C' is named twice"
+    ),
+    (
+      "ML_FORECAST(CURSOR(SELECT STREAM X, C FROM S), 'e', target => 'C', categories => 'C')",
+      "outside PARTITION BY, categories and features"
+    ),
   ])
   func wrongCallsAreRefused(call: String, message: String) {
     let result = ForecastTask.plan(

@@ -188,6 +188,14 @@ final class PipelineBench: Sendable {
     Issue.record("the daemon stands at \(daemon.statuses)\n\(log.joined(separator: "\n"))")
   }
 
+  /// Waits for the n-th of the things that a daemon tells of.
+  static func nth<Value: Sendable>(
+    _ count: Int, of daemon: Daemon, _ list: @escaping @Sendable (Daemon) -> [Value]
+  ) async throws -> Value {
+    await wait(for: daemon) { list(daemon).count >= count }
+    return try #require(list(daemon).dropFirst(count - 1).first)
+  }
+
   /// Whether a daemon has taken so many records, or failed.
   static func isDone(_ daemon: Daemon, _ records: Int64) -> Bool {
     guard let status = daemon.statuses.first else { return false }

@@ -40,8 +40,7 @@ import Testing
 
   /// Waits for the daemon's n-th activation.
   static func activation(_ daemon: Daemon, _ count: Int) async throws -> EndpointActivation {
-    await PipelineBench.wait(for: daemon) { daemon.activations.count >= count }
-    return try #require(daemon.activations.dropFirst(count - 1).first)
+    try await PipelineBench.nth(count, of: daemon) { $0.activations }
   }
 
   static func taken(_ daemon: Daemon, _ count: Int64) async throws {

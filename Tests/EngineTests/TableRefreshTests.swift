@@ -36,8 +36,7 @@ import Testing
 
   /// Waits for the daemon's n-th activation.
   static func activation(_ daemon: Daemon, _ count: Int) async throws -> TableActivation {
-    await PipelineBench.wait(for: daemon) { daemon.tableActivations.count >= count }
-    return try #require(daemon.tableActivations.dropFirst(count - 1).first)
+    try await PipelineBench.nth(count, of: daemon) { $0.tableActivations }
   }
 
   static func names(_ bench: PipelineBench) throws -> [(n: Int, name: String)] {

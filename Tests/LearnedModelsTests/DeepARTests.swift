@@ -89,6 +89,53 @@ import Testing
     #expect(throws: DeepARError.self) { try scorer.step(1, at: 0, state: &state) }
   }
 
+  private func featured() throws -> DeepARModel {
+    let shape = DeepARConfiguration(
+      frequency: DeepARFrequency(unit: .hour), contextLength: 6, predictionLength: 4, cellCount: 9,
+      cardinalities: [3], embeddingDimension: 2, dynamicFeatureCount: 2, maximumAge: 500)
+    var random = SplitMix64(seed: 1)
+    let weights = (0..<DeepARLayout(shape).weightCount).map { _ in
+      Float(random.uniform() - 0.5)
+    }
+    return try DeepARModel(configuration: shape, weights: weights)
+  }
+
+  /// Step by step, by a snapshot, and in one go from arrays: the laws are the same.
+  @Test func dynamicFeaturesCountStepByStepAsTheyDoInForecasts() throws {
+    var scorer = DeepARScorer(try featured())
+    let values = (0..<70).map { Float(10 + $0 % 24) }
+    let features = [(0..<71).map { Float($0 % 5) / 5 }, (0..<71).map { Float($0 % 7) / 7 }]
+    func series(_ count: Int, known: Int) -> TimeSeries {
+      TimeSeries(
+        start: 0, target: Array(values[..<count]), categories: [2],
+        dynamicFeatures: features.map { Array($0[..<known]) })
+    }
+    var state = scorer.emptyState(categories: [2])
+    #expect(!state.isNextKnown)
+    for hour in 0..<70 {
+      let row = features.map { $0[hour] }
+      func score(_ from: DeepARState) throws -> DeepARScore {
+        var from = from
+        return try scorer.step(
+          Double(values[hour]), at: Int64(hour) * 3_600_000, features: row, state: &from)
+      }
+      let found = try score(state)
+      #expect(try score(scorer.makeState(from: state.snapshot)) == found)
+      let whole = try score(scorer.makeState(series(hour, known: hour)))
+      #expect(whole.distribution == scorer.state(filled: series(hour, known: hour + 1)).next)
+      // The context is read anew after every fourth value from the first on.
+      if hour % 4 == 1 { #expect(whole == found) }
+      _ = try scorer.step(
+        Double(values[hour]), at: Int64(hour) * 3_600_000, features: row, state: &state)
+    }
+    let time = Int64(70) * 3_600_000
+    var other = state
+    var third = state
+    let calm = try scorer.step(5, at: time, features: [0, 0], state: &state)
+    #expect(try scorer.step(5, at: time, features: [1, 0], state: &other) != calm)
+    #expect(throws: DeepARError.self) { try scorer.step(5, at: time, state: &third) }
+  }
+
   @Test func theFirstForecastFollowsTheLawOfTheState() throws {
     var scorer = DeepARScorer(try model())
     let history = TimeSeries(

@@ -21,6 +21,8 @@ final class ForecastOperator: Operator, EndpointUser {
   /// By variant, made for the slot's generation.
   private var scorers: [DeepARScorer] = []
   private var generation: Int64 = 0
+  /// The dynamic features of the row at hand.
+  private var features: [Float]
 
   init(
     input: Operator, parameters: ForecastParameters, partitionBy: [Int], slot: EndpointSlot,
@@ -30,6 +32,7 @@ final class ForecastOperator: Operator, EndpointUser {
     self.partitionBy = partitionBy
     self.slot = slot
     self.keyLimit = keyLimit
+    features = Array(repeating: 0, count: parameters.dynamicFeatures.count)
     let firstColumn = input.schema.columns.count
     self.firstColumn = firstColumn
     isRead = (firstColumn..<schema.columns.count).map { columnsRead?.contains($0) ?? true }
@@ -47,11 +50,7 @@ final class ForecastOperator: Operator, EndpointUser {
             + "models: use ML_PREDICT")
       }
       let shape = model.configuration
-      guard shape.cardinalities.isEmpty, shape.dynamicFeatureCount == 0 else {
-        throw DataflowError(
-          "\(variant.version) was trained with categories or dynamic features, which a stream does not "
-            + "have: train it with cardinality=ignore,num_dynamic_feat=ignore")
-      }
+      try check(shape, variant.version)
       guard frequency == nil || frequency == shape.frequency else {
         throw DataflowError(
           "\(variant.version) has a value per \(shape.frequency.text), another variant one per "
@@ -61,41 +60,40 @@ final class ForecastOperator: Operator, EndpointUser {
     }
   }
 
+  /// A model may know fewer categories and features than it is given, namely none.
+  private func check(_ shape: DeepARConfiguration, _ version: String) throws {
+    let (categories, features) = (shape.cardinalities.count, shape.dynamicFeatureCount)
+    guard categories == 0 || categories == parameters.categories.count,
+      features == 0 || features == parameters.dynamicFeatures.count
+    else {
+      let sizes = shape.cardinalities.map { "\($0)" }.joined(separator: ", ")
+      throw DataflowError(
+        "\(version) was trained with \(categories) categories"
+          + (categories > 0 ? " (of \(sizes) values)" : "")
+          + " and \(features) dynamic features, ML_FORECAST gives it \(parameters.categories.count) "
+          + "and \(parameters.dynamicFeatures.count): name the cursor's columns in the order of "
+          + "training, categories => 'A, B', dynamic_features => 'C', or train without by "
+          + "cardinality=ignore,num_dynamic_feat=ignore")
+    }
+  }
+
   override var hasState: Bool { true }
 
   override func run(_ context: ExecutionContext, _ pool: inout StringPool) {
-    let input = inputs[0].output
-    output.removeAll()
-    guard !input.isEmpty else { return }
-    counters.rowsIn += Int64(input.count)
     if generation != slot.generation {
       scorers = slot.deployment?.forecasters ?? []
       generation = slot.generation
     }
-    var evaluation = Evaluation(count: input.count)
-    for index in input.columns.indices {
-      output.columns[index] = Column(type: schema.columns[index].type, values: input.columns[index])
-    }
-    for index in firstColumn..<schema.columns.count {
-      output.columns[index] = Column(
-        type: schema.columns[index].type,
-        values: Column(nulls: input.count, storage: schema.columns[index].type.storage))
-    }
-    output.rowtimes = input.rowtimes
-    output.causes = input.causes
-    let words = keys.keys(of: partitionBy.map { input.columns[$0] }, count: input.count)
-    for row in 0..<input.count {
-      do {
-        try forecast(input, row, words, &pool)
-      } catch {
-        evaluation.fail(row, .badModelInput, error.description)
+    addColumns(from: firstColumn, context, &pool) { input, evaluation, pool in
+      let words = keys.keys(of: partitionBy.map { input.columns[$0] }, count: input.count)
+      for row in 0..<input.count {
+        do throws(DataflowError) {
+          try forecast(input, row, words, &pool)
+        } catch {
+          evaluation.fail(row, .badModelInput, error.description)
+        }
       }
     }
-    if evaluation.hasFailures {
-      report(evaluation, input, context, pool)
-      output.keep(Rows(count: input.count).filter { !evaluation.failed[$0] })
-    }
-    counters.passed += Int64(output.count)
   }
 
   /// Where the added columns stand behind the cursor's.
@@ -118,12 +116,13 @@ final class ForecastOperator: Operator, EndpointUser {
   ) throws(DataflowError) {
     let value = try target(input, row)
     let time = try time(input, row)
-    guard let one = find(words, row) else {
+    try gather(input, row)
+    guard let one = try find(input, words, row) else {
       output.columns[firstColumn + Place.status].set(pool.intern("NO_MODEL"), at: row)
       return
     }
     guard let deployment = slot.deployment else {
-      one.remember(value, at: time)
+      one.remember(value, at: time, features)
       output.columns[firstColumn + Place.status].set(pool.intern("NO_MODEL"), at: row)
       return
     }
@@ -134,6 +133,12 @@ final class ForecastOperator: Operator, EndpointUser {
         shadows: deployment.variants.indices.filter {
           deployment.variants[$0].isShadow && slot.shadows($0, hash)
         }, generation: generation)
+    }
+    guard one.memories[one.serving] != nil else {
+      // The model does not know the categories of this series.
+      one.remember(value, at: time, features)
+      output.columns[firstColumn + Place.status].set(pool.intern("NO_MODEL"), at: row)
+      return
     }
     let variant = deployment.variants[one.serving]
     output.columns[firstColumn + Place.version].set(pool.intern(variant.version), at: row)
@@ -164,15 +169,58 @@ final class ForecastOperator: Operator, EndpointUser {
     return input.columns[index].integers[row]
   }
 
+  /// Puts the row's dynamic features into `features`.
+  private func gather(_ input: Batch, _ row: Int) throws(DataflowError) {
+    for (place, index) in parameters.dynamicFeatures.enumerated() {
+      let column = input.columns[index]
+      let isFloating = column.type.storage == .floating
+      let value = isFloating ? column.doubles[row] : Double(column.integers[row])
+      guard !column.isNull(row), value.magnitude <= 1e18 else {
+        throw DataflowError(
+          "\(schema.columns[index].name) is \(column.isNull(row) ? "NULL" : "\(value)"); a dynamic "
+            + "feature is known for every row, only the forecast column may be NULL")
+      }
+      features[place] = Float(value)
+    }
+  }
+
+  private func category(
+    _ input: Batch, _ row: Int, _ index: Int
+  ) throws(DataflowError) -> Int {
+    let column = input.columns[index]
+    guard !column.isNull(row), column.integers[row] >= 0 else {
+      throw DataflowError(
+        "\(schema.columns[index].name) is "
+          + (column.isNull(row) ? "NULL" : "\(column.integers[row])")
+          + "; categories are numbered from 0")
+    }
+    return Int(column.integers[row])
+  }
+
   /// The row's series; nil when there is no room for one more.
-  private func find(_ words: [UInt64], _ row: Int) -> ForecastSeries? {
+  private func find(
+    _ input: Batch, _ words: [UInt64], _ row: Int
+  ) throws(DataflowError) -> ForecastSeries? {
     if let known = keys.find(words, row: row) {
-      copies.willChange(known, section: section) { series[known].save(into: &$0) }
+      for (field, index) in parameters.categories.enumerated() {
+        let found = try category(input, row, index)
+        guard found == series[known].categories[field] else {
+          throw DataflowError(
+            "\(schema.columns[index].name) is \(found), but the series began with "
+              + "\(series[known].categories[field]): a series has one category of each field, "
+              + "PARTITION BY what tells series apart")
+        }
+      }
+      copies.willChange(known, section: section) {
+        series[known].save(into: &$0, featureCount: parameters.dynamicFeatures.count)
+      }
       return series[known]
     }
     guard series.count < keyLimit else { return nil }
+    var categories: [Int] = []
+    for index in parameters.categories { categories.append(try category(input, row, index)) }
     let number = keys.insert(words, row: row).number
-    series.append(ForecastSeries())
+    series.append(ForecastSeries(categories: categories))
     return series[number]
   }
 
@@ -192,7 +240,9 @@ final class ForecastOperator: Operator, EndpointUser {
     let score: DeepARScore
     let start = slot.stopwatch()
     do throws(DeepARError) {
-      score = try scorers[one.serving].step(value, at: time, state: &memory.state)
+      score = try scorers[one.serving].step(
+        value, at: time, features: shape.dynamicFeatureCount > 0 ? features : [],
+        state: &memory.state)
     } catch {
       slot.counters[one.serving].failed += 1
       throw DataflowError(
@@ -205,7 +255,7 @@ final class ForecastOperator: Operator, EndpointUser {
     count(score, of: one.serving)
     scoreShadows(of: one, value, time)
     one.nextQuantiles = (nil, nil)
-    if one.periods >= shape.contextLength {
+    if one.periods >= shape.contextLength, memory.state.isNextKnown {
       one.nextQuantiles = write(memory.state.next, Place.nextExpected, row, known: (nil, nil))
     }
     guard one.periods > shape.contextLength else { return "WARMING_UP" }
@@ -242,7 +292,10 @@ final class ForecastOperator: Operator, EndpointUser {
       let start = slot.stopwatch()
       defer { slot.counters[index].nanoseconds += slot.stopwatch() - start }
       do throws(DeepARError) {
-        count(try scorers[index].step(value, at: time, state: &memory.state), of: index)
+        let known = scorers[index].model.configuration.dynamicFeatureCount > 0 ? features : []
+        count(
+          try scorers[index].step(value, at: time, features: known, state: &memory.state),
+          of: index)
       } catch {
         slot.counters[index].failed += 1
       }
@@ -264,7 +317,9 @@ final class ForecastOperator: Operator, EndpointUser {
   override func save(into writer: inout StateWriter, _ pool: borrowing StringPool) {
     saveKeys(into: &writer, pool)
     for (index, one) in series.enumerated() {
-      writer.section(section, slice: index + 1) { one.save(into: &$0) }
+      writer.section(section, slice: index + 1) {
+        one.save(into: &$0, featureCount: parameters.dynamicFeatures.count)
+      }
     }
   }
 
@@ -286,7 +341,7 @@ final class ForecastOperator: Operator, EndpointUser {
     into writer: inout StateWriter, _ pool: borrowing StringPool
   ) -> Bool {
     copies.copyOne(section: section, into: &writer) { number, section in
-      series[number].save(into: &section)
+      series[number].save(into: &section, featureCount: parameters.dynamicFeatures.count)
     }
   }
 
@@ -303,7 +358,10 @@ final class ForecastOperator: Operator, EndpointUser {
     series = []
     for index in 0..<Int(count) {
       var slice = try reader.section(section, slice: index + 1)
-      series.append(try ForecastSeries(from: &slice))
+      series.append(
+        try ForecastSeries(
+          from: &slice, categoryCount: parameters.categories.count,
+          featureCount: parameters.dynamicFeatures.count))
       try slice.finish()
     }
   }

@@ -44,33 +44,17 @@ final class PredictOperator: Operator, EndpointUser {
   }
 
   override func run(_ context: ExecutionContext, _ pool: inout StringPool) {
-    let input = inputs[0].output
-    output.removeAll()
-    guard !input.isEmpty else { return }
-    counters.rowsIn += Int64(input.count)
-    var evaluation = Evaluation(count: input.count)
-    checkFeatures(parameters.features, input, &evaluation)
-    for index in input.columns.indices {
-      output.columns[index] = Column(type: schema.columns[index].type, values: input.columns[index])
+    addColumns(from: firstColumn, context, &pool) { input, evaluation, pool in
+      checkFeatures(parameters.features, input, &evaluation)
+      if let deployment = slot.deployment {
+        serve(deployment, input, &evaluation, &pool)
+      } else {
+        let status = pool.intern("NO_MODEL")
+        for row in 0..<input.count {
+          output.columns[firstColumn + Place.status].set(status, at: row)
+        }
+      }
     }
-    output.rowtimes = input.rowtimes
-    output.causes = input.causes
-    for index in firstColumn..<schema.columns.count {
-      output.columns[index] = Column(
-        type: schema.columns[index].type,
-        values: Column(nulls: input.count, storage: schema.columns[index].type.storage))
-    }
-    if let deployment = slot.deployment {
-      serve(deployment, input, &evaluation, &pool)
-    } else {
-      let status = pool.intern("NO_MODEL")
-      for row in 0..<input.count { output.columns[firstColumn + Place.status].set(status, at: row) }
-    }
-    if evaluation.hasFailures {
-      report(evaluation, input, context, pool)
-      output.keep(Rows(count: input.count).filter { !evaluation.failed[$0] })
-    }
-    counters.passed += Int64(output.count)
   }
 
   /// Where the added columns stand behind the cursor's.
@@ -202,28 +186,5 @@ private final class PredictorBox {
 
   func predict(_ points: [Float], width: Int) -> Predictions {
     predictor.predict(points, width: width)
-  }
-}
-
-extension Column {
-  /// A column of NULLs.
-  init(nulls count: Int, storage: ColumnType.Storage) {
-    self.init(zeros: count, storage: storage)
-    for row in 0..<count { nulls[row] = true }
-  }
-
-  mutating func set(_ value: Int64, at row: Int) {
-    integers[row] = value
-    nulls[row] = false
-  }
-
-  mutating func set(_ value: Double, at row: Int) {
-    doubles[row] = value
-    nulls[row] = false
-  }
-
-  mutating func set(_ value: StringID, at row: Int) {
-    texts[row] = value
-    nulls[row] = false
   }
 }

@@ -18,8 +18,12 @@ public struct DaemonConfiguration: Sendable {
   /// The program whose command `train` trains models: this one.
   public var program = "/proc/self/exe"
 
+  /// Where the model registry lives when it is not below the data directory: daemons of a group share
+  /// one, and have a data directory each.
+  public var registryDirectory: String?
+
   /// Where the model registry lives.
-  public var registryFolder: String { dataDirectory + "/models" }
+  public var registryFolder: String { registryDirectory ?? dataDirectory + "/models" }
 
   /// Creates the defaults.
   public init() {}
@@ -44,6 +48,7 @@ public struct DaemonConfiguration: Sendable {
   private mutating func read(_ root: MappingReader) {
     if let mapping = root.mapping("kafka") { kafka = KafkaParser.parse(mapping) }
     dataDirectory = root.string("data_directory") ?? dataDirectory
+    registryDirectory = root.string("registry_directory") ?? registryDirectory
     shutdownTimeout = root.duration("shutdown_timeout", in: 0...3_600_000) ?? shutdownTimeout
     if let kept = root.mapping("dead_letters") {
       deadLetters.age = kept.duration("max_age", in: 0...(3_660 * 86_400_000)) ?? deadLetters.age
@@ -76,6 +81,8 @@ public struct DaemonConfiguration: Sendable {
         }
       } else if key == "DATA_DIRECTORY" {
         dataDirectory = value
+      } else if key == "REGISTRY_DIRECTORY" {
+        registryDirectory = value
       } else if key == "SHUTDOWN_TIMEOUT", let parsed = Quantity.milliseconds(value) {
         shutdownTimeout = parsed
       } else if key == "LOG__STATUS", let parsed = Quantity.milliseconds(value) {
@@ -87,14 +94,16 @@ public struct DaemonConfiguration: Sendable {
           ConfigurationProblem(
             file: "environment", message: "\(name)='\(value)' is no setting or has a wrong value",
             hint: "settings: CUTBANK_KAFKA__BROKERS, CUTBANK_KAFKA__<PROPERTY>, "
-              + "CUTBANK_DATA_DIRECTORY, CUTBANK_SHUTDOWN_TIMEOUT, CUTBANK_LOG__LEVEL, "
-              + "CUTBANK_LOG__STATUS"))
+              + "CUTBANK_DATA_DIRECTORY, CUTBANK_REGISTRY_DIRECTORY, CUTBANK_SHUTDOWN_TIMEOUT, "
+              + "CUTBANK_LOG__LEVEL, CUTBANK_LOG__STATUS"))
       }
     }
     return problems
   }
 
-  private static let plainNames = ["CUTBANK_DATA_DIRECTORY", "CUTBANK_SHUTDOWN_TIMEOUT"]
+  private static let plainNames = [
+    "CUTBANK_DATA_DIRECTORY", "CUTBANK_REGISTRY_DIRECTORY", "CUTBANK_SHUTDOWN_TIMEOUT",
+  ]
 }
 
 extension PipelineConfiguration {

@@ -78,6 +78,9 @@ extension DeepARScorer {
       &input, configuration: model.configuration, position: position,
       period: state.nextPeriod + position - state.count, scale: state.scale,
       dynamicFeatures: dynamicFeatures)
+    if dynamicFeatures.isEmpty {
+      state.writeFeatures(&input, at: layout.dynamic, position: position)
+    }
     layout.writeCategories(
       &input, weights: model.weights, dimension: model.configuration.embeddingDimension,
       categories: state.categories)

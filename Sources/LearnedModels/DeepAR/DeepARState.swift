@@ -12,16 +12,21 @@ public struct DeepARState: Hashable, Sendable {
     public var stepsSinceEncoding: Int
     /// The categories of the series.
     public var categories: [Int]
+    /// The dynamic features of the last values, those of one value after the other; none for models
+    /// without.
+    public var features: [Float]
 
     /// Creates a snapshot from its parts.
     public init(
-      values: [Float], count: Int, nextPeriod: Int, stepsSinceEncoding: Int, categories: [Int]
+      values: [Float], count: Int, nextPeriod: Int, stepsSinceEncoding: Int, categories: [Int] = [],
+      features: [Float] = []
     ) {
       self.values = values
       self.count = count
       self.nextPeriod = nextPeriod
       self.stepsSinceEncoding = stepsSinceEncoding
       self.categories = categories
+      self.features = features
     }
   }
 
@@ -29,8 +34,10 @@ public struct DeepARState: Hashable, Sendable {
   public internal(set) var count: Int
   /// The period that comes next, as the frequency counts.
   public internal(set) var nextPeriod: Int
-  /// The predicted law of the value that comes next.
+  /// The predicted law of the value that comes next; without meaning where `isNextKnown` is false.
   public internal(set) var next: DeepARDistribution
+  /// Whether the next law is known already: with dynamic features it follows from those of the value.
+  public var isNextKnown: Bool { features.width == 0 }
   /// The categories of the series.
   public let categories: [Int]
   /// The mean size of the values by which the network's inputs are divided.
@@ -41,6 +48,8 @@ public struct DeepARState: Hashable, Sendable {
   var steps: Int
   /// Whether the context had anything but zeros, so that its scale means something.
   var hasScale: Bool
+  /// The dynamic features of the last values.
+  var features: DeepARFeatureRing
   /// layers × cells each.
   var hidden: [Float]
   var cell: [Float]
@@ -54,6 +63,9 @@ public struct DeepARState: Hashable, Sendable {
     scale = model.usualScale
     ring = Array(
       repeating: 0, count: model.historyLength + model.configuration.predictionLength)
+    features = DeepARFeatureRing(
+      width: model.configuration.dynamicFeatureCount,
+      capacity: model.configuration.contextLength + model.configuration.predictionLength)
     steps = 0
     hasScale = false
     hidden = Array(repeating: 0, count: cells)
@@ -74,7 +86,14 @@ public struct DeepARState: Hashable, Sendable {
     let kept = min(count, ring.count)
     return Snapshot(
       values: ((count - kept)..<count).map { ring[$0 % ring.count] }, count: count,
-      nextPeriod: nextPeriod, stepsSinceEncoding: steps, categories: categories)
+      nextPeriod: nextPeriod, stepsSinceEncoding: steps, categories: categories,
+      features: features.newest(before: count, atMost: kept))
+  }
+
+  /// Writes the features that are known at a position, or those nearest to it.
+  func writeFeatures(_ input: inout [Float], at place: Int, position: Int) {
+    guard features.width > 0 else { return }
+    features.write(&input, at: place, position: position)
   }
 }
 
@@ -102,22 +121,33 @@ public struct DeepARScorer: Sendable {
     outputs = Array(repeating: 0, count: model.layout.outputCount)
   }
 
-  /// Reads a history, which may be empty; the state then predicts the value that follows it.
+  /// Reads a history, which may be empty; the state then predicts the value that follows it, of a model
+  /// with dynamic features as soon as `step` gives those of that value.
   ///
   /// - Throws: `DeepARError` for a series that does not fit the model.
   public mutating func makeState(_ series: TimeSeries) throws(DeepARError) -> DeepARState {
-    let length = model.configuration.dynamicFeatureCount > 0 ? series.target.count + 1 : 0
-    try model.check(series, length: length)
-    return state(filled: series.filled(model.configuration.frequency))
+    try model.check(series, length: series.target.count)
+    var filled = series.filled(model.configuration.frequency)
+    let features = filled.dynamicFeatures
+    filled.dynamicFeatures = []
+    return state(filled: filled, past: features)
   }
 
-  /// The state of a series of which nothing is known, for models without categories.
-  public mutating func emptyState() -> DeepARState {
-    state(filled: TimeSeries(start: 0, target: []))
+  /// The state of a series of which no value is known.
+  ///
+  /// - Parameter categories: Its categories, as the model knows them.
+  /// - Returns: A state that waits for the first value.
+  public mutating func emptyState(categories: [Int] = []) -> DeepARState {
+    state(filled: TimeSeries(start: 0, target: [], categories: categories))
   }
 
   /// The state after a checked history without gaps.
-  mutating func state(filled series: TimeSeries) -> DeepARState {
+  ///
+  /// - Parameters:
+  ///   - series: With dynamic features also for the value that comes next, which is predicted then.
+  ///   - past: Dynamic features of the history alone.
+  /// - Returns: The state, which predicts the value after the history.
+  package mutating func state(filled series: TimeSeries, past: [[Float]] = []) -> DeepARState {
     let frequency = model.configuration.frequency
     var state = DeepARState(
       model: model, categories: series.categories,
@@ -126,6 +156,10 @@ public struct DeepARScorer: Sendable {
     state.count = skipped
     state.nextPeriod += skipped
     for value in series.target[skipped...] { state.push(value) }
+    for position in max(0, state.count - state.features.capacity)..<state.count
+    where !past.isEmpty {
+      state.features.set(past.map { $0[position] }, at: position)
+    }
     encode(&state, origin: state.count, dynamicFeatures: series.dynamicFeatures)
     return state
   }
@@ -140,7 +174,10 @@ public struct DeepARScorer: Sendable {
     from snapshot: DeepARState.Snapshot
   ) throws(DeepARError) -> DeepARState {
     try model.check(
-      TimeSeries(start: 0, target: snapshot.values, categories: snapshot.categories), length: 0)
+      TimeSeries(
+        start: 0, target: snapshot.values, categories: snapshot.categories,
+        dynamicFeatures: Array(repeating: [], count: model.configuration.dynamicFeatureCount)),
+      length: 0)
     var state = DeepARState(
       model: model, categories: snapshot.categories,
       nextPeriod: snapshot.nextPeriod - snapshot.values.count)
@@ -148,6 +185,7 @@ public struct DeepARScorer: Sendable {
       state.count = snapshot.count - snapshot.values.count
     }
     for value in snapshot.values { state.push(value) }
+    state.features.set(last: snapshot.features, before: state.count)
     let steps = min(max(0, snapshot.stepsSinceEncoding), state.count)
     encode(
       &state,
@@ -164,15 +202,18 @@ public struct DeepARScorer: Sendable {
   /// - Parameters:
   ///   - value: the value, nil or NaN when it is missing.
   ///   - milliseconds: any moment in the value's period.
+  ///   - features: the dynamic features of the value, as many as the model has; finite.
   ///   - state: the series' memory, which moves on.
   /// - Returns: what was predicted for the value, and how far out it lies.
-  /// - Throws: `DeepARError` when the period is in the past, for a value outside of the law's domain
-  ///   and for models with dynamic features, which a stream does not have.
+  /// - Throws: `DeepARError` when the period is in the past, for a value outside of the law's domain,
+  ///   and for another number of features than the model has.
   public mutating func step(
-    _ value: Double?, at milliseconds: Int64, state: inout DeepARState
+    _ value: Double?, at milliseconds: Int64, features: [Float] = [], state: inout DeepARState
   ) throws(DeepARError) -> DeepARScore {
-    guard model.configuration.dynamicFeatureCount == 0 else {
-      throw DeepARError("a model with dynamic features cannot score a stream")
+    guard features.count == state.features.width else {
+      throw DeepARError(
+        "the value has \(features.count) dynamic features where the model has "
+          + "\(state.features.width)")
     }
     let period = model.configuration.frequency.period(of: milliseconds)
     guard period >= state.nextPeriod else {
@@ -181,6 +222,7 @@ public struct DeepARScorer: Sendable {
     }
     if let value { try model.configuration.likelihood.check(Float(value), index: state.count) }
     skip(to: period, state: &state)
+    if !state.isNextKnown { predict(&state, with: features) }
     let distribution = state.next
     let seen = value.flatMap { $0 == $0 ? $0 : nil }
     take(seen.map { Float($0) } ?? state.last, state: &state)
@@ -204,18 +246,34 @@ public struct DeepARScorer: Sendable {
         state.nextPeriod = period - state.ring.count
         missing = state.ring.count
       }
-      for _ in 0..<missing { state.push(last) }
+      let features = state.features.row(at: state.count - 1)
+      for _ in 0..<missing {
+        state.features.set(features, at: state.count)
+        state.push(last)
+      }
       encode(&state, origin: state.count, dynamicFeatures: [])
     } else {
-      for _ in 0..<missing { take(state.last, state: &state) }
+      for _ in 0..<missing {
+        // What was not told of a period is taken to be as it was.
+        if !state.isNextKnown {
+          predict(&state, with: state.features.row(at: state.count - 1))
+        }
+        take(state.last, state: &state)
+      }
     }
+  }
+
+  /// Predicts the value that comes next from its dynamic features.
+  private mutating func predict(_ state: inout DeepARState, with features: [Float]) {
+    state.features.set(features, at: state.count)
+    advance(&state, position: state.count, dynamicFeatures: [])
   }
 
   private mutating func take(_ value: Float, state: inout DeepARState) {
     state.push(value)
     if state.steps + 1 < model.configuration.predictionLength, state.hasScale {
       state.steps += 1
-      advance(&state, position: state.count, dynamicFeatures: [])
+      if state.isNextKnown { advance(&state, position: state.count, dynamicFeatures: []) }
     } else {
       encode(&state, origin: state.count, dynamicFeatures: [])
     }
@@ -235,7 +293,9 @@ public struct DeepARScorer: Sendable {
       state.hidden[index] = 0
       state.cell[index] = 0
     }
-    for position in (origin - model.configuration.contextLength + 1)...state.count {
+    // Without the next value's dynamic features the network waits before it.
+    let end = state.isNextKnown || !dynamicFeatures.isEmpty ? state.count + 1 : state.count
+    for position in (origin - model.configuration.contextLength + 1)..<end {
       advance(&state, position: position, dynamicFeatures: dynamicFeatures)
     }
   }
