@@ -24,6 +24,7 @@ build: install-deps ## build the cutbank program
 
 tests-built:
 	@CUTBANK_TEST_PACKAGES=1 .ci/install-packages
+	@.ci/install-test-parts
 	@echo "building cutbank and its tests (the first time takes some minutes)"
 	@$(SWIFT_BUILD) --build-tests
 

@@ -168,15 +168,15 @@ let package = Package(
     .testTarget(
       name: "EngineTests",
       dependencies: [
-        "Columns", "Dataflow", "Engine", "Kafka", "LearnedModels", "RandomCutForest", "Registry",
-        "RimSupport", "Transport", "cutbank",
+        "Alerting", "Columns", "Dataflow", "Engine", "Kafka", "LearnedModels", "RandomCutForest",
+        "Registry", "RimSupport", "Transport", "cutbank",
         .product(name: "Logging", package: "swift-log"),
       ],
       exclude: ["Fixtures"], swiftSettings: strict),
     .testTarget(
       name: "SystemTests",
       dependencies: [
-        "cutbank", "Delivery", "Demo", "Kafka", "RimSupport",
+        "cutbank", "Delivery", "Demo", "Kafka", "RimSupport", "Transport",
         .product(name: "Crypto", package: "swift-crypto"),
         .product(name: "Logging", package: "swift-log"),
       ],
@@ -209,7 +209,7 @@ let package = Package(
     .target(
       name: "RimSupport",
       dependencies: [
-        "Transport",
+        "Delivery", "Transport",
         .product(name: "NIOCore", package: "swift-nio"),
         .product(name: "NIOHTTP1", package: "swift-nio"),
         .product(name: "NIOPosix", package: "swift-nio"),
@@ -227,7 +227,7 @@ let package = Package(
         "Alerting", "Columns", "RimSupport", "Transport",
         .product(name: "Logging", package: "swift-log"),
       ],
-      swiftSettings: strict),
+      exclude: ["Fixtures"], swiftSettings: strict),
   ],
   swiftLanguageModes: [.v6]
 )

@@ -118,6 +118,18 @@ public struct Alert: Hashable, Sendable, Codable {
     self.orderingKey = orderingKey ?? fingerprint
   }
 
+  /// How much it matters among others of a message: its grade, otherwise its score.
+  var weight: Double {
+    for name in ["grade", "score"] {
+      if case .number(let number)? = fields.first(where: { $0.name == name })?.value,
+        number.isFinite
+      {
+        return number
+      }
+    }
+    return 0
+  }
+
   /// The value of a label.
   public func label(_ name: String) -> String? { labels.first { $0.name == name }?.value }
 

@@ -12,7 +12,7 @@ public struct Grouping: Hashable, Sendable {
   public var repeatMilliseconds: Int64
   /// The most alerts of one message, zero for all.
   ///
-  /// Those that fire come first; the rest is counted.
+  /// Those that fire come first, of these the highest grade or score; the rest is counted.
   public var maximumAlerts: Int
 
   /// Creates a grouping.

@@ -38,6 +38,8 @@ public final class Uploader: Sendable {
     var generator: SplitMix64
   }
 
+  /// The longest `Retry-After` that is obeyed, milliseconds: 1 h.
+  private static let retryAfterLimit: Int64 = 3_600_000
   private let destination: any Destination
   private let backup: Backup?
   private let retryMilliseconds: Int64?
@@ -143,9 +145,12 @@ public final class Uploader: Sendable {
           return (backoff.delay(failures: failures, using: &state.generator), isNews)
         }
         if isNews { tellFailure(failure) }
-        let wait = max(delay, failure.retryAfterMilliseconds ?? 0)
+        let asked = min(failure.retryAfterMilliseconds ?? 0, Self.retryAfterLimit)
+        let wait = max(delay, asked)
         if failure.remedy == .none { throw failure }
-        if failure.remedy == .retry, let waitLimit, waited + wait > waitLimit { throw failure }
+        if failure.remedy == .retry, let waitLimit, waitLimit == 0 || waited + wait > waitLimit {
+          throw failure
+        }
         waited += wait
         try await time.sleep(milliseconds: wait)
       }

@@ -143,14 +143,20 @@ public final class HTTPConnections: Sendable {
   private static func failure(for error: any Error, url: WebURL) throws -> HTTPExchangeFailure {
     if error is CancellationError { throw error }
     guard let error = error as? HTTPClientError else {
-      let isSecurity = "\(type(of: error))".contains("SSL")
-      return HTTPExchangeFailure(
-        kind: isSecurity ? .security : .connection,
-        message: isSecurity
-          ? "\(url) was refused by TLS: \(error)" : "no connection to \(url.hostHeader)")
+      guard "\(type(of: error))".contains("SSL") else {
+        return HTTPExchangeFailure(
+          kind: .connection, message: "no connection to \(url.hostHeader)")
+      }
+      let text = "\(error)"
+      let reason =
+        text.contains("CERTIFICATE_VERIFY_FAILED")
+        ? "the certificate of \(url.hostHeader) has expired, is for another name, or comes from "
+          + "an authority that this machine does not know"
+        : "\(url) was refused by TLS: \(text)"
+      return HTTPExchangeFailure(kind: .security, message: reason)
     }
     switch error {
-    case .cancelled: throw CancellationError()
+    case .cancelled where Task.isCancelled: throw CancellationError()
     case .connectTimeout, .readTimeout, .writeTimeout, .deadlineExceeded,
       .tlsHandshakeTimeout, .getConnectionFromPoolTimeout:
       return HTTPExchangeFailure(kind: .timeout, message: "\(url.hostHeader) is too slow")

@@ -61,6 +61,11 @@ public struct WebURL: Hashable, Sendable, CustomStringConvertible {
   /// The scheme and the host: what of a URL may be shown, since the rest can hold secrets.
   public var redacted: String { "\(isSecure ? "https" : "http")://\(hostHeader)/…" }
 
+  /// The address that the host names without a look-up: a literal one, or that of `localhost`.
+  public var literalAddress: IPAddress? {
+    host == "localhost" ? IPAddress("127.0.0.1") : IPAddress(host)
+  }
+
   /// The whole URL.
   public var text: String { "\(isSecure ? "https" : "http")://\(hostHeader)\(target)" }
 

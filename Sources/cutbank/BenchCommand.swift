@@ -5,6 +5,7 @@ struct BenchCommand: AsyncParsableCommand {
     commandName: "bench", abstract: "Measure one part of Cutbank on this machine.",
     subcommands: [
       BenchDelivery.self, BenchForest.self, BenchJSON.self, BenchModels.self, BenchPipeline.self,
-      BenchSnapshot.self, BenchSoak.self, BenchSQL.self, BenchStart.self, BenchSwap.self,
+      BenchReceiver.self, BenchSnapshot.self, BenchSoak.self, BenchSQL.self, BenchStart.self,
+      BenchSwap.self,
     ])
 }

@@ -1,3 +1,4 @@
+import Alerting
 import CBareLoop
 import Engine
 import Foundation
@@ -16,11 +17,14 @@ final class PipelineStage: Sendable {
   private let input: String
   private let output: String
   private let folder: String
+  /// Who is told alerts, if anybody is.
+  private let webhook: String?
   private let logger: Logger
   /// Whether as much waits in the broker as the load lets wait.
   private let isFilled = Atomic<Bool>(false)
 
-  init(brokers: String?) throws {
+  init(brokers: String?, webhook: String? = nil) throws {
+    self.webhook = webhook
     var logger = Logger(label: "cutbank.bench") { StreamLogHandler.standardError(label: $0) }
     logger.logLevel = .error
     self.logger = logger
@@ -115,6 +119,50 @@ final class PipelineStage: Sendable {
     }
   }
 
+  // MARK: Alerts
+
+  /// The memory of this process before and after as many alerts wait as records that raise none were
+  /// scored, in bytes, and how many seconds that took.
+  func backlog(
+    of count: Int
+  ) async throws -> (before: Int, after: Int, peak: Int, seconds: Double) {
+    let daemon = try makeDaemon(.single, guarantee: "at_least_once")
+    async let result = daemon.run()
+    let quiet = startLoad(count) { Self.polled(daemon) }
+    while Self.polled(daemon) < count {
+      try await Task.sleep(for: .milliseconds(20))
+      try Self.check(daemon)
+    }
+    try await quiet.value
+    let outbox = try Outbox(path: folder + "/data/outbox.sqlite")
+    let before = ResidentMemory.bytes
+    var peak = before
+    let start = ContinuousClock.now
+    let storm = startLoad(count, status: "storm") { Self.polled(daemon) - count }
+    let expected = count + (count + Self.alertEvery - 1) / Self.alertEvery
+    while try outbox.statistics(receiver: "bench/ALERTS").queued < expected {
+      peak = max(peak, ResidentMemory.bytes)
+      try await Task.sleep(for: .milliseconds(50))
+      try Self.check(daemon)
+    }
+    let seconds = start.duration(to: .now) / .seconds(1)
+    try await storm.value
+    let after = ResidentMemory.bytes
+    daemon.stop()
+    guard try await result else { throw Failure(message: "the pipeline failed") }
+    return (before, after, max(peak, after), seconds)
+  }
+
+  /// One record of so many raises an alert.
+  private static let alertEvery = 500
+
+  /// The stream of alerts.
+  private static let alerts = """
+      CREATE OR REPLACE STREAM "ALERTS" ("k" VARCHAR(16), "v" DOUBLE, "t" VARCHAR(20));
+      CREATE OR REPLACE PUMP "A" AS INSERT INTO "ALERTS"
+        SELECT STREAM "k", "v", "t" FROM "S" WHERE MOD("n", \(alertEvery)) = 0 OR "status" = 'storm';
+    """
+
   // MARK: Latencies
 
   /// Milliseconds from a record's timestamp to its row in a reader of the output topic.
@@ -201,7 +249,7 @@ final class PipelineStage: Sendable {
 
   /// Produces with lz4, no faster than `consumed` follows.
   private func startLoad(
-    _ count: Int, consumed: @escaping @Sendable () -> Int
+    _ count: Int, status: String = "running", consumed: @escaping @Sendable () -> Int
   ) -> Task<Void, any Error> {
     onThreadTask { [self] in
       let producer = try Producer(
@@ -209,7 +257,7 @@ final class PipelineStage: Sendable {
           brokers: brokers, properties: ["compression.type": "lz4", "linger.ms": "20"]),
         logger: logger)
       let topic = try producer.topic(input)
-      var records = PipelineRecords()
+      var records = PipelineRecords(status: status)
       records.stamp(Self.now)
       for number in 0..<count {
         if number % 1_000 == 0 {
@@ -229,6 +277,7 @@ final class PipelineStage: Sendable {
       name: bench
       application: |
       \(program)
+      \(webhook == nil ? "" : Self.alerts)
       sql: {extensions: true}
       guarantee: \(guarantee)
       inputs:
@@ -247,6 +296,7 @@ final class PipelineStage: Sendable {
       outputs:
         - stream: OUT
           kafka: {topic: \(output)}
+      \(webhook.map { "  - {stream: ALERTS, webhook: {url: '\($0)', allow: [127.0.0.0/8], entity: [k]}}" } ?? "")
       """
     let (configuration, _) = try PipelineConfiguration.read(
       file: "bench.yaml", text: text, environment: [:],
@@ -271,14 +321,14 @@ private struct PipelineRecords {
   private var values: [[UInt8]]
   private let names: [[UInt8]]
 
-  init() {
+  init(status: String = "running") {
     names = (0..<Self.keys).map { Array("key-\(100 + $0)".utf8) }
     values = (0..<1_000).map { number in
       let key = number % Self.keys
       return Array(
         """
         {"t":1000000000000,"k":"key-\(100 + key)","v":\(100 + number % 613).\(number % 7),\
-        "site":"site-\(10 + key % 20)","status":"running","note":"nothing to report here, nor there",\
+        "site":"site-\(10 + key % 20)","status":"\(status)","note":"nothing to report here, nor there",\
         "n":\(1_000_000_000 + number)}
         """.utf8)
     }

@@ -47,24 +47,12 @@ final class TrainingLimits {
       hint = "raise --time-limit or train on less data"
       return true
     }
-    if let mebibytes, case let held = Self.residentMebibytes(), held > mebibytes {
+    if let mebibytes, case let held = ResidentMemory.bytes >> 20, held > mebibytes {
       reason = "the training holds \(held) MiB of memory, over its limit of \(mebibytes) MiB"
       hint = "raise --memory-limit, or lower k, mini_batch_size or num_samples_per_tree"
       return true
     }
     return false
-  }
-
-  /// The memory that the process holds now.
-  private static func residentMebibytes() -> Int {
-    guard let file = fopen("/proc/self/statm", "r") else { return 0 }
-    defer { fclose(file) }
-    var line = [CChar](repeating: 0, count: 128)
-    guard fgets(&line, Int32(line.count), file) != nil else { return 0 }
-    let fields = String(decoding: line.map { UInt8(bitPattern: $0) }, as: UTF8.self)
-      .split(separator: " ")
-    guard fields.count > 1, let pages = Int(fields[1]) else { return 0 }
-    return (pages * Int(sysconf(Int32(_SC_PAGESIZE)))) >> 20
   }
 }
 

@@ -5,9 +5,6 @@ import RimSupport
 import Testing
 import Transport
 
-/// The program of a real Alertmanager, when `CUTBANK_TEST_ALERTMANAGER` names one.
-private let program = ProcessInfo.processInfo.environment["CUTBANK_TEST_ALERTMANAGER"] ?? ""
-
 struct AlertmanagerTests {
   /// The names of all members of a JSON value, as paths.
   private func paths(_ value: Any, _ path: String = "") -> Set<String> {
@@ -24,7 +21,9 @@ struct AlertmanagerTests {
   }
 
   /// Starts an Alertmanager that tells every change at once.
-  private func start(folder: TemporaryFolder, port: Int, webhook: String) throws -> Process {
+  private func start(
+    _ program: String, folder: TemporaryFolder, port: Int, webhook: String
+  ) throws -> Process {
     let configuration = """
       route: {receiver: r, group_by: ['...'], group_wait: 0s, group_interval: 1s}
       receivers: [{name: r, webhook_configs: [{url: '\(webhook)'}]}]
@@ -45,13 +44,14 @@ struct AlertmanagerTests {
   /// A real Alertmanager takes our alerts, and its own webhook has the form of ours.
   @Test(
     .enabled(
-      if: !program.isEmpty,
-      "CUTBANK_TEST_ALERTMANAGER does not name the program of prometheus-alertmanager"))
+      if: RealParts.alertmanager != nil, "there is no Alertmanager: \(RealParts.hint)"))
   func theRealOneSaysTheSame() async throws {
     let folder = try TemporaryFolder()
     let hostile = try await HostileReceiver()
-    let port = Int.random(in: 40_000...48_000)
-    let process = try start(folder: folder, port: port, webhook: hostile.url())
+    let port = freePorts(1)
+    let process = try start(
+      try #require(RealParts.alertmanager as String?), folder: folder, port: port,
+      webhook: hostile.url())
     defer { kill(process.processIdentifier, SIGKILL) }
 
     let url = try #require(WebURL("http://127.0.0.1:\(port)/api/v2/alerts"))

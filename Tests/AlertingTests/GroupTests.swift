@@ -43,12 +43,13 @@ private struct Bench {
 }
 
 private func alert(
-  _ entity: String, _ status: Alert.Status = .firing, severity: String = "warning", n: Int = 0
+  _ entity: String, _ status: Alert.Status = .firing, severity: String = "warning", n: Int = 0,
+  score: Double = .nan
 ) -> Alert {
   Alert(
     id: "\(entity)-\(status)-\(n)", pipeline: "p", rule: "r", status: status,
     labels: [Alert.Label("entity", entity), Alert.Label("severity", severity)],
-    fields: [Alert.Field("score", .number(.nan))], startsAt: 0)
+    fields: [Alert.Field("score", .number(score))], startsAt: 0)
 }
 
 private func states(_ message: [String: Any]) -> [String] {
@@ -70,6 +71,16 @@ struct GroupTests {
     #expect(Set(states(first[0])) == ["a firing", "b firing"])
     #expect(first[0]["groupKey"] as? String == #"{}:{severity="warning"}"#)
     #expect(states(try await bench.messages(after: 20)[0]) == ["c firing"])
+  }
+
+  /// An overflow is a digest with the worst on top.
+  @Test func aMessageShowsTheHighestScoresAndCountsTheRest() async throws {
+    let bench = try Bench(Grouping(by: ["severity"], maximumAlerts: 3))
+    try bench.raise((0..<40).map { alert("e\($0)", score: Double($0 * 7 % 40)) })
+    let messages = try await bench.messages(after: 30)
+    #expect(messages.count == 1 && messages[0]["truncatedAlerts"] as? Int == 37)
+    let order = (0..<40).sorted { $0 * 7 % 40 > $1 * 7 % 40 }
+    #expect(states(messages[0]) == order.prefix(3).map { "e\($0) firing" })
   }
 
   @Test func changesAreToldOncePerInterval() async throws {

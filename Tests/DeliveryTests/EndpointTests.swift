@@ -16,9 +16,9 @@ private final class Memory: Destination {
 }
 
 /// Answers as a well-behaved endpoint.
-private func accept(_ request: HostileReceiver.Request) -> (Int, String) {
+private func accept(_ request: HostileReceiver.Request) -> HostileReceiver.Reply {
   let id = request.header("x-amz-firehose-request-id") ?? ""
-  return (200, #"{"requestId":"\#(id)","timestamp":"1578090903599"}"#)
+  return .json(200, #"{"requestId":"\#(id)","timestamp":"1578090903599"}"#)
 }
 
 private struct Bench {
@@ -165,7 +165,7 @@ struct EndpointTests {
   @Test func tooLargeIsHalvedDownToOneRecord() async throws {
     let bench = try await Bench(
       then: .computed { request in
-        request.text.contains("dG9vIGJpZw==") ? (413, "") : accept(request)
+        request.text.contains("dG9vIGJpZw==") ? .status(413) : accept(request)
       })
     let uploader = try bench.uploader()
     let object = try rows(["a", "b", "too big", "c", "d"])

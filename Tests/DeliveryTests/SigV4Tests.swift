@@ -121,10 +121,10 @@ struct AccessKeySourceTests {
     let time = ManualTime(now: CivilTime(year: 2030).milliseconds)
     let service = try await HostileReceiver(
       then: .computed { request in
-        guard request.text.contains("WebIdentityToken=to%2Fken") else { return (400, "") }
-        return (
+        guard request.text.contains("WebIdentityToken=to%2Fken") else { return .status(400) }
+        return .status(
           200,
-          "<A><AccessKeyId>W</AccessKeyId><SecretAccessKey>w&amp;</SecretAccessKey>"
+          body: "<A><AccessKeyId>W</AccessKeyId><SecretAccessKey>w&amp;</SecretAccessKey>"
             + "<SessionToken>t</SessionToken><Expiration>2030-01-01T01:00:00Z</Expiration></A>"
         )
       })

@@ -9,14 +9,22 @@ import Transport
 private final class Memory: Destination {
   let objects = Mutex<[ClosedObject]>([])
 
+  private let refused: [Int]
+
+  init(refusing refused: [Int] = []) { self.refused = refused }
+
   func put(_ object: ClosedObject) async throws -> PutResult {
     objects.withLock { $0.append(object) }
+    guard refused.isEmpty else {
+      let error = DeliveryError(code: "X", message: "refused", hint: "", remedy: .none)
+      throw RejectedRecords(records: refused, error: error)
+    }
     return .stored
   }
 }
 
 /// Upper-cases records, drops those with "drop", fails those with "fail", forgets those with "lose".
-private func answer(_ request: HostileReceiver.Request) -> (Int, String) {
+private func answer(_ request: HostileReceiver.Request) -> HostileReceiver.Reply {
   do {
     let parsed = try JSONSerialization.jsonObject(with: Data(request.body)) as? [String: Any]
     let records = (parsed?["records"] as? [[String: Any]] ?? []).compactMap { record in
@@ -31,9 +39,9 @@ private func answer(_ request: HostileReceiver.Request) -> (Int, String) {
       ]
     }
     let body = try JSONSerialization.data(withJSONObject: ["records": records])
-    return (200, String(decoding: body, as: UTF8.self))
+    return .json(200, String(decoding: body, as: UTF8.self))
   } catch {
-    return (400, "")
+    return .status(400)
   }
 }
 
@@ -49,12 +57,13 @@ private func object(_ texts: [String]) throws -> ClosedObject {
 
 struct TransformTests {
   private func run(
-    _ texts: [String], script: [HostileReceiver.Reply] = []
+    _ texts: [String], script: [HostileReceiver.Reply] = [], endsLines: Bool = false,
+    refusing refused: [Int] = []
   ) async throws -> (stored: [String], backup: String, requests: [HostileReceiver.Request]) {
     let hostile = try await HostileReceiver(script, then: .computed(answer))
     let threads = BlockingThreads(count: 1)
     let connections = HTTPConnections(policy: .unrestricted, threads: threads)
-    let memory = Memory()
+    let memory = Memory(refusing: refused)
     let backup = Memory()
     let time = InstantTime()
     let step = TransformStep(
@@ -64,7 +73,8 @@ struct TransformTests {
       stream: "out", version: 1, prefix: try Prefix.errorPrefix(parsing: nil, besides: nil),
       fileExtension: "")
     let uploader = Uploader(
-      destination: TransformedDestination(step: step, destination: memory),
+      destination: TransformedDestination(
+        step: step, destination: memory, endsLines: endsLines),
       backup: Backup(destination: backup, naming: naming, type: .processingFailed), time: time,
       seed: 1)
     _ = try await uploader.deliver(try object(texts))
@@ -110,6 +120,23 @@ struct TransformTests {
     let result = try await run([big, big, big, "y"])
     #expect(result.requests.count == 2)
     #expect(result.stored.count == 4)
+  }
+
+  /// Steps written for Firehose leave the line feed to it.
+  @Test func recordsEndWithALineFeedAgain() async throws {
+    let lines = try await run(["a", "b\n"], endsLines: true)
+    #expect(lines.stored == ["A\n", "B\n"])
+    let records = try await run(["a", "b\n"], endsLines: false)
+    #expect(records.stored == ["A", "B\n"])
+  }
+
+  /// The destination counts the records that the step has kept, the backup those that came in.
+  @Test func whatTheDestinationRefusesIsTheRightRecord() async throws {
+    let result = try await run(["a", "drop", "fail", "b", "c"], refusing: [1])
+    let lines = result.backup.split(separator: "\n")
+    #expect(lines.count == 2)
+    #expect(lines[0].contains(#""rawData":"ZmFpbA==","subsequenceNumber":2"#))
+    #expect(lines[1].contains(#""rawData":"Yg==","subsequenceNumber":3"#))
   }
 
   @Test func anEmptyResultStoresNothing() async throws {

@@ -1,3 +1,4 @@
+import Alerting
 import Engine
 import Foundation
 import RimSupport
@@ -87,5 +88,35 @@ import Testing
       webhook: "format: template, template: '{\"v\": {{values.model_version}}}'")
     let version = try #require(bodies[0]["v"] as? String)
     #expect(version.wholeMatch(of: /application-[0-9a-f]{12}/) != nil, "\(version)")
+  }
+
+  /// Fault 21: a receiver that is dead for 80 hours, by a clock that is moved on.
+  @Test func aDeadReceiverHasItsAlertsFor72HoursAndThenDeadLetters() async throws {
+    let receiver = try await HostileReceiver(then: .reset)
+    let time = ShiftedTime()
+    let bench = try PipelineBench()
+    try bench.produceNumbers(0..<20)
+    let plan = try bench.plan(
+      output: "webhook: {url: '\(receiver.url())', allow: [127.0.0.0/8]}")
+    let daemon = bench.daemon(plan, time: time)
+    async let isFine = daemon.run()
+    await receiver.requests(1)
+    let outbox = try Outbox(path: bench.folder + "/data/outbox.sqlite", time: time)
+    func counts() throws -> OutboxStatistics { try outbox.statistics(receiver: "numbers/EVENS") }
+    // The outbox belongs to the daemon and tells nobody else of changes.
+    while try counts().queued < 10 { await Task.yield() }
+    let before = receiver.requests.count
+    time.advance(hours: 71)
+    await receiver.requests(before + 1)
+    #expect(try counts().queued == 10 && counts().dead == 0)
+    time.advance(hours: 9)
+    while try counts().dead < 10 { await Task.yield() }
+    let letters = try outbox.deadLetters(receiver: "numbers/EVENS")
+    #expect(letters.allSatisfy { $0.error == "expired: not delivered in time" })
+    #expect(Set(letters.map(\.webhookID)).count == 10)
+    daemon.stop()
+    #expect(try await isFine)
+    try bench.remove()
+    try await receiver.stop()
   }
 }

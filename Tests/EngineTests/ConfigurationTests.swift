@@ -72,7 +72,7 @@ import Testing
       "unknown key outputs[0].delivery.compresion | did you mean compression?"
     ),
     (("size: 5MiB", "size: 5TiB"), "outputs[0].delivery.buffer.size must be a size such as"),
-    (("interval: 60s", "interval: 1h"), "outside 0.0 s to 900.0 s"),
+    (("interval: 60s", "interval: 1h"), "outside 0s to 900s"),
     (("type: DOUBLE", "type: DUBLE"), "'DUBLE' is not a column type"),
     (("name: passengers", "name: pickup_time"), "the column 'pickup_time' is declared twice"),
     (("start: trim_horizon", "start: yesterday"), "none of latest, earliest, trim_horizon"),

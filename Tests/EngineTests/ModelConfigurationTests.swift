@@ -145,7 +145,7 @@ import Testing
     ("{cron: \"30 3 * * 1-5\"}", "{cron: \"30 25 * * *\"}", "is no cron expression"),
     ("{cron: \"30 3 * * 1-5\"}", "{cron: \"0 0 31 2 *\"}", "never comes"),
     ("{cron: \"30 3 * * 1-5\"}", "{every: 1d, cron: \"0 3 * * *\"}", "one of every and cron"),
-    ("{cron: \"30 3 * * 1-5\"}", "{every: 10ms}", "outside 1.0 s"),
+    ("{cron: \"30 3 * * 1-5\"}", "{every: 10ms}", "outside 1s"),
     ("{cron: \"30 3 * * 1-5\"}", "{evry: 1d}", "did you mean every?"),
     (
       "algorithm: kmeans\n  hyperparameters: {k: 8, init_method: kmeans++}",
@@ -157,7 +157,7 @@ import Testing
     ("for: 10m, records", "for: 10m, recods", "did you mean records?"),
     ("alert_above: 3, ", "", "alert_rate needs alert_above"),
     ("latency: 250us", "latency: quick", "such as 250us or 2ms"),
-    ("memory: 512MiB", "memory: 1MiB", "outside 67108864 bytes"),
+    ("memory: 512MiB", "memory: 1MiB", "outside 64MiB"),
     ("name: load", "name: lod", "no statement of the application asks the endpoint 'lod'"),
     ("name: load", "name: lod", "it asks 'load'"),
   ])

@@ -63,10 +63,31 @@ import Testing
       output: "webhook: {url: 'https://h/x', maintenance: [{from: '25:00', length: 1h}]}",
       expect: ["no time of day"]),
     Case(
-      output: "webhook: {url: 'https://h/x', group: {by: [a], wiat: 3s}}",
+      output: "webhook: {url: 'https://h/x', group: {by: [alertname], wiat: 3s}}",
       expect: ["did you mean wait?"]),
     Case(
       output: "webhook: {url: 'https://h/x', headers: {Host: a}}", expect: ["cannot be set"]),
+    Case(
+      output: "webhook: {url: 'http://localhost:9000/x'}",
+      expect: ["localhost is not public", "write allow: [127.0.0.1] in webhook"]),
+    Case(output: "webhook: {url: 'http://localhost:9000/x', allow: [127.0.0.0/8]}", expect: []),
+    Case(
+      output: "webhook: {url: 'https://169.254.169.254/latest'}",
+      expect: ["169.254.169.254 is not public"]),
+    Case(output: "webhook: {url: 'https://a:b@h/x'}", expect: ["takes no user", "Authorization"]),
+    Case(
+      output: "webhook: {url: 'https://h/x', labels: {team: a}, group: {by: [tem]}}",
+      expect: ["no label 'tem'", "did you mean team?"]),
+    Case(output: "delivery: {to: 'https://10.1.2.3/in'}", expect: ["10.1.2.3 is not public"]),
+    Case(
+      output: "delivery: {to: s3://bucket, s3: {endpoint: 'minio:9000'}}",
+      expect: ["s3.endpoint: this is no URL"]),
+    Case(
+      output: "delivery: {to: s3://bucket, s3: {endpoint: 'http://127.0.0.1:9000'}}",
+      expect: ["127.0.0.1 is not public", "in s3"]),
+    Case(
+      output: "delivery: {to: file://./o, buffer: {size: 200MiB}}",
+      expect: ["is 200MiB, outside 1MiB to 128MiB"]),
   ]
 
   @Test(arguments: cases) func problems(_ test: Case) {

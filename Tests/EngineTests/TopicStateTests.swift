@@ -176,7 +176,7 @@ final class MemoryTopics: StateTopics {
   }
 
   @Test(arguments: [
-    ("webhook: {url: 'http://127.0.0.1:1'}", "alerts")
+    ("webhook: {url: 'https://alerts.example.com'}", "alerts")
   ])
   func whatTopicsHaveNoPlaceForIsRefused(output: String, reason: String) throws {
     let text = """

@@ -17,7 +17,12 @@ public final class HostileReceiver: Sendable {
     /// One byte of the body comes at a time, without end.
     case drip
     /// What a closure makes of the request.
-    case computed(@Sendable (Request) -> (Int, String))
+    case computed(@Sendable (Request) -> Reply)
+
+    /// An answer of type JSON.
+    public static func json(_ status: Int, _ body: String) -> Reply {
+      .status(status, headers: [("content-type", "application/json")], body: body)
+    }
   }
 
   /// A request as it was received.
@@ -132,11 +137,7 @@ private final class Handler: ChannelInboundHandler {
     case .status(let status, let headers, let body):
       write(status, headers, body, announced: body.utf8.count, context)
       context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: nil)
-    case .computed(let answer):
-      let (status, body) = answer(request)
-      write(
-        status, [("content-type", "application/json")], body, announced: body.utf8.count, context)
-      context.writeAndFlush(wrapOutboundOut(.end(nil)), promise: nil)
+    case .computed(let compute): answer(compute(request), to: request, context: context)
     case .reset: context.close(promise: nil)
     case .cutBody:
       write(200, [], "half", announced: 8, context)

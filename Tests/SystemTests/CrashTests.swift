@@ -115,4 +115,61 @@ extension SystemTests {
       snapshot: {interval: 5s, records: 3000}
       """
   }
+
+  /// The daemon is killed while it fills the objects of many partition values.
+  @Suite(.timeLimit(.minutes(5))) struct ACrashWithPartitions {
+    private static let count = 700
+    private static let objectCount = 70
+
+    private static let pipeline = SystemTests.pipeline(
+      """
+        - stream: OUT
+          delivery:
+            to: file://./out
+            prefix: "digit=!{partitionKeyFromQuery:D}/!{timestamp:yyyy}/"
+            error_prefix: "errors/!{firehose:error-output-type}/"
+            buffer: {size: 1MiB, records: 10, interval: 900s}
+      """
+    ).replacing("(n BIGINT)", with: "(n BIGINT, d BIGINT)")
+      .replacing("STREAM n FROM", with: "STREAM n, MOD(n, 7) FROM")
+
+    /// The rows of every partition value in the order of their numbers, object by object.
+    private func delivered(killingAfter kills: [Int]) async throws -> [String: [[String]]] {
+      let stage = try Stage(topics: ["numbers": 1])
+      let file = try stage.write(Self.pipeline, to: "numbers.yaml")
+      try stage.produce(
+        SystemTests.numbers(0..<Self.count), to: "numbers", start: 1_600_000_000_000)
+      for count in kills {
+        let daemon = try stage.daemon(file)
+        #expect(await daemon.waits { stage.objects().count >= count })
+        await stage.kill(daemon)
+      }
+      let daemon = try stage.daemon(file)
+      try #require(await daemon.line(containing: "pipeline numbers") != nil)
+      #expect(await daemon.waits { stage.objects().count >= Self.objectCount })
+      await stage.end(daemon)
+      let all = Dictionary(grouping: stage.objects()) { object in
+        String(object.name.split(separator: "/")[1])
+      }
+      return all.mapValues { objects in
+        objects.map(\.rows).sorted { number($0[0]) < number($1[0]) }
+      }
+    }
+
+    private func number(_ row: String) -> Int {
+      Int(row.dropFirst(5).prefix { $0.isNumber }) ?? -1
+    }
+
+    @Test func deliversWhatAnUndisturbedRunDelivers() async throws {
+      let undisturbed = try await delivered(killingAfter: [])
+      #expect(undisturbed.count == 7)
+      for (folder, objects) in undisturbed {
+        let digit = Int(folder.drop { !$0.isNumber }) ?? -1
+        #expect(objects.allSatisfy { $0.count == 10 })
+        let numbers = objects.flatMap { $0 }.map(number)
+        #expect(numbers == stride(from: digit, to: Self.count, by: 7).map { $0 })
+      }
+      #expect(try await delivered(killingAfter: [1, 40]) == undisturbed)
+    }
+  }
 }

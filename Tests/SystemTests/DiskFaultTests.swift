@@ -119,6 +119,51 @@ extension SystemTests {
   }
 
   @Suite(
+    "Fault 18: the disk fails", .timeLimit(.minutes(4)),
+    .enabled(if: Places.strace != nil, "strace is not installed: apt-get install strace"))
+  struct Fault18BrokenDisk {
+    /// Every write to a file and every sync fails with EIO for a while, and nothing is lost.
+    @Test func writesThatFailAreDoneAgain() async throws {
+      let receiver = try await HostileReceiver()
+      let stage = try Stage(topics: ["numbers": 1])
+      let file = try stage.write(
+        SystemTests.pipeline(
+          """
+            - stream: OUT
+              delivery: {to: file://./out, buffer: {size: 1MiB, records: 100, interval: 900s}}
+            - stream: OUT
+              webhook: {url: '\(receiver.url())', allow: [127.0.0.0/8]}
+          """), to: "numbers.yaml")
+      let daemon = try stage.daemon(file)
+      try stage.produce(SystemTests.numbers(0..<100), to: "numbers")
+      try await stage.expectRows(100, of: daemon)
+      await receiver.requests(100)
+      let calls = "fsync,fdatasync,pwrite64"
+      let strace: String = try #require(Places.strace)
+      let fault = try Program(
+        strace,
+        [
+          "-f", "-p", "\(daemon.id)", "-o", "/dev/null", "-e", "trace=\(calls)", "-e",
+          "inject=\(calls):error=EIO",
+        ])
+      let attached = try #require(await fault.line(containing: "attached"))
+      try #require(!attached.contains("Operation not permitted"), "\(attached)")
+      try stage.produce(SystemTests.numbers(100..<300), to: "numbers")
+      let paused = try #require(await daemon.line(containing: "is paused"))
+      #expect(paused.lowercased().contains("o error"), "\(paused)")
+      fault.signal(SIGINT)
+      #expect(await daemon.line(containing: "goes on") != nil)
+      try await stage.expectRows(300, of: daemon)
+      await receiver.requests(300)
+      await stage.end(daemon)
+      #expect(stage.rows().sorted() == SystemTests.rows(0..<300).sorted())
+      let ids = Dictionary(grouping: receiver.requests) { $0.header("webhook-id") ?? "" }
+      #expect(ids.count == 300)
+      try await receiver.stop()
+    }
+  }
+
+  @Suite(
     "Fault 19: a crash between write and name", .timeLimit(.minutes(4)),
     .enabled(if: Places.strace != nil, "strace is not installed: apt-get install strace"))
   struct Fault19 {

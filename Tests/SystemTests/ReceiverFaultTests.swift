@@ -6,9 +6,9 @@ extension SystemTests {
   @Suite("Fault 20: endpoints that fail in every way", .timeLimit(.minutes(4)))
   struct Fault20 {
     /// Answers as an endpoint of Firehose's protocol should.
-    private static func accept(_ request: HostileReceiver.Request) -> (Int, String) {
+    static func accept(_ request: HostileReceiver.Request) -> HostileReceiver.Reply {
       let id = request.header("x-amz-firehose-request-id") ?? ""
-      return (200, #"{"requestId":"\#(id)","timestamp":1}"#)
+      return .json(200, #"{"requestId":"\#(id)","timestamp":1}"#)
     }
 
     private static func output(_ receiver: HostileReceiver, _ more: String = "") -> String {
@@ -59,7 +59,7 @@ extension SystemTests {
       // The Base64 form of the row of number 7.
       let row = Data("{\"N\":7}\n".utf8).base64EncodedString()
       let receiver = try await HostileReceiver(
-        then: .computed { $0.text.contains(row) ? (413, "") : Self.accept($0) })
+        then: .computed { $0.text.contains(row) ? .status(413) : Self.accept($0) })
       let stage = try Stage(topics: ["numbers": 1])
       let file = try stage.write(
         SystemTests.pipeline(
@@ -77,38 +77,23 @@ extension SystemTests {
       try await receiver.stop()
     }
 
-    @Test(.enabled(if: Places.openssl != nil, "openssl is not installed"))
-    func aCertificateThatNobodyVouchesForIsRefused() async throws {
+    /// One byte of the answer at a time, without end: after 180 s the request is made again.
+    @Test(.enabled(if: Faults.areLong, Faults.tooLong))
+    func anAnswerThatNeverEndsIsGivenUp() async throws {
+      let receiver = try await HostileReceiver([.drip], then: .computed(Self.accept))
       let stage = try Stage(topics: ["numbers": 1])
-      let openssl: String = try #require(Places.openssl)
-      let made = try Program(
-        openssl,
-        [
-          "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
-          "-days", "1", "-subj", "/CN=127.0.0.1", "-keyout", "key.pem", "-out", "cert.pem",
-        ], folder: stage.path)
-      #expect(await made.exitCode() == 0, "\(made.text)")
-      let server = try Program(
-        openssl,
-        ["s_server", "-accept", "127.0.0.1:0", "-cert", "cert.pem", "-key", "key.pem", "-www"],
-        folder: stage.path)
-      let line = try #require(await server.line(containing: "ACCEPT 127.0.0.1:"))
-      let port = line.split(separator: ":").last.map(String.init) ?? ""
       let file = try stage.write(
-        SystemTests.pipeline(
-          """
-            - stream: OUT
-              delivery:
-                to: 'https://127.0.0.1:\(port)/in'
-                http: {allow: [127.0.0.0/8]}
-                buffer: {size: 1MiB, records: 10}
-          """), to: "numbers.yaml")
+        SystemTests.pipeline(Self.output(receiver)), to: "numbers.yaml")
       let daemon = try stage.daemon(file)
-      try stage.produce(SystemTests.numbers(0..<10), to: "numbers")
-      let fails = try #require(await daemon.line(containing: "fails and is tried again"))
-      #expect(fails.contains("tls: "), "\(fails)")
-      await stage.kill(daemon)
-      server.signal(SIGKILL)
+      try stage.produce(SystemTests.numbers(0..<20), to: "numbers")
+      let line = try #require(
+        await daemon.line(containing: "fails and is tried again", within: .seconds(230)))
+      #expect(line.contains("did not answer within 180000 ms"), "\(line)")
+      await receiver.requests(2)
+      await stage.end(daemon)
+      let ids = receiver.requests.map { $0.header("x-amz-firehose-request-id") }
+      #expect(ids.count == 2 && ids[0] == ids[1])
+      try await receiver.stop()
     }
   }
 
@@ -184,24 +169,60 @@ extension SystemTests {
       try await receiver.stop()
     }
 
-    @Test func theMetadataServiceAndRedirectsAreRefused() async throws {
+    @Test func redirectsAreRefused() async throws {
       let inside = try await HostileReceiver()
       let receiver = try await HostileReceiver(
         then: .status(302, headers: [("Location", inside.url("/latest/meta-data"))]))
       let stage = try Stage(topics: ["numbers": 1])
       let first = try stage.write(Self.pipeline(receiver.url()), to: "numbers.yaml")
-      let second = try stage.write(
-        Self.pipeline("http://[::ffff:169.254.169.254]/latest").replacing(
-          "name: numbers", with: "name: others"), to: "others.yaml")
-      let daemon = try Program(
-        nil, ["run", first, second, "--brokers", stage.address], folder: stage.path)
+      let daemon = try stage.daemon(first)
       try stage.produce(SystemTests.numbers(0..<1), to: "numbers")
       #expect(await daemon.line(containing: "status 302: redirects are not followed") != nil)
-      let blocked = try #require(await daemon.line(containing: "ssrf_blocked"))
-      #expect(blocked.contains("others/OUT-2"), "\(blocked)")
       await stage.end(daemon)
       #expect(inside.requests.isEmpty)
       try await inside.stop()
+      try await receiver.stop()
+    }
+
+    /// A name of the public kind that leads to the metadata service.
+    @Test(.enabled(if: SmallVolume.isPossible, "a table of hosts needs an administrator"))
+    func aNameOfTheMetadataServiceIsRefused() async throws {
+      let stage = try Stage(topics: ["numbers": 1])
+      let file = try stage.write(
+        Self.pipeline("http://alerts.example.com/latest"), to: "numbers.yaml")
+      let hosts = try stage.write("169.254.169.254 alerts.example.com\n", to: "hosts")
+      let daemon = try stage.daemon(file, through: PrivateFiles.prefix(hosts, as: "/etc/hosts"))
+      try stage.produce(SystemTests.numbers(0..<1), to: "numbers")
+      let blocked = try #require(await daemon.line(containing: "ssrf_blocked"))
+      #expect(blocked.contains("alerts.example.com leads to 169.254.169.254"), "\(blocked)")
+      await stage.end(daemon)
+      let list = try await alerts(stage, "list", file)
+      #expect(list.contains("0 waiting; 1 given up"), "\(list)")
+    }
+
+    @Test func theMetadataServiceIsRefusedBeforeTheStart() async throws {
+      let stage = try Stage(topics: ["numbers": 1])
+      let file = try stage.write(
+        Self.pipeline("http://[::ffff:169.254.169.254]/latest"), to: "numbers.yaml")
+      let (code, text) = try await stage.command("validate", file, "--brokers", stage.address)
+      #expect(code == 78)
+      #expect(text.contains("numbers.yaml:14:"), "\(text)")
+      #expect(text.contains("169.254.169.254 is not public"), "\(text)")
+      #expect(text.contains("write allow: ["), "\(text)")
+    }
+
+    /// One byte of an answer at a time, without end.
+    @Test func aDrippingReceiverHoldsNothingUp() async throws {
+      let receiver = try await HostileReceiver([.drip], then: .status(200))
+      let stage = try Stage(topics: ["numbers": 1])
+      let file = try stage.write(Self.pipeline(receiver.url(), ", timeout: 1s"), to: "numbers.yaml")
+      let daemon = try stage.daemon(file)
+      try stage.produce(SystemTests.numbers(0..<1), to: "numbers")
+      await receiver.requests(2)
+      try await stage.expectRows(1, of: daemon)
+      await stage.end(daemon)
+      let ids = receiver.requests.map { $0.header("webhook-id") }
+      #expect(ids.count == 2 && ids[0] == ids[1])
       try await receiver.stop()
     }
 

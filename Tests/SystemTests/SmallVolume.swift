@@ -78,3 +78,12 @@ final class SmallVolume: Sendable {
     #expect(await mount.exitCode() == 0, "\(mount.text)")
   }
 }
+
+/// Files of the system that only one daemon sees in place of the real ones.
+enum PrivateFiles {
+  /// What runs a command that sees `file` as the system's `path`.
+  static func prefix(_ file: String, as path: String) -> [String] {
+    let script = "mount --bind \"$0\" \"$1\" && shift && exec \"$@\""
+    return ["/usr/bin/env", "unshare", "-m", "sh", "-c", script, file, path]
+  }
+}

@@ -70,7 +70,8 @@ public final class Outbox: Sendable {
   /// Stages alerts for a receiver under a commit; durable when it returns.
   ///
   /// - Parameters:
-  ///   - alerts: The alerts in their order; those that the outbox knows are left out.
+  ///   - alerts: The alerts in their order, asked for one by one; those that the outbox knows are
+  ///     left out.
   ///   - receiver: Whom to tell.
   ///   - pipeline: The pipeline.
   ///   - task: The task.
@@ -79,7 +80,8 @@ public final class Outbox: Sendable {
   /// - Throws: `OutboxUnavailable` when trying again may help, otherwise SQLite's error.
   @discardableResult
   public func append(
-    _ alerts: [Alert], to receiver: Receiver, pipeline: String, task: Int, commit: Int64
+    _ alerts: some Sequence<Alert>, to receiver: Receiver, pipeline: String, task: Int,
+    commit: Int64
   ) throws -> Int {
     let now = time.now
     return try OutboxUnavailable.telling {
@@ -91,8 +93,8 @@ public final class Outbox: Sendable {
   }
 
   private static func append(
-    _ alerts: [Alert], to receiver: Receiver, pipeline: String, task: Int, commit: Int64,
-    now: Int64, in database: Database
+    _ alerts: some Sequence<Alert>, to receiver: Receiver, pipeline: String, task: Int,
+    commit: Int64, now: Int64, in database: Database
   ) throws -> Int {
     let before = database.totalChangesCount
     if let grouping = receiver.grouping {
@@ -102,21 +104,24 @@ public final class Outbox: Sendable {
       return database.totalChangesCount - before
     }
     var mutings = Mutings(silences: try silences(at: now, in: database), receiver, now: now)
-    let told = alerts.filter { receiver.sendsResolved || $0.status == .firing }
-    for start in stride(from: 0, to: told.count, by: OutboxSchema.insertLimit) {
-      let block = told[start..<min(start + OutboxSchema.insertLimit, told.count)]
-      var arguments: [(any DatabaseValueConvertible)?] = [
-        pipeline, task, commit, receiver.name, now,
-      ]
-      for alert in block {
-        let body = receiver.format.body(for: AlertGroup(alert), receiver: receiver.name)
-        let muting = try mutings.muting(of: alert, in: database)
-        arguments += [alert.id, alert.orderingKey, Data(body), muting.rawValue]
-      }
-      let statement = try database.cachedStatement(sql: OutboxSchema.insert(rows: block.count))
+    let common: [(any DatabaseValueConvertible)?] = [pipeline, task, commit, receiver.name, now]
+    var arguments = common
+    var count = 0
+    func insert() throws {
+      let statement = try database.cachedStatement(sql: OutboxSchema.insert(rows: count))
       statement.setUncheckedArguments(StatementArguments(arguments))
       try statement.execute()
+      arguments = common
+      count = 0
     }
+    for alert in alerts where receiver.sendsResolved || alert.status == .firing {
+      let body = receiver.format.body(for: AlertGroup(alert), receiver: receiver.name)
+      let muting = try mutings.muting(of: alert, in: database)
+      arguments += [alert.id, alert.orderingKey, Data(body), muting.rawValue]
+      count += 1
+      if count == OutboxSchema.insertLimit { try insert() }
+    }
+    if count > 0 { try insert() }
     return database.totalChangesCount - before
   }
 

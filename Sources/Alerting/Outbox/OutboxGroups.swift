@@ -7,7 +7,8 @@ extension Outbox {
 
   /// Stages alerts of a receiver with grouping.
   static func stage(
-    _ alerts: [Alert], to receiver: Receiver, grouping: Grouping, pipeline: String, task: Int,
+    _ alerts: some Sequence<Alert>, to receiver: Receiver, grouping: Grouping, pipeline: String,
+    task: Int,
     commit: Int64, now: Int64, in database: Database
   ) throws {
     let statement = try database.cachedStatement(sql: GroupSchema.stage)
@@ -121,7 +122,10 @@ extension Outbox {
   ) throws {
     let number = try Int64.fetchOne(database, sql: GroupSchema.nextMessage) ?? 0
     let id = Receiver.messageID("\(receiver.name)\0\(stored.key)\0\(number)")
-    let ordered = alerts.filter { $0.status == .firing } + alerts.filter { $0.status == .resolved }
+    let firing = alerts.filter { $0.status == .firing }.map { (alert: $0, weight: $0.weight) }
+    let ordered =
+      firing.sorted { $0.weight > $1.weight }.map(\.alert)
+      + alerts.filter { $0.status == .resolved }
     let limit = grouping.maximumAlerts == 0 ? ordered.count : grouping.maximumAlerts
     let group = AlertGroup(
       labels: stored.labels, alerts: Array(ordered.prefix(limit)),

@@ -56,6 +56,13 @@ enum OutboxSchema {
           """ + GroupSchema.tables)
     }
     migrator.registerMigration("2") { try $0.execute(sql: orderedIdentities) }
+    // The oldest message is looked for once a minute, also among many.
+    migrator.registerMigration("3") { database in
+      try database.execute(
+        sql: """
+          CREATE INDEX message_age ON message (receiver, created_at) WHERE state IN (1, 2)
+          """)
+    }
     try migrator.migrate(database)
   }
 

@@ -35,7 +35,9 @@ public struct EndpointSettings: Sendable {
     if parsed == nil {
       refuse("to", "this is no URL of an endpoint", "write https://host/path")
     } else if parsed?.isSecure == false, !allowsInsecure {
-      refuse("to", "the endpoint is not encrypted", "write https, or set allow_insecure: true")
+      refuse(
+        "to", "the endpoint is not encrypted",
+        "write https, or http: {allow_insecure: true} beside it")
     }
     if accessKey.utf8.count > 4_096 || accessKey.utf8.contains(where: { $0 < 0x20 }) {
       refuse("access_key", "it is longer than 4,096 bytes or holds line ends", "shorten it")

@@ -119,11 +119,16 @@ public final class AccessKeySource: Sendable {
       ("Action", "AssumeRoleWithWebIdentity"), ("Version", "2011-06-15"), ("RoleArn", role),
       ("RoleSessionName", session), ("WebIdentityToken", token),
     ])
-    let response = try await connections.send(
-      HTTPExchangeRequest(
-        method: "POST", url: endpoint,
-        headers: [("content-type", "application/x-www-form-urlencoded")],
-        body: Array(form.utf8)))
+    let response: HTTPExchangeResponse
+    do {
+      response = try await connections.send(
+        HTTPExchangeRequest(
+          method: "POST", url: endpoint,
+          headers: [("content-type", "application/x-www-form-urlencoded")],
+          body: Array(form.utf8)))
+    } catch let failure as HTTPExchangeFailure {
+      throw Self.failure("the token service cannot be reached: \(failure)")
+    }
     let text = String(decoding: response.body, as: UTF8.self)
     guard response.status == 200, let id = XMLText.value("AccessKeyId", in: text),
       let secret = XMLText.value("SecretAccessKey", in: text),

@@ -61,8 +61,12 @@ public struct ObjectStoreDestination: Destination {
     switch response.status {
     case 200: return .stored
     case 412: return .existed
-    default: throw ObjectStoreFailure.error(for: response, bucket: store.bucket)
+    default: throw failure(of: response)
     }
+  }
+
+  private func failure(of response: HTTPExchangeResponse) -> DeliveryError {
+    ObjectStoreFailure.error(for: response, bucket: store.bucket, now: time.now)
   }
 
   /// Uploads in parts; a failed upload leaves nothing that is paid for.
@@ -99,7 +103,7 @@ public struct ObjectStoreDestination: Destination {
     // A completion can fail after its status was sent.
     let text = String(decoding: response.body, as: UTF8.self)
     if response.status == 200, XMLText.value("ETag", in: text) == nil {
-      throw ObjectStoreFailure.error(for: response, bucket: store.bucket)
+      throw failure(of: response)
     }
     let result = try result(of: response)
     if result == .existed { _ = try await send("DELETE", key: key, query: [("uploadId", id)]) }
@@ -121,9 +125,7 @@ public struct ObjectStoreDestination: Destination {
     body: [UInt8] = []
   ) async throws -> HTTPExchangeResponse {
     let response = try await send(method, key: key, query: query, body: body)
-    guard response.status == 200, response.isComplete else {
-      throw ObjectStoreFailure.error(for: response, bucket: store.bucket)
-    }
+    guard response.status == 200, response.isComplete else { throw failure(of: response) }
     return response
   }
 
@@ -143,7 +145,9 @@ enum ObjectStoreFailure {
       code: "S3.Unexpected", message: message, hint: "delivery is tried again", remedy: .retry)
   }
 
-  static func error(for response: HTTPExchangeResponse, bucket: String) -> DeliveryError {
+  static func error(
+    for response: HTTPExchangeResponse, bucket: String, now: Int64
+  ) -> DeliveryError {
     let text = String(decoding: response.body, as: UTF8.self)
     let code = XMLText.value("Code", in: text) ?? "Status\(response.status)"
     let said = XMLText.value("Message", in: text).map { ": \($0)" } ?? ""
@@ -159,7 +163,7 @@ enum ObjectStoreFailure {
       case "NotImplemented": ("the store knows no conditional writes", .operatorAction)
       default: ("delivery is tried again", .retry)
       }
-    let retryAfter = response.header("retry-after").flatMap { RetryAfter.delay($0, now: 0) }
+    let retryAfter = response.header("retry-after").flatMap { RetryAfter.delay($0, now: now) }
     return DeliveryError(
       code: "S3.\(code)", message: "the store answered \(response.status)\(said)", hint: hint,
       remedy: remedy, retryAfterMilliseconds: retryAfter)

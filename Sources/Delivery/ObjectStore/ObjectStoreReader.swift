@@ -49,7 +49,9 @@ public struct ObjectStoreReader: Sendable {
       throw DeliveryError(
         code: "S3.NoSuchKey", message: "there is no object '\(key)' in '\(client.store.bucket)'",
         hint: "put it there, or correct the key", remedy: .operatorAction)
-    default: throw ObjectStoreFailure.error(for: response, bucket: client.store.bucket)
+    default:
+      throw ObjectStoreFailure.error(
+        for: response, bucket: client.store.bucket, now: client.time.now)
     }
   }
 

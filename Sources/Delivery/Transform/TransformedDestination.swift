@@ -5,11 +5,18 @@
 public struct TransformedDestination: Destination {
   private let step: TransformStep
   private let destination: any Destination
+  private let endsLines: Bool
 
   /// Creates a destination in front of another.
-  public init(step: TransformStep, destination: any Destination) {
+  ///
+  /// - Parameters:
+  ///   - step: What changes the records.
+  ///   - destination: Where they are stored.
+  ///   - endsLines: Whether a record gets a line feed that the step has left out.
+  public init(step: TransformStep, destination: any Destination, endsLines: Bool) {
     self.step = step
     self.destination = destination
+    self.endsLines = endsLines
   }
 
   /// Transforms and stores an object.
@@ -20,6 +27,7 @@ public struct TransformedDestination: Destination {
     precondition(object.recordEnds.count == object.recordCount, "record ends are kept for a step")
     var bytes: [UInt8] = []
     var ends: [Int64] = []
+    var kept: [Int] = []
     var failed: [Int] = []
     var first = 0
     while first < object.recordCount {
@@ -28,14 +36,23 @@ public struct TransformedDestination: Destination {
         switch outcome {
         case .ok(let data):
           bytes += data
+          if endsLines, data.last != Self.lineFeed { bytes.append(Self.lineFeed) }
           ends.append(Int64(bytes.count))
+          kept.append(index)
         case .dropped: break
         case .failed: failed.append(index)
         }
       }
       first = records.upperBound
     }
-    let result = try await store(object, bytes, ends)
+    let result: PutResult
+    do {
+      result = try await store(object, bytes, ends)
+    } catch let rejected as RejectedRecords {
+      // The destination counts the records that were kept; the backup gets the ones that came in.
+      throw RejectedRecords(
+        records: (rejected.records.map { kept[$0] } + failed).sorted(), error: rejected.error)
+    }
     guard failed.isEmpty else {
       throw RejectedRecords(
         records: failed,
@@ -56,6 +73,8 @@ public struct TransformedDestination: Destination {
         identity: object.identity, name: object.name, bytes: bytes, recordEnds: ends,
         recordCount: ends.count, oldestRowTime: object.oldestRowTime))
   }
+
+  private static let lineFeed = UInt8(ascii: "\n")
 
   private func batchEnd(of object: ClosedObject, from first: Int) -> Int {
     let start = first == 0 ? 0 : object.recordEnds[first - 1]

@@ -78,14 +78,14 @@ final class MappingReader {
 
   /// A duration in milliseconds.
   func duration(_ key: String, in range: ClosedRange<Int64>) -> Int64? {
-    quantity(key, in: range, Quantity.milliseconds, "a duration such as 60s, 5m or 250ms") {
-      "\(Double($0) / 1_000) s"
-    }
+    quantity(
+      key, in: range, Quantity.milliseconds, "a duration such as 60s, 5m or 250ms",
+      Quantity.duration)
   }
 
   /// A size in bytes.
   func size(_ key: String, in range: ClosedRange<Int64>) -> Int64? {
-    quantity(key, in: range, Quantity.bytes, "a size such as 5MiB or 64KiB") { "\($0) bytes" }
+    quantity(key, in: range, Quantity.bytes, "a size such as 5MiB or 64KiB", Quantity.size)
   }
 
   private func quantity(

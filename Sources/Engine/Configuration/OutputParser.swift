@@ -163,6 +163,14 @@ struct OutputParser {
     settings.endpoint = store.string("endpoint")
     settings.usesPathStyle = store.boolean("path_style")
     settings.allow = addresses(store)
+    guard let endpoint = settings.endpoint else { return settings }
+    do {
+      let opened = try ObjectStore(
+        bucket: "bucket", region: settings.region, endpoint: endpoint)
+      checkAddress(opened.endpoint, settings.allow, at: store.value("endpoint"), in: "s3")
+    } catch {
+      report(error, at: store.value("endpoint"), in: nil)
+    }
     return settings
   }
 
@@ -186,6 +194,9 @@ struct OutputParser {
         hint: "write https://host/path")
     }
     let settings = TransformSettings(url: url, allow: addresses(transform))
+    if let parsed = WebURL(url) {
+      checkAddress(parsed, settings.allow, at: transform.value("url"), in: "transform")
+    }
     transform.finish()
     return settings
   }
@@ -205,6 +216,15 @@ struct OutputParser {
     return settings
   }
 
+  /// Reports a host whose address is refused whenever it is asked for.
+  func checkAddress(_ url: WebURL, _ allow: [String], at node: Node?, in part: String) {
+    let policy = AddressPolicy(allowed: allow.compactMap { AddressBlock($0) })
+    guard let address = url.literalAddress, !policy.allows(address) else { return }
+    reader.report(
+      "\(url.host) is not public, and requests to such addresses are refused", at: node,
+      hint: "if that is what you want, write allow: [\(address)] in \(part)")
+  }
+
   func addresses(_ mapping: MappingReader) -> [String] {
     let blocks = mapping.strings("allow")
     for block in blocks where AddressBlock(block) == nil {
@@ -215,10 +235,10 @@ struct OutputParser {
     return blocks
   }
 
-  private func report(_ error: SettingError, at node: Node?, in mapping: MappingReader) {
+  private func report(_ error: SettingError, at node: Node?, in mapping: MappingReader?) {
     let place = error.column.map { ", character \($0)" } ?? ""
-    reader.report(
-      "\(mapping.path(to: error.setting))\(place): \(error.message)", at: node, hint: error.hint)
+    let path = mapping?.path(to: error.setting) ?? error.setting
+    reader.report("\(path)\(place): \(error.message)", at: node, hint: error.hint)
   }
 
   // MARK: What fits together
@@ -264,6 +284,9 @@ struct OutputParser {
         allowsInsecure: settings.endpoint.allowsInsecure)
     } catch {
       for error in error.errors { report(error, at: mapping.value("to"), in: mapping) }
+    }
+    if let parsed = WebURL(address) {
+      checkAddress(parsed, settings.endpoint.allow, at: mapping.value("to"), in: "http")
     }
   }
 }

@@ -16,6 +16,23 @@ enum Quantity {
       ])
   }
 
+  /// Milliseconds as they are written: in the largest unit that has no fraction.
+  static func duration(_ milliseconds: Int64) -> String {
+    text(milliseconds, [("h", 3_600_000), ("s", 1_000), ("ms", 1)], zero: "0s")
+  }
+
+  /// Bytes as they are written: in the largest unit that has no fraction.
+  static func size(_ bytes: Int64) -> String {
+    text(bytes, [("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10), ("B", 1)], zero: "0B")
+  }
+
+  private static func text(
+    _ value: Int64, _ units: [(name: String, size: Int64)], zero: String
+  ) -> String {
+    guard value != 0, let unit = units.first(where: { value % $0.size == 0 }) else { return zero }
+    return "\(value / unit.size)\(unit.name)"
+  }
+
   private static func scaled(_ text: String, units: [String: Int64]) -> Int64? {
     let trimmed = text.filter { $0 != " " }
     let digits = trimmed.prefix { $0.isNumber || $0 == "." }

@@ -19,9 +19,13 @@ struct WebhookParser {
     let url = mapping.string("url") ?? standard ?? mapping.requiredString("url") ?? ""
     var settings = WebhookSettings(url: url)
     if !url.isEmpty, WebURL(url) == nil {
+      // A user in the URL has a password beside it, which no message may show.
+      let hasUser = url.contains("@")
       reader.report(
-        "'\(url)' is no URL of a webhook", at: mapping.value("url"),
-        hint: "write https://host/path")
+        hasUser ? "a webhook takes no user in its URL" : "'\(url)' is no URL of a webhook",
+        at: mapping.value("url"),
+        hint: hasUser
+          ? "write headers: {Authorization: \"Basic …\"}" : "write https://host/path")
     }
     settings.format = self.format(format, mapping)
     settings.secrets = mapping.strings("secret").filter { !$0.isEmpty }
@@ -31,7 +35,11 @@ struct WebhookParser {
         hint: "make one with: echo whsec_$(openssl rand -base64 32)")
     }
     settings.headers = headers(mapping)
-    settings.allow = OutputParser(reader: reader).addresses(mapping)
+    let addresses = OutputParser(reader: reader)
+    settings.allow = addresses.addresses(mapping)
+    if let parsed = WebURL(url) {
+      addresses.checkAddress(parsed, settings.allow, at: mapping.value("url"), in: "webhook")
+    }
     settings.labels = mapping.stringTable("labels")
     settings.entity = mapping.strings("entity")
     settings.values = mapping.stringTable("values").map {
@@ -41,6 +49,7 @@ struct WebhookParser {
     settings.rule = mapping.mapping("rule").map { RuleParser(reader: reader).rule($0) }
     settings.sendsResolved = mapping.boolean("send_resolved") ?? true
     settings.group = group(mapping)
+    checkGroup(settings, mapping)
     settings.maintenance = mapping.mappings("maintenance").compactMap(maintenance)
     settings.timeoutMilliseconds =
       mapping.duration("timeout", in: 1_000...300_000) ?? settings.timeoutMilliseconds
@@ -91,6 +100,19 @@ struct WebhookParser {
       reader.report(
         "\(mapping.path(to: "template")), character \(error.column): \(error.message)",
         at: mapping.value("template"), hint: error.hint)
+    }
+  }
+
+  /// Reports labels of a group that no alert has.
+  private func checkGroup(_ settings: WebhookSettings, _ mapping: MappingReader) {
+    let known =
+      ["alertname", "pipeline"] + (settings.entity.isEmpty ? [] : ["entity"]) + settings.entity
+      + settings.labels.map(\.0)
+    for label in settings.group?.labels ?? [] where !known.contains(label) {
+      reader.report(
+        "alerts have no label '\(label)' to group by", at: mapping.value("group"),
+        hint: MappingReader.nearest(label, in: known).map { "did you mean \($0)?" }
+          ?? "labels: \(known.joined(separator: ", "))")
     }
   }
 

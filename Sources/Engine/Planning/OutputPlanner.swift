@@ -218,7 +218,12 @@ struct OutputPlanner {
   private mutating func number(_ name: String?, in schema: Schema, _ what: String) -> Int? {
     guard let name, let index = column(name, in: schema, what) else { return nil }
     guard schema.columns[index].isNumber else {
-      problem("\(what): \(name) is \(schema.columns[index].type), not a number")
+      let numbers = schema.columns.filter(\.isNumber).map(\.name)
+      problem(
+        "\(what): \(name) is \(schema.columns[index].type), not a number",
+        hint: numbers.isEmpty
+          ? "the stream has no column with numbers"
+          : "columns with numbers: \(numbers.joined(separator: ", "))")
       return nil
     }
     return index

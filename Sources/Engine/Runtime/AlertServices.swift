@@ -13,13 +13,13 @@ final class AlertServices: Sendable {
   /// Opens the outbox; one sender per receiver, since each has its own policy on addresses.
   init(
     path: String, targets: [AlertTarget], time: any TimeSource, seed: UInt64,
-    threads: BlockingThreads, logger: Logger
+    lookups: BlockingThreads, logger: Logger
   ) throws {
     let outbox = try Outbox(path: path, time: time)
     self.outbox = outbox
     self.time = time
     receivers = targets.map(\.receiver)
-    let connections = targets.map { HTTPConnections(policy: $0.policy, threads: threads) }
+    let connections = targets.map { HTTPConnections(policy: $0.policy, threads: lookups) }
     self.connections = connections
     senders = zip(targets, connections).enumerated().map { index, pair in
       Sender(

@@ -107,8 +107,11 @@ public final class Daemon: Sendable {
   /// - Throws: `ConfigurationRefused` when a destination or the data directory cannot be written.
   public func run(whenStarted: @Sendable () -> Void = {}) async throws -> Bool {
     let threads = BlockingThreads(count: 2)
-    let alerts = try openAlerts(threads)
-    let destinations = Destinations(threads: threads, time: time, logger: logger)
+    // A name server that does not answer must not keep files waiting.
+    let lookups = BlockingThreads(count: 2)
+    let alerts = try openAlerts(lookups)
+    let destinations = Destinations(
+      threads: threads, lookups: lookups, time: time, logger: logger)
     let workers = makeWorkers()
     self.threads.withLock { $0 = workers }
     var all: [PipelineControl] = []
@@ -142,6 +145,7 @@ public final class Daemon: Sendable {
     try await alerts?.shutdown()
     try await destinations.shutdown()
     try await threads.stop()
+    try await lookups.stop()
     return !statuses.contains(where: \.hasFailed)
   }
 
@@ -226,7 +230,7 @@ public final class Daemon: Sendable {
     return board
   }
 
-  private func openAlerts(_ threads: BlockingThreads) throws -> AlertServices? {
+  private func openAlerts(_ lookups: BlockingThreads) throws -> AlertServices? {
     do {
       try disk.createDirectory(configuration.dataDirectory)
     } catch {
@@ -238,7 +242,7 @@ public final class Daemon: Sendable {
     guard !targets.isEmpty else { return nil }
     return try AlertServices(
       path: configuration.outboxPath, targets: targets, time: time,
-      seed: seed, threads: threads, logger: logger)
+      seed: seed, lookups: lookups, logger: logger)
   }
 
   private func makeWorkers() -> [Worker] {

@@ -7,12 +7,17 @@ import Transport
 /// Opens the destinations of deliveries and closes their connections at the end.
 final class Destinations: Sendable {
   private let threads: BlockingThreads
+  /// Threads that look up addresses, which can take long.
+  private let lookups: BlockingThreads
   private let time: any TimeSource
   private let logger: Logger
   private let connections = Mutex<[HTTPConnections]>([])
 
-  init(threads: BlockingThreads, time: any TimeSource, logger: Logger) {
+  init(
+    threads: BlockingThreads, lookups: BlockingThreads, time: any TimeSource, logger: Logger
+  ) {
     self.threads = threads
+    self.lookups = lookups
     self.time = time
     self.logger = logger
   }
@@ -35,7 +40,8 @@ final class Destinations: Sendable {
       let step = TransformStep(
         url: url, sourceARN: owner, connections: open(transform.allow), threads: threads,
         time: time)
-      destination = TransformedDestination(step: step, destination: destination)
+      destination = TransformedDestination(
+        step: step, destination: destination, endsLines: delivery.settings.endsLines)
     }
     return Uploader(
       destination: destination, backup: backup,
@@ -114,7 +120,7 @@ final class Destinations: Sendable {
 
   private func open(_ allow: [String]) -> HTTPConnections {
     let policy = AddressPolicy(allowed: allow.compactMap { AddressBlock($0) })
-    let opened = HTTPConnections(policy: policy, threads: threads)
+    let opened = HTTPConnections(policy: policy, threads: lookups)
     connections.withLock { $0.append(opened) }
     return opened
   }

@@ -21,8 +21,8 @@ struct TaskAlerts {
 
   /// What a commit brings along for outbox and topics.
   struct Staged {
-    /// The alerts of each receiver.
-    var alerts: [(receiver: Receiver, alerts: [Alert])] = []
+    /// The alerts of each receiver, worded when they are written: a storm has many.
+    var alerts: [(receiver: Receiver, rows: [AlertRow], writer: AlertWriter)] = []
     var rows: [TopicCommit.Rows] = []
   }
 
@@ -31,9 +31,10 @@ struct TaskAlerts {
     var all = Staged()
     for index in core.plan.outputs.indices {
       let staged = core.takeStaged(index)
-      if !staged.alerts.isEmpty, let receiver = start.services.receivers[index] {
+      if !staged.alerts.isEmpty, let receiver = start.services.receivers[index],
         let writer = AlertWriter(start.plan, output: index, life: core.life)
-        all.alerts.append((receiver, staged.alerts.compactMap { writer?.alert(of: $0) }))
+      {
+        all.alerts.append((receiver, staged.alerts, writer))
       }
       if !staged.messages.isEmpty, case .kafka(let topic, _) = start.plan.outputs[index].kind {
         all.rows.append(TopicCommit.Rows(topic: topic, rows: staged.messages))
@@ -44,9 +45,10 @@ struct TaskAlerts {
 
   /// Makes alerts durable under the number of a commit; a repetition changes nothing.
   func append(_ staged: Staged, commit: Int64) throws {
-    for (receiver, alerts) in staged.alerts {
+    for (receiver, rows, writer) in staged.alerts {
       try start.services.outbox?.append(
-        alerts, to: receiver, pipeline: pipeline, task: start.name.number, commit: commit)
+        rows.lazy.map(writer.alert), to: receiver, pipeline: pipeline, task: start.name.number,
+        commit: commit)
     }
   }
 

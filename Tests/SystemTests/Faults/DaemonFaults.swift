@@ -63,7 +63,7 @@ extension Faults {
         [.silence],
         then: .computed { request in
           let id = request.header("X-Amz-Firehose-Request-Id") ?? ""
-          return (200, "{\"requestId\":\"\(id)\",\"timestamp\":1}")
+          return .json(200, "{\"requestId\":\"\(id)\",\"timestamp\":1}")
         })
       let stage = try Stage(topics: ["numbers": 4])
       let text = Faults.pipeline(

@@ -1,0 +1,121 @@
+public import Delivery
+import Foundation
+import Glibc
+public import Transport
+
+/// A SeaweedFS server of its own with the bucket `bucket`.
+///
+/// It checks signatures, content hashes and preconditions, unlike the usual stand-ins.
+public final class SeaweedStore: Sendable {
+  /// The secret of the only keys that it takes.
+  public static let secret = "testsecret"
+  /// The only keys that it takes.
+  public static let keys = AccessKeys(id: "testkey", secret: secret)
+
+  public let port: Int
+  private let process: Int32
+  private let folder: TemporaryFolder
+  private let connections: HTTPConnections
+
+  /// Starts a server; on other ports when somebody was quicker to take one.
+  public init(program: String) async throws {
+    for attempt in 1... {
+      let folder = try TemporaryFolder()
+      let port = freePorts(4)
+      let process = try Self.start(program, folder: folder, port: port)
+      let threads = BlockingThreads(count: 1)
+      let connections = HTTPConnections(policy: .unrestricted, threads: threads)
+      if try await Self.makeBucket(process, port: port, connections: connections) {
+        self.folder = folder
+        self.port = port
+        self.process = process.processIdentifier
+        self.connections = connections
+        return
+      }
+      kill(process.processIdentifier, SIGKILL)
+      try await connections.shutdown()
+      if attempt == 3 { throw POSIXError(.EADDRINUSE) }
+    }
+    throw POSIXError(.EADDRINUSE)
+  }
+
+  /// Ends the server.
+  public func stop() async throws {
+    signal(SIGKILL)
+    try await connections.shutdown()
+  }
+
+  /// Sends a signal to the server.
+  public func signal(_ number: Int32) { kill(process, number) }
+
+  public var url: String { "http://127.0.0.1:\(port)" }
+
+  private static func start(
+    _ program: String, folder: TemporaryFolder, port: Int
+  ) throws -> Process {
+    let identity = """
+      {"identities":[{"name":"t","credentials":[
+      {"accessKey":"\(keys.id)","secretKey":"\(secret)"}],
+      "actions":["Admin","Read","List","Tagging","Write"]}]}
+      """
+    try identity.write(toFile: folder.path + "/s3.json", atomically: true, encoding: .utf8)
+    let process = Process()
+    process.executableURL = URL(fileURLWithPath: program)
+    process.arguments = [
+      "server", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-dir=\(folder.path)",
+      "-master.port=\(port + 1)", "-volume.port=\(port + 2)", "-filer",
+      "-filer.port=\(port + 3)", "-s3", "-s3.port=\(port)", "-s3.port.iceberg=0",
+      "-s3.config=\(folder.path)/s3.json", "-master.volumeSizeLimitMB=128", "-volume.max=20",
+    ]
+    process.standardOutput = FileHandle.nullDevice
+    process.standardError = FileHandle.nullDevice
+    try process.run()
+    return process
+  }
+
+  /// Makes the bucket as soon as the server, another process, takes requests; false when it ends.
+  private static func makeBucket(
+    _ process: Process, port: Int, connections: HTTPConnections
+  ) async throws -> Bool {
+    for _ in 0..<900 where process.isRunning {
+      do {
+        let answer = try await call("PUT", "/bucket", port: port, connections: connections)
+        if answer.status == 200 { return true }
+      } catch is HTTPExchangeFailure {}
+      try await Task.sleep(for: .milliseconds(100))
+    }
+    return false
+  }
+
+  /// Sends a signed request of the tests' own.
+  ///
+  /// - Parameters:
+  ///   - method: The method.
+  ///   - path: The path, percent-encoded.
+  ///   - query: Names and values, not encoded.
+  /// - Returns: What came back.
+  /// - Throws: `HTTPExchangeFailure`.
+  public func call(
+    _ method: String, _ path: String, query: [(name: String, value: String)] = []
+  ) async throws -> HTTPExchangeResponse {
+    try await Self.call(method, path, query: query, port: port, connections: connections)
+  }
+
+  private static func call(
+    _ method: String, _ path: String, query: [(name: String, value: String)] = [], port: Int,
+    connections: HTTPConnections
+  ) async throws -> HTTPExchangeResponse {
+    let signature = SigV4(keys: keys, region: "us-east-1", service: "s3", now: SystemTime().now)
+    let signed = signature.signed(
+      [("host", "127.0.0.1:\(port)")], method: method, path: path, query: query, body: [])
+    let tail =
+      query.isEmpty ? "" : "?" + query.map { "\($0.name)=\($0.value)" }.joined(separator: "&")
+    guard let url = WebURL("http://127.0.0.1:\(port)\(path)\(tail)") else {
+      throw POSIXError(.EINVAL)
+    }
+    return try await connections.send(
+      HTTPExchangeRequest(
+        method: method, url: url, headers: signed.filter { $0.name != "host" },
+        timeoutMilliseconds: 10_000, responseLimit: 1 << 26))
+  }
+}
