@@ -59,13 +59,13 @@ struct ParquetTests {
   private let duckDB = """
     import sys, json, duckdb
     duckdb.sql("SET TimeZone = 'UTC'")
-    t = duckdb.sql(f"SELECT * FROM read_parquet('{sys.argv[1]}')")
-    row = duckdb.sql(f"SELECT COLUMNS(*)::VARCHAR FROM ("
-      f"SELECT * FROM read_parquet('{sys.argv[1]}') LIMIT 1 OFFSET 1)").fetchone()
-    print(json.dumps({"types": [str(f) for f in t.types], "rows": t.count("*").fetchone()[0],
-      "nulls": [t.count("*").fetchone()[0] - t.count('"' + c + '"').fetchone()[0]
-        for c in t.columns],
-      "big": int(t.sum("big").fetchone()[0]), "row": [str(v) for v in row]}))
+    t = f"read_parquet('{sys.argv[1]}')"
+    columns = duckdb.sql(f"DESCRIBE SELECT * FROM {t}").fetchall()
+    counts = duckdb.sql(f"SELECT COUNT(*) - COUNT(COLUMNS(*)) FROM {t}").fetchall()[0]
+    row = duckdb.sql(f"SELECT COLUMNS(*)::VARCHAR FROM (SELECT * FROM {t} LIMIT 1 OFFSET 1)")
+    total = duckdb.sql(f"SELECT COUNT(*), SUM(big) FROM {t}").fetchall()[0]
+    print(json.dumps({"types": [c[1] for c in columns], "rows": total[0], "big": int(total[1]),
+      "nulls": list(counts), "row": [str(v) for v in row.fetchall()[0]]}))
     """
 
   /// What a reader says of a file of ours with 45,001 rows.

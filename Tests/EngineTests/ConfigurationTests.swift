@@ -21,7 +21,7 @@ import Testing
     """
 
   static func read(
-    _ text: String, environment: [String: String] = ["ALERT_URL": "http://127.0.0.1:1/x"]
+    _ text: String, environment: [String: String] = ["ALERT_URL": "https://alerts.example.com/x"]
   ) throws -> PipelineConfiguration {
     try PipelineConfiguration.read(
       file: "pipelines/p.yaml", text: text, environment: environment,
@@ -30,7 +30,7 @@ import Testing
   }
 
   static func problems(
-    _ text: String, environment: [String: String] = ["ALERT_URL": "http://127.0.0.1:1/x"]
+    _ text: String, environment: [String: String] = ["ALERT_URL": "https://alerts.example.com/x"]
   ) -> [String] {
     do {
       _ = try read(text, environment: environment)
@@ -58,7 +58,7 @@ import Testing
       return
     }
     #expect(delivery.bufferBytes == 5 * 1_048_576 && delivery.bufferMilliseconds == 60_000)
-    #expect(webhook.url == "http://127.0.0.1:1/x" && webhook.secrets.isEmpty)
+    #expect(webhook.url == "https://alerts.example.com/x" && webhook.secrets.isEmpty)
   }
 
   static let refusals: [(change: (String, String), expected: String)] = [

@@ -206,7 +206,7 @@ extension SystemTests {
         Self.pipeline("http://[::ffff:169.254.169.254]/latest"), to: "numbers.yaml")
       let (code, text) = try await stage.command("validate", file, "--brokers", stage.address)
       #expect(code == 78)
-      #expect(text.contains("numbers.yaml:14:"), "\(text)")
+      #expect(text.contains("numbers.yaml:15:20: "), "\(text)")
       #expect(text.contains("169.254.169.254 is not public"), "\(text)")
       #expect(text.contains("write allow: ["), "\(text)")
     }
