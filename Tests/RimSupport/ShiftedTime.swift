@@ -9,10 +9,12 @@ public final class ShiftedTime: TimeSource {
 
   public var now: Int64 { SystemTime().now + shift.withLock { $0 } }
 
+  public var elapsed: Int64 { SystemTime().elapsed + shift.withLock { $0 } }
+
   public func sleep(milliseconds: Int64) async throws {
-    let end = now + milliseconds
-    while now < end {
-      try await SystemTime().sleep(milliseconds: min(20, max(1, end - now)))
+    let end = elapsed + milliseconds
+    while elapsed < end {
+      try await SystemTime().sleep(milliseconds: min(20, max(1, end - elapsed)))
     }
   }
 

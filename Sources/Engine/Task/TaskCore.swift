@@ -229,10 +229,10 @@ final class TaskCore {
   }
 
   private static let stagedByteLimit = 32 << 20
-  private static let stagedAlertLimit = 10_000
+  private static let stagedAlertLimit = 2_048
 
   /// How many alerts no commit has taken up.
-  var stagedAlerts: Int { stages.reduce(0) { $0 + $1.staged.alerts.count } }
+  var stagedAlerts: Int { stages.reduce(0) { $0 + $1.stagedAlerts } }
 
   /// The rows for a topic that an output has staged.
   func takeMessages(_ index: Int) -> RowBlock { stages[index].takeMessages() }

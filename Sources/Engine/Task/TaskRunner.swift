@@ -70,6 +70,9 @@ final class TaskRunner {
     requestPartitions()
   }
 
+  /// Whether most of the records taken last have raised an alert: their batches stay small then.
+  private var isStorm = false
+
   private var replay: [NumberedStep]
   /// For timestamps.
   private var clock: Int64 { steady.now }
@@ -219,8 +222,10 @@ final class TaskRunner {
     guard core.buffers.contains(where: { !$0.isExhausted }), !log.needsSnapshot else { return 0 }
     try tickIfDue()
     let begin = elapsed
+    let before = core.stagedAlerts
     let taken = try takeRuns(limit: takeLimit)
     try core.flush()
+    if taken > 0 { isStorm = 2 * (core.stagedAlerts - before) > taken }
     pace.note(rows: taken, milliseconds: elapsed - begin, isCopying: log.isCopying)
     log.passRows(core)
     return taken
@@ -230,7 +235,7 @@ final class TaskRunner {
   private var takeLimit: Int {
     if log.isCopying { return pace.copyingLimit }
     let isLagging = core.buffers.contains { $0.records.count > Batch.rowLimit }
-    return isLagging ? pace.limit : Batch.rowLimit
+    return isLagging && !isStorm ? pace.limit : Batch.rowLimit
   }
 
   /// Takes records in the order of the merge as long as it need not wait, at most `limit`.
