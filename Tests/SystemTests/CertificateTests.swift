@@ -82,6 +82,7 @@ extension SystemTests {
     /// Where the authority is known, only the expiry is wrong: the other endpoint gets the request.
     @Test(
       .enabled(if: SmallVolume.isPossible, "an authority of its own needs an administrator"),
+      .enabled(if: Faults.areLong, Faults.tooLong),
       arguments: [-1, 2])
     func oneThatHasExpiredIsRefused(days: Int) async throws {
       try #require(FileManager.default.fileExists(atPath: Self.authorities))

@@ -123,7 +123,7 @@ extension SystemTests {
     .enabled(if: Places.strace != nil, "strace is not installed: apt-get install strace"))
   struct Fault18BrokenDisk {
     /// Every write to a file and every sync fails with EIO for a while, and nothing is lost.
-    @Test func writesThatFailAreDoneAgain() async throws {
+    @Test(.enabled(if: Faults.areLong, Faults.tooLong)) func writesThatFailAreDoneAgain() async throws {
       let receiver = try await HostileReceiver()
       let stage = try Stage(topics: ["numbers": 1])
       let file = try stage.write(
