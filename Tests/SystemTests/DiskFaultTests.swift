@@ -123,7 +123,9 @@ extension SystemTests {
     .enabled(if: Places.strace != nil, "strace is not installed: apt-get install strace"))
   struct Fault18BrokenDisk {
     /// Every write to a file and every sync fails with EIO for a while, and nothing is lost.
-    @Test(.enabled(if: Faults.areLong, Faults.tooLong)) func writesThatFailAreDoneAgain() async throws {
+    @Test(.enabled(if: Faults.areLong, Faults.tooLong)) func writesThatFailAreDoneAgain()
+      async throws
+    {
       let receiver = try await HostileReceiver()
       let stage = try Stage(topics: ["numbers": 1])
       let file = try stage.write(
@@ -151,7 +153,8 @@ extension SystemTests {
       try stage.produce(SystemTests.numbers(100..<300), to: "numbers")
       let paused = try #require(await daemon.line(containing: "is paused"))
       #expect(paused.lowercased().contains("o error"), "\(paused)")
-      fault.signal(SIGTERM)
+      // Its end lets go of all threads; what it is asked it may hear late.
+      fault.signal(SIGKILL)
       _ = await fault.exitCode()
       #expect(await daemon.line(containing: "task numbers/0 goes on") != nil)
       try await stage.expectRows(300, of: daemon)
