@@ -60,7 +60,7 @@ let package = Package(
       swiftSettings: strict),
 
     // Applications of the original service become pipelines: `cutbank import`.
-    .target(name: "Migration", dependencies: ["Yams"], swiftSettings: strict),
+    .target(name: "Migration", dependencies: ["Codecs", "Yams"], swiftSettings: strict),
 
     // Rim: waits for brokers, disks and receivers.
     .systemLibrary(

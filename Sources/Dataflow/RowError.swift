@@ -49,11 +49,7 @@ public struct RowError: Hashable, Sendable {
   /// Adds the error as a row of `ErrorStream.schema`.
   func append(to batch: inout Batch, pool: inout StringPool) {
     var hex: [UInt8] = []
-    let digits = Array("0123456789ABCDEF".utf8)
-    for byte in data.prefix(Self.dataLimit / 2) {
-      hex.append(digits[Int(byte >> 4)])
-      hex.append(digits[Int(byte & 15)])
-    }
+    RowText.appendHexadecimal(data.prefix(Self.dataLimit / 2), to: &hex)
     let text = String(decoding: data, as: UTF8.self)
     batch.rowtimes.append(time)
     batch.causes.append(cause)
@@ -87,6 +83,10 @@ enum RowText {
       }
       let type = batch.schema.columns[index].type
       switch type.storage {
+      case .text where type.isBinary:
+        text.append(contentsOf: "\"X'".utf8)
+        appendHexadecimal(pool.bytes[pool.range(of: column.texts[row])], to: &text)
+        text.append(contentsOf: "'\"".utf8)
       case .text: appendString(Array(pool.bytes[pool.range(of: column.texts[row])]), to: &text)
       case .floating: TextFormat(type)?.append(column.doubles[row], to: &text)
       case .integer:
@@ -103,6 +103,15 @@ enum RowText {
     }
     text.append(UInt8(ascii: "}"))
     return text
+  }
+
+  /// Appends two digits for each byte.
+  static func appendHexadecimal(_ bytes: some Sequence<UInt8>, to text: inout [UInt8]) {
+    let digits = Array("0123456789ABCDEF".utf8)
+    for byte in bytes {
+      text.append(digits[Int(byte >> 4)])
+      text.append(digits[Int(byte & 15)])
+    }
   }
 
   /// Appends a JSON string.

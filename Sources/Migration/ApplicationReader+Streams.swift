@@ -1,3 +1,5 @@
+internal import Codecs
+
 /// Inputs, outputs and reference tables.
 extension ApplicationReader {
   mutating func input(_ input: Element) throws(ImportProblem) -> PipelineText.Input {
@@ -126,9 +128,25 @@ extension ApplicationReader {
       throw problem(column, "a record column needs a Name and a SqlType")
     }
     let path = column["mapping"].map { text($0, "the column's mapping") }
+    if isJSON, let element = column["mapping"], let path, path != "" { checkPath(path, element) }
     return PipelineText.Column(
       name: text(name, "the column's name"), type: sqlType(type),
       path: isJSON && path != "" ? path : nil)
+  }
+
+  /// Notes a path that a pipeline may not have; it is written as it is, and `validate` names it again.
+  private mutating func checkPath(_ path: String, _ element: Element) {
+    do throws(JSONPathError) {
+      _ = try JSONPath(path)
+    } catch {
+      let isElement = path.contains { "[" == $0 } && path.contains(where: \.isNumber)
+      let hint =
+        isElement
+        ? "map the array as VARCHAR with a path that ends in [0:], and take an element in the "
+          + "program: JSON_VALUE(column, '$[0]' RETURNING INTEGER)"
+        : error.hint
+      remark(element, "the path \(path) is not possible (\(error.message)): \(hint)")
+    }
   }
 
   /// The type as a pipeline may have it; one that it may not have is changed and noted.

@@ -70,7 +70,8 @@ extension ExpressionBinder {
     let (function, arguments, type) = try resolved(family, call, first, at: offset)
     return AggregateCall(
       function: function, arguments: arguments, isDistinct: call.isDistinct,
-      ignoresNulls: call.ignoresNulls ?? false, type: type,
+      // Aggregates pass over NULLs; only with OVER are FIRST_VALUE and its like about rows.
+      ignoresNulls: call.ignoresNulls ?? (family.isPositional && call.over == nil), type: type,
       position: program.source.position(of: offset))
   }
 

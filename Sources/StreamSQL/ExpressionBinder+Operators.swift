@@ -46,11 +46,18 @@ extension ExpressionBinder {
     }
   }
 
+  /// Binds conditions and reports the errors of all of them.
   private func conditions(
     _ operands: [ExpressionSyntax], _ word: String
   ) throws(SQLError) -> [BoundExpression] {
     var bound: [BoundExpression] = []
-    for operand in operands { bound.append(try condition(operand, "an operand of \(word)")) }
+    for operand in operands {
+      let one = program.collecting { () throws(SQLError) in
+        try condition(operand, "an operand of \(word)")
+      }
+      if let one { bound.append(one) }
+    }
+    guard bound.count == operands.count else { throw .reported }
     return bound
   }
 

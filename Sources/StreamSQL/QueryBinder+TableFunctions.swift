@@ -174,11 +174,15 @@ extension QueryBinder {
           ? "withDirectionality belongs to RANDOM_CUT_FOREST_WITH_EXPLANATION; remove it, or use "
             + "that function" : usage(call.syntax))
     }
-    let trees = try call.integer(0, "numberOfTrees", 1...1_000) ?? 100
-    let sample = try call.integer(1, "subSampleSize", 10...1_000) ?? 256
-    let decay = try call.integer(2, "timeDecay", 1...2_147_483_647) ?? 100_000
-    let shingle =
-      try call.integer(3, "shingleSize", 1...(program.options.strict ? 30 : 512)) ?? 1
+    // The errors of all parameters are reported.
+    func integer(_ place: Int, _ what: String, _ range: ClosedRange<Int>, _ usual: Int) -> Int? {
+      program.collecting { () throws(SQLError) in try call.integer(place, what, range) ?? usual }
+    }
+    let trees = integer(0, "numberOfTrees", 1...1_000, 100)
+    let sample = integer(1, "subSampleSize", 10...1_000, 256)
+    let decay = integer(2, "timeDecay", 1...2_147_483_647, 100_000)
+    let shingle = integer(3, "shingleSize", 1...(program.options.strict ? 30 : 512), 1)
+    guard let trees, let sample, let decay, let shingle else { throw .reported }
     guard sample < decay || !program.options.strict else {
       throw SQLError(
         "subSampleSize (\(sample)) must be less than timeDecay (\(decay))",

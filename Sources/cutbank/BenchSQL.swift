@@ -1,9 +1,5 @@
 import ArgumentParser
-import Codecs
-import Columns
-import Dataflow
 import Foundation
-import StreamSQL
 
 /// `cutbank bench sql`: rows per second of SQL applications on one core, JSON file to JSON file.
 struct BenchSQL: ParsableCommand {
@@ -12,14 +8,19 @@ struct BenchSQL: ParsableCommand {
     abstract: "Measure SQL applications: JSON lines from a file, JSON lines to a file.",
     discussion: """
       Records of some 150 bytes, a millisecond apart, are read, decoded, run through an application and \
-      encoded. Each figure is the best of the rounds, in CPU time of one thread.
+      encoded. table looks up each key in a reference table of all keys; event-time is the filter over rows \
+      that come up to a second late and are put in order. Each figure is the best of the rounds, in CPU \
+      time of one thread.
       """)
 
   enum Application: String, ExpressibleByArgument, CaseIterable {
-    case filter, tumbling, sliding, hotspots
+    case filter, tumbling, sliding, hotspots, table
+    case eventTime = "event-time"
   }
 
-  @Argument(help: "The application: filter, tumbling, sliding or hotspots; all without one.")
+  @Argument(
+    help:
+      "The application: filter, tumbling, sliding, hotspots, table or event-time; all without one.")
   var application: Application?
   @Option(help: "How many records a round has.") var records = 1_000_000
   @Option(help: "How many rounds are timed.") var rounds = 3
@@ -57,7 +58,7 @@ struct BenchSQL: ParsableCommand {
       try makeInput(count).write(to: input)
       var best = 0.0
       for _ in 0..<rounds {
-        let run = try BenchRun(application.program, output: folder.path + "/output.jsonl")
+        let run = try SQLBenchRun(application, keys: keys, output: folder.path + "/output.jsonl")
         let start = Self.threadSeconds()
         try run.process(input)
         best = max(best, Double(count) / (Self.threadSeconds() - start))
@@ -129,7 +130,7 @@ extension BenchSQL.Application {
     let create = "CREATE OR REPLACE STREAM OUT_STREAM "
     let pump = "CREATE OR REPLACE PUMP P AS INSERT INTO OUT_STREAM SELECT STREAM "
     switch self {
-    case .filter:
+    case .filter, .eventTime:
       return create
         + """
         ("id" BIGINT, "key" VARCHAR(16), "celsius" DOUBLE, "site" VARCHAR(16));
@@ -150,6 +151,13 @@ extension BenchSQL.Application {
         \(pump) "key", "value", AVG("value") OVER W FROM SOURCE_SQL_STREAM_001
         WINDOW W AS (PARTITION BY "key" RANGE INTERVAL '1' MINUTE PRECEDING);
         """
+    case .table:
+      return create
+        + """
+        ("id" BIGINT, "key" VARCHAR(16), "value" DOUBLE, "place" VARCHAR(16));
+        \(pump) s."id", s."key", s."value", t."place" FROM SOURCE_SQL_STREAM_001 AS s
+        JOIN PLACES AS t ON s."key" = t."key";
+        """
     case .hotspots:
       return create
         + """
@@ -157,82 +165,6 @@ extension BenchSQL.Application {
         \(pump) "x", "y", HOTSPOTS_RESULT FROM TABLE(HOTSPOTS(CURSOR(
           SELECT STREAM "x", "y" FROM SOURCE_SQL_STREAM_001), 1000, 0.2, 17));
         """
-    }
-  }
-}
-
-/// One application from a file to a file.
-private final class BenchRun {
-  private static let schema = Schema([
-    ColumnDefinition(name: "id", type: .bigint),
-    ColumnDefinition(name: "key", type: .varchar(16)),
-    ColumnDefinition(name: "value", type: .double),
-    ColumnDefinition(name: "x", type: .double),
-    ColumnDefinition(name: "y", type: .double),
-    ColumnDefinition(name: "site", type: .varchar(16)),
-  ])
-
-  private let dataflow: Dataflow
-  private let file: FileHandle
-
-  init(_ program: String, output path: String) throws {
-    let result = compile(
-      program, file: "bench.sql",
-      sources: [SourceStream(name: "SOURCE_SQL_STREAM_001", schema: Self.schema)])
-    guard let plan = result.plan else {
-      throw Failure(message: result.diagnostics.map(\.description).joined(separator: "\n"))
-    }
-    guard FileManager.default.createFile(atPath: path, contents: nil),
-      let file = FileHandle(forWritingAtPath: path)
-    else {
-      throw Failure(message: "\(path) cannot be written")
-    }
-    self.file = file
-    dataflow = try Dataflow(
-      plan: plan, configuration: DataflowConfiguration(watched: ["OUT_STREAM"]))
-  }
-
-  func process(_ input: URL) throws {
-    let paths = Self.schema.columns.map { JSONPath(steps: [.member($0.name)]) }
-    var decoder = try RecordDecoder(
-      schema: Self.schema, format: .json(rowPath: .root, paths: paths))
-    var output = dataflow.makeOutput()
-    var encoder = JSONLinesEncoder(schema: output.streams[0].batch.schema)
-    var pool = StringPool()
-    var batch = Batch(schema: Self.schema, capacity: Batch.rowLimit)
-    var text: [UInt8] = []
-    var cause: Int64 = 0
-    let bytes = try Data(contentsOf: input, options: .mappedIfSafe)
-    let lines = bytes.span
-    var start = 0
-    while start < lines.count {
-      var end = start
-      while end < lines.count, lines[end] != 10 { end += 1 }
-      let outcome = decoder.decode(lines.extracting(start..<end), pool: &pool)
-      if case .rejected(let reject) = outcome { throw Failure(message: "\(reject)") }
-      start = end + 1
-      guard decoder.stagedRowCount == Batch.rowLimit || start >= lines.count else { continue }
-      let count = decoder.stagedRowCount
-      batch.removeAll()
-      decoder.moveRows(to: &batch)
-      for _ in 0..<count {
-        cause += 1
-        batch.causes.append(cause)
-        batch.rowtimes.append(1_700_000_000_000 + cause)
-      }
-      dataflow.process(&batch, source: 0, pool: &pool, output: &output)
-      encoder.load(output.streams[0].batch)
-      text.removeAll(keepingCapacity: true)
-      for row in 0..<output.streams[0].batch.count {
-        encoder.append(row: row, pool: pool, to: &text)
-      }
-      try file.write(contentsOf: text)
-      output.removeAll()
-      if pool.bytes.count > 1 << 26 {
-        var remap = StringRemapper(from: pool)
-        dataflow.remapStrings(&remap)
-        pool = remap.finish()
-      }
     }
   }
 }

@@ -54,7 +54,8 @@ import Testing
     let program = Program(
       columns: "k VARCHAR(8), e BOOLEAN, a BOOLEAN, s DECIMAL(18,2), f DOUBLE, l DOUBLE",
       query: """
-        SELECT STREAM K, EVERY(B), ANY(B), SUM(D), FIRST_VALUE(V), LAST_VALUE(V) FROM S
+        SELECT STREAM K, EVERY(B), ANY(B), SUM(D), LAST_VALUE(V),
+          LAST_VALUE(V) RESPECT NULLS FROM S
         GROUP BY K, STEP(S.ROWTIME BY INTERVAL '10' SECOND)
         """)
     #expect(

@@ -109,10 +109,10 @@ final class PipelineBench: Sendable {
     """
 
   /// A plan over the bench's topic; with `toTopic` the stream goes to the topic `…-out`, with
-  /// `output` wherever that says.
+  /// `output` wherever that says, and further outputs as `also` says.
   func plan(
     _ sql: String = evens, stream: String = "EVENS", records: Int = 100, toTopic: Bool = false,
-    start: String = "earliest", output: String? = nil, extra: String = ""
+    start: String = "earliest", output: String? = nil, also: String = "", extra: String = ""
   ) throws -> PipelinePlan {
     let delivery =
       "delivery: {to: file://\(folder)/out, buffer: {interval: 900s, records: \(records)}}"
@@ -130,6 +130,7 @@ final class PipelineBench: Sendable {
       outputs:
         - stream: \(stream)
           \(chosen.split(separator: "\n").joined(separator: " "))
+      \(also)
         - stream: error_stream
           delivery: {to: file://\(folder)/errors, buffer: {interval: 900s}}
       dead_letter: {to: file://\(folder)/dead, buffer: {interval: 900s}}

@@ -127,4 +127,22 @@ import Testing
     let text = Self.template(code: #""\ud83d\ude80 \u00e9 \\ud83d""#)
     #expect(try Self.only(text, file: "a.yaml").program == "🚀 é \\ud83d\n")
   }
+
+  /// Single elements cannot be mapped and some types do not exist: both are said with their place.
+  @Test func typesAndPathsThatAPipelineMayNotHaveAreNamed() throws {
+    let text = Self.template(code: "-- x").replacing(
+      "{Name: a, SqlType: INTEGER}",
+      with: "{Name: a, SqlType: GEOMETRY, Mapping: '$.a[0]'}, "
+        + "{Name: b, SqlType: 'DECIMAL(30,2)', Mapping: $..b}, {Name: c, SqlType: INT, Mapping: $.c}"
+    )
+    let application = try Self.only(text, file: "a.yaml")
+    let messages = application.remarks.map(\.message)
+    #expect(messages.contains("the type GEOMETRY became VARCHAR(65535)"))
+    #expect(messages.contains("the type DECIMAL(30,2) became DECIMAL(18, 2)"))
+    let paths = messages.filter { $0.hasPrefix("the path ") }
+    #expect(paths.count == 2, "\(messages)")
+    #expect(paths[0].hasPrefix("the path $.a[0] is not possible"))
+    #expect(paths[0].contains("JSON_VALUE"))
+    #expect(paths[1].contains("'..' is not supported"))
+  }
 }

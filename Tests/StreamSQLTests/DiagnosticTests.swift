@@ -223,4 +223,19 @@ import Testing
       "INTEGER", CompileOptions(strict: true))
     #expect(strict.plan == nil)
   }
+
+  @Test func allConditionsAndAllParametersOfAForestAreJudged() {
+    let conditions = compiled(
+      query: "SELECT STREAM v FROM s WHERE v > 'a' AND k LIKE 3 OR NOT x", "INTEGER")
+    #expect(conditions.diagnostics.map(\.position.column).count == 3, "\(conditions.diagnostics)")
+    let forest = compiled(
+      query: """
+        SELECT STREAM ANOMALY_SCORE
+        FROM TABLE(RANDOM_CUT_FOREST(CURSOR(SELECT STREAM x FROM s), 2000, 5, 0, 600))
+        """, "DOUBLE")
+    #expect(
+      forest.diagnostics.compactMap { $0.message.split(separator: " ").first } == [
+        "numberOfTrees", "subSampleSize", "timeDecay", "shingleSize",
+      ])
+  }
 }

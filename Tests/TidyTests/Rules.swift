@@ -72,7 +72,7 @@ enum Rules {
       "CPCRE2", "Columns", "StreamSQL", "RandomCutForest", "Hotspots", "LearnedModels",
     ],
     "SQLCases": ["Codecs", "Columns", "Dataflow", "StreamSQL"],
-    "Migration": [],
+    "Migration": ["Codecs"],
     "Learning": ["CKernels", "COpenBLAS", "Columns", "LearnedModels", "RandomCutForest"],
     "Kafka": ["CEmbeddedBroker", "CRdKafka"],
     "Transport": ["Columns"],

@@ -40,6 +40,9 @@ final class TopItemsOperator: Operator {
     var bounds = BoundCursor(context, isMoved: isBounded)
     counters.rowsIn += Int64(input.count)
     let keys = partitions.keys(of: partitionBy.map { input.columns[$0] }, count: input.count)
+    // The numbers of the partitions take the place of the zeros, row by row.
+    let zeros = Column(zeros: input.count, storage: .integer)
+    var itemKeys = items.keys(of: [zeros, input.columns[column]], count: input.count)
     let itemType = inputs[0].schema.columns[column].type
     for row in 0..<input.count {
       let cause = input.causes[row]
@@ -51,7 +54,7 @@ final class TopItemsOperator: Operator {
         continue
       }
       if due == Int64.max { due = nextMultiple(after: rowtime, of: length) }
-      if !add(input.columns[column], row, keys) {
+      if !add(&itemKeys, row, keys) {
         refuse(
           input, row,
           RuntimeError(
@@ -64,18 +67,14 @@ final class TopItemsOperator: Operator {
   }
 
   /// Counts the item of a row; false when it is new and there is no room for it.
-  private func add(_ values: Column, _ row: Int, _ keys: [UInt64]) -> Bool {
+  private func add(_ itemKeys: inout [UInt64], _ row: Int, _ keys: [UInt64]) -> Bool {
     let isFull = items.count >= keyLimit
     guard let partition = partitions.find(keys, row: row) ?? (isFull ? nil : partitions.count)
     else { return false }
-    var owner = Column(zeros: 1, storage: .integer)
-    owner.integers[0] = Int64(partition)
-    var item = Column(zeros: 0, storage: values.type.storage)
-    item.append(from: values, row: row)
-    let words = items.keys(of: [owner, item], count: 1)
-    if isFull, items.find(words, row: 0) == nil { return false }
+    itemKeys[row * items.width] = UInt64(partition)
+    if isFull, items.find(itemKeys, row: row) == nil { return false }
     _ = partitions.insert(keys, row: row)
-    let (number, isNew) = items.insert(words, row: 0)
+    let (number, isNew) = items.insert(itemKeys, row: row)
     if isNew {
       counts.append(0)
       owners.append(Int32(truncatingIfNeeded: partition))

@@ -6,7 +6,8 @@ import Columns
 /// keys are given out again, the last removed first.
 struct KeyTable {
   private let storages: [ColumnType.Storage]
-  private let width: Int
+  /// The words of a key.
+  let width: Int
   private var words: [UInt64] = []
   private var hashes: [UInt32] = []
   private var slots: [Int32]

@@ -1,4 +1,4 @@
-import Columns
+package import Columns
 
 /// Puts the rows of a task into the order of a declared column, as far as they are late by no more than
 /// a bound.
@@ -6,14 +6,21 @@ import Columns
 /// The watermark is the greatest time seen less the bound. A row at or behind it is held until the
 /// watermark has reached it; rows come out by time, and by arrival where times are equal. Everything is
 /// decided row by row, so that it does not matter where batches are cut.
-struct EventTimeSorter {
+package struct EventTimeSorter {
   /// Where a row came from.
-  struct Origin: Hashable {
+  package struct Origin: Hashable {
     let partition: Int
     let offset: Int64
     /// The place of the record in its buffer, and in which of the task's batches that holds.
     let index: Int
     let batch: Int64
+
+    package init(partition: Int, offset: Int64, index: Int, batch: Int64) {
+      self.partition = partition
+      self.offset = offset
+      self.index = index
+      self.batch = batch
+    }
   }
 
   private struct Entry {
@@ -39,7 +46,7 @@ struct EventTimeSorter {
   private(set) var watermark = Int64.min
 
   /// Creates a sorter without rows for inputs with these schemas.
-  init(schemas: [Schema], lateness: Int64, rowLimit: Int) {
+  package init(schemas: [Schema], lateness: Int64, rowLimit: Int) {
     self.lateness = lateness
     self.rowLimit = rowLimit
     held = schemas.map { Batch(schema: $0) }
@@ -55,7 +62,7 @@ struct EventTimeSorter {
   /// Holds a row.
   ///
   /// - Precondition: its time is not before the watermark.
-  mutating func insert(_ batch: Batch, row: Int, time: Int64, input: Int, origin: Origin) {
+  package mutating func insert(_ batch: Batch, row: Int, time: Int64, input: Int, origin: Origin) {
     let slot = store(batch, row, input)
     entries.append(
       Entry(time: time, arrival: arrivals, input: input, slot: slot, origin: origin))
@@ -65,7 +72,7 @@ struct EventTimeSorter {
   }
 
   /// Lets the watermark follow the rows that were inserted; call it behind each record.
-  mutating func advance() {
+  package mutating func advance() {
     guard greatest > .min + lateness else { return }
     watermark = max(watermark, greatest - lateness)
   }
@@ -80,13 +87,13 @@ struct EventTimeSorter {
   mutating func advance(to time: Int64) { watermark = max(watermark, time) }
 
   /// The input and the record of the next row that the watermark has reached, and its time.
-  var next: (input: Int, time: Int64, origin: Origin)? {
+  package var next: (input: Int, time: Int64, origin: Origin)? {
     guard let first = entries.first, first.time <= watermark else { return nil }
     return (first.input, first.time, first.origin)
   }
 
   /// Moves the next row behind the rows of `batch`; the caller adds its cause.
-  mutating func moveNext(to batch: inout Batch) {
+  package mutating func moveNext(to batch: inout Batch) {
     guard let first = entries.first, let last = entries.popLast() else { return }
     if !entries.isEmpty {
       entries[0] = last
@@ -104,7 +111,7 @@ struct EventTimeSorter {
   }
 
   /// Takes the new ids of all strings that are held.
-  mutating func remapStrings(_ remap: inout StringRemapper) {
+  package mutating func remapStrings(_ remap: inout StringRemapper) {
     for input in held.indices {
       for index in held[input].columns.indices {
         held[input].columns[index].remapStrings(&remap)
