@@ -1,13 +1,16 @@
 import NIOPosix
+import Synchronization
 
 /// Threads for work that blocks or takes long, kept away from Swift's cooperative pool.
 public final class BlockingThreads: Sendable {
-  private let pool: NIOThreadPool
+  private enum Stage { case idle, running, stopped }
 
-  /// Starts `count` threads.
+  private let pool: NIOThreadPool
+  private let stage = Mutex(Stage.idle)
+
+  /// Makes `count` threads, which begin with the first work: each takes room for its stack.
   public init(count: Int) {
     pool = NIOThreadPool(numberOfThreads: count)
-    pool.start()
   }
 
   /// Runs `work` on one of the threads.
@@ -16,9 +19,20 @@ public final class BlockingThreads: Sendable {
   public func run<Result: Sendable>(
     _ work: @escaping @Sendable () throws -> Result
   ) async throws -> Result {
-    try await pool.runIfActive(work)
+    stage.withLock { stage in
+      guard stage == .idle else { return }
+      pool.start()
+      stage = .running
+    }
+    return try await pool.runIfActive(work)
   }
 
   /// Ends the threads after the work under way; work that waits fails.
-  public func stop() async throws { try await pool.shutdownGracefully() }
+  public func stop() async throws {
+    let isRunning = stage.withLock { stage in
+      defer { stage = .stopped }
+      return stage == .running
+    }
+    if isRunning { try await pool.shutdownGracefully() }
+  }
 }
