@@ -6,6 +6,7 @@ import json
 import logging
 import resource
 import sys
+import tempfile
 import time
 import warnings
 
@@ -26,6 +27,7 @@ def main():
     numpy.random.seed(0)
     train = [json.loads(line) for line in open(f"{folder}/synth_hourly_train.json")]
     full = [json.loads(line) for line in open(f"{folder}/synth_hourly_test.json")]
+    scratch = tempfile.TemporaryDirectory()
     estimator = DeepAREstimator(
         freq="h",
         prediction_length=HORIZON,
@@ -35,6 +37,7 @@ def main():
             "enable_progress_bar": False,
             "enable_model_summary": False,
             "logger": False,
+            "default_root_dir": scratch.name,
         },
     )
     started = time.process_time()
