@@ -49,6 +49,11 @@ public struct StateWriter: Sendable {
     slices.append(Slice(section: name, number: slice, bytes: writer.bytes, origin: nil))
   }
 
+  /// Adds one slice of a section whose bytes are there already.
+  public mutating func section(_ name: String, slice: Int, bytes: [UInt8]) {
+    slices.append(Slice(section: name, number: slice, bytes: bytes, origin: nil))
+  }
+
   /// Says that a slice is the same as in an earlier snapshot.
   public mutating func reference(_ name: String, slice: Int, origin: Int64) {
     slices.append(Slice(section: name, number: slice, bytes: [], origin: origin))
@@ -166,16 +171,26 @@ public struct StateReader: Sendable {
 public struct SectionReader: Sendable {
   private let name: String
   private let bytes: [UInt8]
-  private var offset = 0
+  private var offset: Int
+  private let end: Int
 
   /// Creates a reader at the start of `bytes`.
   public init(section: String, bytes: [UInt8]) {
+    self.init(section: section, bytes: bytes, range: bytes.indices)
+  }
+
+  /// Creates a reader of a part of `bytes`, which is not copied.
+  public init(section: String, bytes: [UInt8], range: Range<Int>) {
+    precondition(
+      range.lowerBound >= 0 && range.upperBound <= bytes.count, "the part lies within the bytes")
     name = section
     self.bytes = bytes
+    offset = range.lowerBound
+    end = range.upperBound
   }
 
   /// Whether everything was read.
-  public var isAtEnd: Bool { offset == bytes.count }
+  public var isAtEnd: Bool { offset == end }
 
   /// An error at the present position.
   public func failure(_ message: String) -> StateError {
@@ -186,12 +201,12 @@ public struct SectionReader: Sendable {
   ///
   /// - Throws: `StateError` when bytes are left over.
   public func finish() throws(StateError) {
-    guard isAtEnd else { throw failure("\(bytes.count - offset) bytes are left over") }
+    guard isAtEnd else { throw failure("\(end - offset) bytes are left over") }
   }
 
   private mutating func need(_ count: Int) throws(StateError) {
-    guard count >= 0, bytes.count - offset >= count else {
-      throw failure("\(count) bytes are needed, \(bytes.count - offset) are left")
+    guard count >= 0, end - offset >= count else {
+      throw failure("\(count) bytes are needed, \(end - offset) are left")
     }
   }
 
@@ -221,7 +236,7 @@ public struct SectionReader: Sendable {
   /// Reads a count that at least `width` bytes each must follow.
   public mutating func count(width: Int = 1) throws(StateError) -> Int {
     let value = try integer(Int64.self)
-    guard value >= 0, value <= Int64(bytes.count - offset) / Int64(max(1, width)) else {
+    guard value >= 0, value <= Int64(end - offset) / Int64(max(1, width)) else {
       throw failure("the count \(value) does not fit the section")
     }
     return Int(value)

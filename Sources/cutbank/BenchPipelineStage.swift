@@ -12,49 +12,23 @@ final class PipelineStage: Sendable {
   /// So many records may wait in the broker, which keeps 5 MB per partition.
   private static let window = 300_000
 
-  private let embedded: EmbeddedBroker?
-  private let brokers: String
+  private let stage: BenchStage
   private let input: String
   private let output: String
-  private let folder: String
   /// Who is told alerts, if anybody is.
   private let webhook: String?
-  private let logger: Logger
   /// Whether as much waits in the broker as the load lets wait.
   private let isFilled = Atomic<Bool>(false)
 
   init(brokers: String?, webhook: String? = nil) throws {
     self.webhook = webhook
-    var logger = Logger(label: "cutbank.bench") { StreamLogHandler.standardError(label: $0) }
-    logger.logLevel = .error
-    self.logger = logger
-    let id = UUID().uuidString
-    input = "bench-in-\(id)"
-    output = "bench-out-\(id)"
-    folder = FileManager.default.temporaryDirectory.path + "/cutbank-bench-\(id)"
-    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-    let topics = [input: Self.partitions, output: Self.partitions]
-    guard let brokers else {
-      let embedded = try EmbeddedBroker(topics: topics, logger: logger)
-      self.embedded = embedded
-      self.brokers = embedded.bootstrap
-      return
-    }
-    embedded = nil
-    self.brokers = brokers
-    let client = try Producer(ProducerConfiguration(brokers: brokers), logger: logger).client
-    for name in [input, output] {
-      try client.createTopic(name, partitions: Self.partitions, timeout: .seconds(30))
-    }
+    input = BenchStage.unique("bench-in")
+    output = BenchStage.unique("bench-out")
+    stage = try BenchStage(
+      topics: [input: Self.partitions, output: Self.partitions], brokers: brokers)
   }
 
-  func close() throws {
-    embedded?.close()
-    try FileManager.default.removeItem(atPath: folder)
-  }
-
-  /// The embedded broker answers a fetch that finds nothing only when its time is over.
-  private var fetchWait: Int { embedded == nil ? 500 : 10 }
+  func close() throws { try stage.close() }
 
   // MARK: Speeds
 
@@ -65,9 +39,9 @@ final class PipelineStage: Sendable {
     while !isFilled.load(ordering: .relaxed) { try await Task.sleep(for: .milliseconds(5)) }
     let seconds = await onThread { [self] in
       cutbank_bare_loop(
-        brokers, input, output, Int32(Self.partitions), count,
+        stage.brokers, input, output, Int32(Self.partitions), count,
         // As many as the daemon has workers.
-        Int32(ProcessInfo.processInfo.activeProcessorCount), Int32(fetchWait))
+        Int32(ProcessInfo.processInfo.activeProcessorCount), Int32(stage.fetchWait))
     }
     try await load.value
     guard seconds > 0 else { throw Failure(message: "the bare loop failed") }
@@ -87,7 +61,7 @@ final class PipelineStage: Sendable {
       try await Task.sleep(for: .milliseconds(2))
       let polled = Self.polled(daemon)
       if polled > 0, start == nil { start = .now }
-      try Self.check(daemon)
+      try BenchStage.check(daemon)
       isOver = polled >= count ? try written() >= count : false
     }
     let elapsed = (start ?? .now).duration(to: .now)
@@ -95,12 +69,6 @@ final class PipelineStage: Sendable {
     daemon.stop()
     guard try await result else { throw Failure(message: "the pipeline failed") }
     return Double(count) / (elapsed / .seconds(1))
-  }
-
-  private static func check(_ daemon: Daemon) throws {
-    if let failed = daemon.statuses.first(where: \.hasFailed) {
-      throw Failure(message: failed.problem ?? "the pipeline failed")
-    }
   }
 
   private static func polled(_ daemon: Daemon) -> Int {
@@ -111,7 +79,9 @@ final class PipelineStage: Sendable {
 
   /// How many offsets of the output topic are used: rows, and marks of transactions.
   private func written() throws -> Int {
-    let client = try Producer(ProducerConfiguration(brokers: brokers), logger: logger).client
+    let client = try Producer(
+      ProducerConfiguration(brokers: stage.brokers), logger: stage.logger
+    ).client
     return try (0..<Int32(Self.partitions)).reduce(0) { sum, partition in
       let marks = try client.watermarks(
         of: TopicPartition(topic: output, partition: partition), timeout: .seconds(10))
@@ -131,10 +101,10 @@ final class PipelineStage: Sendable {
     let quiet = startLoad(count) { Self.polled(daemon) }
     while Self.polled(daemon) < count {
       try await Task.sleep(for: .milliseconds(20))
-      try Self.check(daemon)
+      try BenchStage.check(daemon)
     }
     try await quiet.value
-    let outbox = try Outbox(path: folder + "/data/outbox.sqlite")
+    let outbox = try Outbox(path: stage.folder + "/data/outbox.sqlite")
     let before = ResidentMemory.bytes
     var peak = before
     let start = ContinuousClock.now
@@ -143,7 +113,7 @@ final class PipelineStage: Sendable {
     while try outbox.statistics(receiver: "bench/ALERTS").queued < expected {
       peak = max(peak, ResidentMemory.bytes)
       try await Task.sleep(for: .milliseconds(50))
-      try Self.check(daemon)
+      try BenchStage.check(daemon)
     }
     let seconds = start.duration(to: .now) / .seconds(1)
     try await storm.value
@@ -175,7 +145,7 @@ final class PipelineStage: Sendable {
     let reader = onThreadTask { [self] in try readLatencies { isOver.load(ordering: .relaxed) } }
     while daemon.statuses.first?.tasks.isEmpty ?? true {
       try await Task.sleep(for: .milliseconds(5))
-      try Self.check(daemon)
+      try BenchStage.check(daemon)
     }
     try await onThread { [self] in try producePaced(rate: rate, seconds: seconds) }
     try await Task.sleep(for: .seconds(1))
@@ -190,7 +160,8 @@ final class PipelineStage: Sendable {
   private func readLatencies(until isOver: () -> Bool) throws -> [Int64] {
     let consumer = try Consumer(
       ConsumerConfiguration(
-        brokers: brokers, group: nil, properties: ["fetch.wait.max.ms": "10"]), logger: logger)
+        brokers: stage.brokers, group: nil, properties: ["fetch.wait.max.ms": "10"]),
+      logger: stage.logger)
     let queues = try consumer.assign([
       PartitionStart(TopicPartition(topic: output, partition: 0), at: .beginning)
     ])
@@ -223,10 +194,7 @@ final class PipelineStage: Sendable {
   }
 
   private func producePaced(rate: Double, seconds: Int) throws {
-    let producer = try Producer(
-      ProducerConfiguration(
-        brokers: brokers, properties: ["compression.type": "lz4", "linger.ms": "1"]),
-      logger: logger)
+    let producer = try stage.makeProducer(linger: 1)
     let topic = try producer.topic(input)
     let clock = ContinuousClock()
     let start = clock.now
@@ -252,10 +220,7 @@ final class PipelineStage: Sendable {
     _ count: Int, status: String = "running", consumed: @escaping @Sendable () -> Int
   ) -> Task<Void, any Error> {
     onThreadTask { [self] in
-      let producer = try Producer(
-        ProducerConfiguration(
-          brokers: brokers, properties: ["compression.type": "lz4", "linger.ms": "20"]),
-        logger: logger)
+      let producer = try stage.makeProducer(linger: 20)
       let topic = try producer.topic(input)
       var records = PipelineRecords(status: status)
       records.stamp(Self.now)
@@ -298,19 +263,7 @@ final class PipelineStage: Sendable {
           kafka: {topic: \(output)}
       \(webhook.map { "  - {stream: ALERTS, webhook: {url: '\($0)', allow: [127.0.0.0/8], entity: [k]}}" } ?? "")
       """
-    let (configuration, _) = try PipelineConfiguration.read(
-      file: "bench.yaml", text: text, environment: [:],
-      daemon: KafkaSettings(
-        brokers: brokers,
-        properties: [
-          "session.timeout.ms": "6000", "heartbeat.interval.ms": "1000",
-          "fetch.wait.max.ms": "\(fetchWait)",
-        ]),
-      readFile: { _ in "" })
-    var settings = DaemonConfiguration()
-    settings.dataDirectory = folder + "/data"
-    let (plan, _) = try PipelinePlan.make(configuration, dataDirectory: settings.dataDirectory)
-    return Daemon(plans: [plan], configuration: settings, logger: logger, seed: 1)
+    return try stage.makeDaemon(text)
   }
 }
 
@@ -348,27 +301,4 @@ private struct PipelineRecords {
       to: topic, partition: Int32(key % partitions), key: names[key],
       value: values[number % values.count], timeout: .seconds(30))
   }
-}
-
-/// Runs a blocking body on a thread of its own.
-private func onThread<Result: Sendable>(
-  _ body: @escaping @Sendable () throws -> Result
-) async throws -> Result {
-  try await withCheckedThrowingContinuation { continuation in
-    Thread.detachNewThread { continuation.resume(with: Swift.Result(catching: body)) }
-  }
-}
-
-private func onThread<Result: Sendable>(
-  _ body: @escaping @Sendable () -> Result
-) async -> Result {
-  await withCheckedContinuation { continuation in
-    Thread.detachNewThread { continuation.resume(returning: body()) }
-  }
-}
-
-func onThreadTask<Result: Sendable>(
-  _ body: @escaping @Sendable () throws -> Result
-) -> Task<Result, any Error> {
-  Task { try await onThread(body) }
 }

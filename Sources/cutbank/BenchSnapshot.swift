@@ -48,7 +48,7 @@ struct BenchSnapshot: AsyncParsableCommand {
     var figures = SnapshotFigures()
     while last < first + snapshots - 1 {
       try await Task.sleep(for: .milliseconds(50))
-      try stage.check(daemon)
+      try BenchStage.check(daemon)
       let now = stage.status(daemon)
       guard now.stored > last else { continue }
       last = now.stored
@@ -134,28 +134,19 @@ final class SnapshotStage: Sendable {
   /// So many records may wait in the broker, which keeps 5 MB per partition.
   private static let window = 50_000
 
-  private let broker: EmbeddedBroker
-  private let folder: String
+  private let stage: BenchStage
+  private let topic = BenchStage.unique("bench")
   private let state: SnapshotState
   private let keys: Int
-  private let logger: Logger
   let isOver = Atomic<Bool>(false)
 
-  init(state: SnapshotState, keys: Int) throws {
-    var logger = Logger(label: "cutbank.bench") { StreamLogHandler.standardError(label: $0) }
-    logger.logLevel = .error
-    self.logger = logger
+  init(state: SnapshotState, keys: Int, brokers: String? = nil) throws {
     self.state = state
     self.keys = keys
-    folder = FileManager.default.temporaryDirectory.path + "/cutbank-bench-\(UUID().uuidString)"
-    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-    broker = try EmbeddedBroker(topics: ["bench": 1], logger: logger)
+    stage = try BenchStage(topics: [topic: 1], brokers: brokers)
   }
 
-  func close() throws {
-    broker.close()
-    try FileManager.default.removeItem(atPath: folder)
-  }
+  func close() throws { try stage.close() }
 
   func makeDaemon() throws -> Daemon {
     let program = state.program.split(separator: "\n").map { "  \($0)" }.joined(separator: "\n")
@@ -167,31 +158,14 @@ final class SnapshotStage: Sendable {
       snapshot: {interval: 5s, records: 100000000}
       inputs:
         - stream: S
-          kafka: {topic: bench, start: earliest}
+          kafka: {topic: \(topic), start: earliest}
           format: json
           columns: [{name: k, type: BIGINT}, {name: v, type: DOUBLE}]
       outputs:
         - stream: OUT
-          delivery: {to: file://\(folder)/out}
+          delivery: {to: file://\(stage.folder)/out}
       """
-    let (configuration, _) = try PipelineConfiguration.read(
-      file: "bench.yaml", text: text, environment: [:],
-      daemon: KafkaSettings(
-        brokers: broker.bootstrap,
-        properties: [
-          "session.timeout.ms": "6000", "heartbeat.interval.ms": "1000", "fetch.wait.max.ms": "10",
-        ]),
-      readFile: { _ in "" })
-    var settings = DaemonConfiguration()
-    settings.dataDirectory = folder + "/data"
-    let (plan, _) = try PipelinePlan.make(configuration, dataDirectory: settings.dataDirectory)
-    return Daemon(plans: [plan], configuration: settings, logger: logger, seed: 1)
-  }
-
-  func check(_ daemon: Daemon) throws {
-    if let failed = daemon.statuses.first(where: \.hasFailed) {
-      throw Failure(message: failed.problem ?? "the pipeline failed")
-    }
+    return try stage.makeDaemon(text)
   }
 
   func status(_ daemon: Daemon) -> SnapshotStatus {
@@ -200,7 +174,7 @@ final class SnapshotStage: Sendable {
 
   /// The bytes of the largest file of a snapshot.
   func largestSnapshot() throws -> Int {
-    let task = folder + "/data/bench/task-0"
+    let task = stage.folder + "/data/bench/task-0"
     let names = try FileManager.default.contentsOfDirectory(atPath: task)
     return try names.filter { $0.hasPrefix("snapshot-") }.reduce(0) { largest, name in
       let size = try FileManager.default.attributesOfItem(atPath: task + "/" + name)[.size]
@@ -210,48 +184,41 @@ final class SnapshotStage: Sendable {
 
   /// Sends records as fast as they are taken until every forest is full.
   func fill(records: Int, _ daemon: Daemon) async throws {
-    let producer = try makeProducer()
-    let topic = try producer.topic("bench")
+    let producer = try stage.makeProducer(linger: 2)
+    let target = try producer.topic(topic)
     for number in 0..<records {
       if number % 1_000 == 0 {
         while number - polled(daemon) > Self.window {
           try await Task.sleep(for: .milliseconds(1))
-          try check(daemon)
+          try BenchStage.check(daemon)
         }
       }
-      try send(number, producer, topic)
+      try send(number, producer, target)
     }
     try producer.flush(timeout: .seconds(60))
     while polled(daemon) < records {
       try await Task.sleep(for: .milliseconds(5))
-      try check(daemon)
+      try BenchStage.check(daemon)
     }
   }
 
   /// Sends records at a steady rate until `isOver`.
   func startLoad(perSecond rate: Int) -> Task<Void, any Error> {
     onThreadTask { [self] in
-      let producer = try makeProducer()
-      let topic = try producer.topic("bench")
+      let producer = try stage.makeProducer(linger: 2)
+      let target = try producer.topic(topic)
       let start = ContinuousClock.now
       var sent = 0
       while !isOver.load(ordering: .relaxed) {
         let due = Int(start.duration(to: .now) / .seconds(1) * Double(rate))
         while sent < due {
-          try send(sent, producer, topic)
+          try send(sent, producer, target)
           sent += 1
         }
         Thread.sleep(forTimeInterval: 0.002)
       }
       try producer.flush(timeout: .seconds(30))
     }
-  }
-
-  private func makeProducer() throws -> Producer {
-    try Producer(
-      ProducerConfiguration(
-        brokers: broker.bootstrap, properties: ["compression.type": "lz4", "linger.ms": "2"]),
-      logger: logger)
   }
 
   private func send(_ number: Int, _ producer: Producer, _ topic: ProducerTopic) throws {

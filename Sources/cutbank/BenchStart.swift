@@ -19,6 +19,8 @@ struct BenchStart: AsyncParsableCommand {
 
   @Option(help: "How many keys have a model.") var models = 1_000
   @Option(help: "How many seconds the idle daemon is watched.") var seconds = 10.0
+  @Option(help: "A real broker for the start, host:port; a topic is made there.")
+  var brokers: String?
   @Flag(help: "Print one line of JSON.") var json = false
 
   func validate() throws {
@@ -45,7 +47,7 @@ struct BenchStart: AsyncParsableCommand {
   }
 
   private func coldStart() async throws -> (ready: Int, state: Int64, bytes: Int) {
-    let stage = try SnapshotStage(state: .models, keys: models)
+    let stage = try SnapshotStage(state: .models, keys: models, brokers: brokers)
     let first = try stage.makeDaemon()
     async let filled = first.run()
     try await stage.fill(records: models * 300, first)
@@ -57,7 +59,7 @@ struct BenchStart: AsyncParsableCommand {
     var state: Int64?
     while state == nil {
       try await Task.sleep(for: .milliseconds(2))
-      try stage.check(second)
+      try BenchStage.check(second)
       let task = second.statuses.first?.tasks.values.first
       if task?.phase == "running" { state = task?.recovery }
     }
@@ -72,22 +74,16 @@ struct BenchStart: AsyncParsableCommand {
 
 /// A broker, and a daemon to which nobody sends anything.
 private struct IdleStage {
-  private let folder: String
-  private let broker: EmbeddedBroker
+  private let stage: BenchStage
 
-  init() throws {
-    var logger = Logger(label: "cutbank.bench") { StreamLogHandler.standardError(label: $0) }
-    logger.logLevel = .error
-    folder = FileManager.default.temporaryDirectory.path + "/cutbank-bench-\(UUID().uuidString)"
-    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-    broker = try EmbeddedBroker(topics: ["idle": 4], logger: logger)
-  }
+  init() throws { stage = try BenchStage(topics: ["idle": 4]) }
 
   /// The share of a processor that it takes, and its memory.
   func watch(seconds: Double) async throws -> (processors: Double, bytes: Int) {
-    let pipeline = folder + "/idle.yaml"
+    let pipeline = stage.folder + "/idle.yaml"
     try text.write(toFile: pipeline, atomically: true, encoding: .utf8)
-    let daemon = try ChildDaemon(pipeline: pipeline, folder: folder, brokers: broker.bootstrap)
+    let daemon = try ChildDaemon(
+      pipeline: pipeline, folder: stage.folder, brokers: stage.brokers)
     try await daemon.wait(for: "the group gives")
     try await Task.sleep(for: .seconds(2))
     let begin = ContinuousClock.now
@@ -97,8 +93,7 @@ private struct IdleStage {
     let elapsed = begin.duration(to: .now) / .seconds(1)
     let bytes = try daemon.residentBytes
     try await daemon.stop()
-    broker.close()
-    try FileManager.default.removeItem(atPath: folder)
+    try stage.close()
     return (used / elapsed, bytes)
   }
 
@@ -121,7 +116,7 @@ private struct IdleStage {
         columns: [{name: v, type: DOUBLE}]
     outputs:
       - stream: OUT
-        delivery: {to: file://\(folder)/out, compression: gzip}
+        delivery: {to: file://\(stage.folder)/out, compression: gzip}
       - stream: ALERTS
         webhook: {url: "http://127.0.0.1:9/alerts", allow: [127.0.0.0/8]}
     """

@@ -11,12 +11,9 @@ final class SwapStage: Sendable {
   private static let partitions = 12
   private static let keys = 120
 
-  private let embedded: EmbeddedBroker?
-  private let brokers: String
+  private let stage: BenchStage
   private let input: String
   private let output: String
-  private let folder: String
-  private let logger: Logger
   private let window: Int
   private let features: Int
   private let registry: Registry
@@ -28,36 +25,16 @@ final class SwapStage: Sendable {
   let isEnding = Atomic<Bool>(false)
 
   init(brokers: String?, window: Int, features: Int) throws {
-    var logger = Logger(label: "cutbank.bench") { StreamLogHandler.standardError(label: $0) }
-    logger.logLevel = .error
-    self.logger = logger
     self.window = window
     self.features = features
-    let id = UUID().uuidString
-    input = "bench-in-\(id)"
-    output = "bench-out-\(id)"
-    folder = FileManager.default.temporaryDirectory.path + "/cutbank-bench-\(id)"
-    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-    registry = try Registry(folder: folder + "/data/models")
-    guard let brokers else {
-      let embedded = try EmbeddedBroker(
-        topics: [input: Self.partitions, output: Self.partitions], logger: logger)
-      self.embedded = embedded
-      self.brokers = embedded.bootstrap
-      return
-    }
-    embedded = nil
-    self.brokers = brokers
-    let client = try Producer(ProducerConfiguration(brokers: brokers), logger: logger).client
-    for name in [input, output] {
-      try client.createTopic(name, partitions: Self.partitions, timeout: .seconds(30))
-    }
+    input = BenchStage.unique("bench-in")
+    output = BenchStage.unique("bench-out")
+    stage = try BenchStage(
+      topics: [input: Self.partitions, output: Self.partitions], brokers: brokers)
+    registry = try Registry(folder: stage.folder + "/data/models")
   }
 
-  func close() throws {
-    embedded?.close()
-    try FileManager.default.removeItem(atPath: folder)
-  }
+  func close() throws { try stage.close() }
 
   /// Milliseconds since the stage began.
   var now: Int { Int(start.duration(to: .now) / .milliseconds(1)) }
@@ -82,7 +59,7 @@ final class SwapStage: Sendable {
   /// Waits until every task has taken up the newest of so many versions.
   func takenUp(by daemon: Daemon, versions: Int) async throws {
     while daemon.activations.count < versions * Self.partitions {
-      try check(daemon)
+      try BenchStage.check(daemon)
       try await Task.sleep(for: .milliseconds(5))
     }
   }
@@ -90,14 +67,8 @@ final class SwapStage: Sendable {
   /// Waits until rows come out.
   func taken(by daemon: Daemon) async throws {
     while received.load(ordering: .relaxed) == 0 {
-      try check(daemon)
+      try BenchStage.check(daemon)
       try await Task.sleep(for: .milliseconds(5))
-    }
-  }
-
-  private func check(_ daemon: Daemon) throws {
-    if let failed = daemon.statuses.first(where: \.hasFailed) {
-      throw Failure(message: failed.problem ?? "the pipeline failed")
     }
   }
 
@@ -113,9 +84,9 @@ final class SwapStage: Sendable {
         bytes.append(UInt8(truncatingIfNeeded: bits >> shift))
       }
     }
-    try Data(bytes).write(to: URL(fileURLWithPath: folder + "/rows.f32"))
+    try Data(bytes).write(to: URL(fileURLWithPath: stage.folder + "/rows.f32"))
     try Data("{\"n\":\(count),\"d\":\(width)}".utf8)
-      .write(to: URL(fileURLWithPath: folder + "/rows.json"))
+      .write(to: URL(fileURLWithPath: stage.folder + "/rows.json"))
   }
 
   /// Starts `cutbank train` as the daemon does, at nice 10 until its standard input ends.
@@ -125,8 +96,8 @@ final class SwapStage: Sendable {
     process.executableURL = URL(
       fileURLWithPath: "/proc/\(ProcessInfo.processInfo.processIdentifier)/exe")
     process.arguments = [
-      "train", "--supervised", "--algorithm", "kmeans", "--data", folder + "/rows.f32", "--output",
-      folder + "/trained", "--hyperparameters", "k=500,epochs=1000",
+      "train", "--supervised", "--algorithm", "kmeans", "--data", stage.folder + "/rows.f32",
+      "--output", stage.folder + "/trained", "--hyperparameters", "k=500,epochs=1000",
     ]
     process.standardInput = pipe
     process.standardOutput = FileHandle.nullDevice
@@ -140,14 +111,11 @@ final class SwapStage: Sendable {
   /// Sends records as long as fewer than the window are on their way; returns how many it were.
   func send(after daemon: Daemon) async throws -> Int {
     while daemon.statuses.first?.tasks.isEmpty ?? true {
-      try check(daemon)
+      try BenchStage.check(daemon)
       try await Task.sleep(for: .milliseconds(5))
     }
     return try await onThreadTask { [self] in
-      let producer = try Producer(
-        ProducerConfiguration(
-          brokers: brokers, properties: ["compression.type": "lz4", "linger.ms": "1"]),
-        logger: logger)
+      let producer = try stage.makeProducer(linger: 1)
       let topic = try producer.topic(input)
       var record = SwapRecord(features: features)
       var number = 0
@@ -177,7 +145,8 @@ final class SwapStage: Sendable {
     try await onThreadTask { [self] in
       let consumer = try Consumer(
         ConsumerConfiguration(
-          brokers: brokers, group: nil, properties: ["fetch.wait.max.ms": "10"]), logger: logger)
+          brokers: stage.brokers, group: nil, properties: ["fetch.wait.max.ms": "10"]),
+        logger: stage.logger)
       let queues = try consumer.assign(
         (0..<Int32(Self.partitions)).map {
           PartitionStart(TopicPartition(topic: output, partition: $0), at: .beginning)
@@ -238,19 +207,7 @@ final class SwapStage: Sendable {
         - stream: OUT
           kafka: {topic: \(output)}
       """
-    let (configuration, _) = try PipelineConfiguration.read(
-      file: "bench.yaml", text: text, environment: [:],
-      daemon: KafkaSettings(
-        brokers: brokers,
-        properties: [
-          "session.timeout.ms": "6000", "heartbeat.interval.ms": "1000",
-          "fetch.wait.max.ms": embedded == nil ? "500" : "10",
-        ]),
-      readFile: { _ in "" })
-    var settings = DaemonConfiguration()
-    settings.dataDirectory = folder + "/data"
-    let (plan, _) = try PipelinePlan.make(configuration, dataDirectory: settings.dataDirectory)
-    return Daemon(plans: [plan], configuration: settings, logger: logger, seed: 1)
+    return try stage.makeDaemon(text)
   }
 }
 

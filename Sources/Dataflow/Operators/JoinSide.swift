@@ -3,7 +3,8 @@ import StreamSQL
 
 /// The rows of one side of a stream join that rows of the other side may still meet.
 ///
-/// A row lives in a slot of `rows`; slots freed within a batch are given out again only after it.
+/// A row lives in a slot of `rows`; slots freed within a batch are given out again only after it, and those
+/// freed while a snapshot is copied when that has all rows.
 final class JoinSide {
   let window: JoinWindow
   /// How long after its ROWTIME a row may still match; nil when the number of rows decides.
@@ -26,6 +27,10 @@ final class JoinSide {
   /// First and last slot of each key number.
   private var heads: [Int32] = []
   private var tails: [Int32] = []
+  /// The rows that a snapshot in the making lacks.
+  private var copies = RowCopies()
+  /// Whether the row in a slot had met a row when that snapshot was begun.
+  private var wasMatched: [Bool] = []
 
   init(window: JoinWindow, span: Int64?, isPreserved: Bool, schema: Schema) {
     self.window = window
@@ -124,21 +129,65 @@ final class JoinSide {
     return found
   }
 
-  func endBatch() {
-    free.append(contentsOf: freed)
-    freed.removeAll(keepingCapacity: true)
+  func endBatch() { copies.release(&freed, into: &free) }
+
+  // MARK: State
+
+  /// The rows in blocks, each as a slice of a section.
+  func save(section: String, into writer: inout StateWriter, _ pool: borrowing StringPool) {
+    var order = RowOrder(queue: queue[queueStart...])
+    var block = 0
+    while order.count > 0 {
+      let slots = order.take(RowCopies.size, [])
+      writer.section(section, slice: block) { save(slots, isMatched, into: &$0, pool) }
+      block += 1
+    }
   }
 
-  func save(into writer: inout SectionWriter, _ pool: borrowing StringPool) {
-    let live = Array(queue[queueStart...])
+  private func save(
+    _ slots: [Int32], _ isMatched: [Bool], into writer: inout SectionWriter,
+    _ pool: borrowing StringPool
+  ) {
     var held = Batch(schema: rows.schema)
-    held.append(from: rows, rows: live)
-    held.rowtimes = live.map { times[Int($0)] }
+    held.append(from: rows, rows: slots)
+    held.rowtimes = slots.map { times[Int($0)] }
     writer.write(held, in: pool)
-    writer.write(live.map { Int64(keys[Int($0)]) })
-    writer.write(live.map { isMatched[Int($0)] ? Int64(1) : 0 })
+    writer.write(slots.map { Int64(keys[Int($0)]) })
+    writer.write(slots.map { isMatched[Int($0)] ? Int64(1) : 0 })
   }
 
+  /// Lets `copyOne` write the rows as they are now.
+  func beginSave() {
+    copies.begin(RowOrder(queue: queue[queueStart...]))
+    wasMatched = isMatched
+  }
+
+  /// Writes one more block; returns whether any are left.
+  func copyOne(
+    section: String, into writer: inout StateWriter, _ pool: borrowing StringPool
+  ) -> Bool {
+    let isUnfinished = copies.copyOne(section: section, [], into: &writer) {
+      save($0, wasMatched, into: &$1, pool)
+    }
+    if !isUnfinished { wasMatched = [] }
+    return isUnfinished
+  }
+
+  func forgetSaved() {
+    copies.forget()
+    wasMatched = []
+  }
+
+  /// Forgets all rows.
+  func clear() {
+    rows = Batch(schema: rows.schema)
+    (times, isMatched, keys, next, previous) = ([], [], [], [], [])
+    (free, freed, queue, queueStart, heads, tails) = ([], [], [], 0, [], [])
+    copies = RowCopies()
+    wasMatched = []
+  }
+
+  /// Reads one more block of rows.
   func restore(
     from reader: inout SectionReader, _ pool: inout StringPool, keyCapacity: Int
   ) throws(StateError) {
@@ -148,9 +197,6 @@ final class JoinSide {
     guard savedKeys.count == held.count, matched.count == held.count,
       savedKeys.allSatisfy({ $0 >= -1 && $0 < Int64(keyCapacity) })
     else { throw reader.failure("the rows of a join are damaged") }
-    rows = Batch(schema: rows.schema)
-    (times, isMatched, keys, next, previous) = ([], [], [], [], [])
-    (free, freed, queue, queueStart, heads, tails) = ([], [], [], 0, [], [])
     for row in 0..<held.count {
       _ = add(held, row: row, key: Int(savedKeys[row]), isMatched: matched[row] == 1)
     }

@@ -6,6 +6,8 @@ final class SlidingWindowsOperator: Operator {
   private var windows: [RowWindow]
   private let partitions: [[Kernel]]
   private let calls: [(window: Int, arguments: [Kernel], function: AnyWindowFunction)]
+  /// What a snapshot in the making lacks of each window's partitions.
+  private var copies: [BlockCopies]
 
   init(
     input: Operator, windows: [SlidingWindow], calls: [WindowCall], limits: DataflowLimits,
@@ -16,6 +18,7 @@ final class SlidingWindowsOperator: Operator {
       RowWindow(
         frame: window.frame, storages: kernels.map(\.storage), limits: limits)
     }
+    copies = windows.map { _ in BlockCopies() }
     self.calls = calls.map { call in
       let frame = windows[call.window].frame
       return (
@@ -46,6 +49,7 @@ final class SlidingWindowsOperator: Operator {
       (keys, arguments) = evaluate(input, &again, &pool)
     }
     for index in windows.indices {
+      if copies[index].isCopying { willChange(index, keys[index], input.rowtimes, pool) }
       windows[index].enter(keys[index], rowtimes: input.rowtimes)
     }
     for index in input.columns.indices {
@@ -102,23 +106,154 @@ final class SlidingWindowsOperator: Operator {
     }
   }
 
+  // MARK: State
+
+  // Each window has a section for its partitions, in blocks behind a head, and one for its rows, in blocks.
+
+  private func partitionsSection(_ window: Int) -> String { "\(section)/\(window)" }
+  private func rowsSection(_ window: Int) -> String { "\(section)/\(window)/rows" }
+
   override func save(into writer: inout StateWriter, _ pool: borrowing StringPool) {
-    writer.section(section) { section in
-      for (index, window) in windows.enumerated() {
-        window.save(into: &section, pool)
-        for call in calls where call.window == index {
-          call.function.save(window, into: &section, pool)
+    for (index, window) in windows.enumerated() {
+      saveHead(index, into: &writer)
+      for block in 0..<BlockCopies.count(window.groupCapacity) {
+        writer.section(partitionsSection(index), slice: block + 1) {
+          savePartitions(index, block, into: &$0, pool)
+        }
+      }
+      for (block, slots) in window.blocks.enumerated() {
+        writer.section(rowsSection(index), slice: block) { section in
+          window.saveRows(slots, into: &section)
+          saveValues(index, slots, into: &section, pool)
         }
       }
     }
   }
 
+  private func saveHead(_ index: Int, into writer: inout StateWriter) {
+    writer.section(partitionsSection(index)) { windows[index].saveHead(into: &$0) }
+  }
+
+  private func savePartitions(
+    _ index: Int, _ block: Int, into section: inout SectionWriter, _ pool: borrowing StringPool
+  ) {
+    let window = windows[index]
+    for group in BlockCopies.groups(of: block, in: window.groupCapacity)
+    where window.isUsed(group) {
+      window.saveKey(of: group, into: &section, pool)
+      for call in calls where call.window == index {
+        call.function.saveGroup(group, into: &section, pool)
+      }
+    }
+  }
+
+  private func saveValues(
+    _ index: Int, _ slots: [Int32], into section: inout SectionWriter,
+    _ pool: borrowing StringPool
+  ) {
+    for call in calls where call.window == index {
+      call.function.saveRows(slots, into: &section, pool)
+    }
+  }
+
+  private func willChange(
+    _ index: Int, _ keys: [Column], _ rowtimes: [Int64], _ pool: borrowing StringPool
+  ) {
+    for group in windows[index].groupsChanged(by: keys, rowtimes: rowtimes) {
+      copies[index].willChange(Int(group), section: partitionsSection(index)) {
+        savePartitions(index, $0, into: &$1, pool)
+      }
+    }
+  }
+
+  override func beginSave(
+    _ snapshot: Int64, into writer: inout StateWriter, _ pool: borrowing StringPool
+  ) {
+    for index in windows.indices {
+      saveHead(index, into: &writer)
+      copies[index].begin(groups: windows[index].groupCapacity)
+      windows[index].beginCopyingRows()
+    }
+  }
+
+  override func continueSave(
+    into writer: inout StateWriter, _ pool: borrowing StringPool
+  ) -> Bool {
+    for index in windows.indices {
+      let isUnfinished = copies[index].copyOne(
+        section: partitionsSection(index), into: &writer
+      ) { savePartitions(index, $0, into: &$1, pool) }
+      if isUnfinished { return true }
+      let hasRows = windows[index].copyRows(section: rowsSection(index), into: &writer) {
+        saveValues(index, $0, into: &$1, pool)
+      }
+      if hasRows { return true }
+    }
+    return false
+  }
+
+  override func forgetSaved() {
+    for index in windows.indices {
+      copies[index].forget()
+      windows[index].forgetCopies()
+    }
+  }
+
   override func restore(from reader: StateReader, _ pool: inout StringPool) throws {
+    guard !reader.has(section) else { return try restoreOnePiece(from: reader, &pool) }
+    for index in windows.indices {
+      let name = partitionsSection(index)
+      var head = try reader.section(name)
+      let count = try windows[index].restoreHead(from: &head)
+      try head.finish()
+      for call in calls where call.window == index {
+        call.function.beginRestoring(windows[index])
+      }
+      let capacity = windows[index].groupCapacity
+      for block in 0..<BlockCopies.count(capacity) {
+        var slice = try reader.section(name, slice: block + 1)
+        for group in BlockCopies.groups(of: block, in: capacity)
+        where windows[index].isUsed(group) {
+          try windows[index].restoreKey(of: group, from: &slice, &pool)
+          for call in calls where call.window == index {
+            try call.function.restoreGroup(group, from: &slice, &pool)
+          }
+        }
+        try slice.finish()
+      }
+      windows[index].endRestoringKeys()
+      for block in 0..<RowCopies.count(count) {
+        var slice = try reader.section(rowsSection(index), slice: block)
+        try restoreRows(index, from: &slice, &pool)
+        try slice.finish()
+      }
+      guard windows[index].liveCount == count else {
+        throw StateError(section: name, offset: 0, message: "\(count) rows are announced")
+      }
+    }
+  }
+
+  private func restoreRows(
+    _ index: Int, from slice: inout SectionReader, _ pool: inout StringPool
+  ) throws {
+    let slots = try windows[index].restoreRows(from: &slice)
+    for call in calls where call.window == index {
+      try call.function.restoreRows(slots, windows[index], from: &slice, &pool)
+    }
+  }
+
+  /// Reads a state that has everything in one slice, and the partitions of a function behind its rows.
+  private func restoreOnePiece(from reader: StateReader, _ pool: inout StringPool) throws {
     var section = try reader.section(section)
     for index in windows.indices {
-      try windows[index].restore(from: &section, &pool)
+      try windows[index].restoreKeys(from: &section, &pool)
+      let slots = try windows[index].restoreRows(from: &section)
       for call in calls where call.window == index {
-        try call.function.restore(windows[index], from: &section, &pool)
+        call.function.beginRestoring(windows[index])
+        try call.function.restoreRows(slots, windows[index], from: &section, &pool)
+        for group in windows[index].liveGroups {
+          try call.function.restoreGroup(group, from: &section, &pool)
+        }
       }
     }
     try section.finish()

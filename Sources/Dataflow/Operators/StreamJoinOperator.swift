@@ -12,6 +12,8 @@ final class StreamJoinOperator: Operator {
   private let condition: Kernel?
   private let limits: DataflowLimits
   private var keys: KeyTable
+  /// The keys that a snapshot in the making lacks.
+  private var copies = BlockCopies()
 
   private enum Event {
     /// A row entered and met `pairs`.
@@ -96,14 +98,17 @@ final class StreamJoinOperator: Operator {
     for (side, row) in mergeOrder(batches) {
       let cause = batches[side].causes[row]
       while let earlier = bounds.reaches(nextDue, before: cause) {
-        expire(before: nextDue, cause: earlier)
+        expire(before: nextDue, cause: earlier, pool)
       }
       if evaluations[side].failed[row] { continue }
       let time = batches[side].rowtimes[row]
-      expire(before: time, cause: cause)
-      enter(side, batches[side], row, words[side], &evaluations[side], time: time, cause: cause)
+      expire(before: time, cause: cause, pool)
+      enter(
+        side, batches[side], row, words[side], &evaluations[side], time: time, cause: cause, pool)
     }
-    while let cause = bounds.reaches(nextDue) { expire(before: nextDue, cause: cause) }
+    while let cause = bounds.reaches(nextDue) {
+      expire(before: nextDue, cause: cause, pool)
+    }
     for side in 0...1 { report(evaluations[side], batches[side], context, pool) }
   }
 
@@ -113,28 +118,31 @@ final class StreamJoinOperator: Operator {
     return due < Int64.max ? due + 1 : due
   }
 
-  private func expire(before time: Int64, cause: Int64) {
+  private func expire(before time: Int64, cause: Int64, _ pool: borrowing StringPool) {
     while true {
       let side = sides[0].oldestDue <= sides[1].oldestDue ? 0 : 1
       let due = sides[side].oldestDue
       guard due < time else { return }
-      leave(side, time: due, cause: cause)
+      leave(side, time: due, cause: cause, pool)
     }
   }
 
-  private func leave(_ side: Int, time: Int64, cause: Int64) {
+  private func leave(_ side: Int, time: Int64, cause: Int64, _ pool: borrowing StringPool) {
     let slot = sides[side].removeOldest()
     if sides[side].isPreserved {
       events.append(.departure(side: side, slot: slot, time: time, cause: cause))
     }
     let key = sides[side].key(of: slot)
-    if key >= 0, !sides[0].holds(key), !sides[1].holds(key) { keys.remove(key) }
+    if key >= 0, !sides[0].holds(key), !sides[1].holds(key) {
+      if copies.isCopying { willChange(key, pool) }
+      keys.remove(key)
+    }
     counters.absorbed += 1
   }
 
   private func enter(
     _ side: Int, _ batch: Batch, _ row: Int, _ words: [UInt64], _ evaluation: inout Evaluation,
-    time: Int64, cause: Int64
+    time: Int64, cause: Int64, _ pool: borrowing StringPool
   ) {
     let (own, other) = (sides[side], sides[1 - side])
     guard own.liveCount < limits.heldRows else {
@@ -145,6 +153,7 @@ final class StreamJoinOperator: Operator {
     }
     var key = -1
     if keyKernels[side].isEmpty || !keys.hasNull(words, row: row) {
+      if copies.isCopying, keys.find(words, row: row) == nil { willChange(keys.nextNumber, pool) }
       key = keys.insert(words, row: row).number
     }
     let matches = other.slots(of: key)
@@ -164,7 +173,7 @@ final class StreamJoinOperator: Operator {
     }
     events.append(.arrival(pairs: start..<pairTimes.count, time: time, cause: cause))
     if case .rows(let before) = own.window {
-      while own.liveCount > before + 1 { leave(side, time: time, cause: cause) }
+      while own.liveCount > before + 1 { leave(side, time: time, cause: cause, pool) }
     }
   }
 
@@ -233,14 +242,96 @@ final class StreamJoinOperator: Operator {
 
   // MARK: State
 
+  // The keys have a section, in blocks behind a head, and so have the rows of each side, in blocks.
+
+  private var keysSection: String { "\(section)/keys" }
+  private func rowsSection(_ side: Int) -> String { "\(section)/\(side)/rows" }
+
   override func save(into writer: inout StateWriter, _ pool: borrowing StringPool) {
-    writer.section(section) { section in
-      keys.save(into: &section, pool)
-      for side in sides { side.save(into: &section, pool) }
+    saveHead(into: &writer)
+    for block in 0..<BlockCopies.count(keys.capacity) {
+      writer.section(keysSection, slice: block + 1) { saveKeys(block, into: &$0, pool) }
+    }
+    for (index, side) in sides.enumerated() {
+      side.save(section: rowsSection(index), into: &writer, pool)
     }
   }
 
+  private func saveHead(into writer: inout StateWriter) {
+    writer.section(keysSection) { section in
+      keys.saveNumbers(into: &section)
+      for side in sides { section.write(Int64(side.liveCount)) }
+    }
+  }
+
+  private func saveKeys(
+    _ block: Int, into section: inout SectionWriter, _ pool: borrowing StringPool
+  ) {
+    for key in BlockCopies.groups(of: block, in: keys.capacity) where keys.isUsed(key) {
+      keys.save(key, into: &section, pool)
+    }
+  }
+
+  private func willChange(_ key: Int, _ pool: borrowing StringPool) {
+    copies.willChange(key, section: keysSection) { saveKeys($0, into: &$1, pool) }
+  }
+
+  override func beginSave(
+    _ snapshot: Int64, into writer: inout StateWriter, _ pool: borrowing StringPool
+  ) {
+    saveHead(into: &writer)
+    copies.begin(groups: keys.capacity)
+    for side in sides { side.beginSave() }
+  }
+
+  override func continueSave(
+    into writer: inout StateWriter, _ pool: borrowing StringPool
+  ) -> Bool {
+    let hasKeys = copies.copyOne(section: keysSection, into: &writer) {
+      saveKeys($0, into: &$1, pool)
+    }
+    if hasKeys { return true }
+    for (index, side) in sides.enumerated() {
+      if side.copyOne(section: rowsSection(index), into: &writer, pool) { return true }
+    }
+    return false
+  }
+
+  override func forgetSaved() {
+    copies.forget()
+    for side in sides { side.forgetSaved() }
+  }
+
   override func restore(from reader: StateReader, _ pool: inout StringPool) throws {
+    for side in sides { side.clear() }
+    guard !reader.has(section) else { return try restoreOnePiece(from: reader, &pool) }
+    var head = try reader.section(keysSection)
+    try keys.restoreNumbers(from: &head)
+    var counts: [Int] = []
+    for _ in sides { counts.append(Int(try head.integer(Int64.self))) }
+    try head.finish()
+    for block in 0..<BlockCopies.count(keys.capacity) {
+      var slice = try reader.section(keysSection, slice: block + 1)
+      for key in BlockCopies.groups(of: block, in: keys.capacity) where keys.isUsed(key) {
+        try keys.restore(key, from: &slice, &pool)
+      }
+      try slice.finish()
+    }
+    keys.endRestoring()
+    for (index, side) in sides.enumerated() {
+      for block in 0..<RowCopies.count(max(0, counts[index])) {
+        var slice = try reader.section(rowsSection(index), slice: block)
+        try side.restore(from: &slice, &pool, keyCapacity: keys.capacity)
+        try slice.finish()
+      }
+      guard side.liveCount == counts[index] else {
+        throw head.failure("\(counts[index]) rows are announced")
+      }
+    }
+  }
+
+  /// Reads a state that has everything in one slice.
+  private func restoreOnePiece(from reader: StateReader, _ pool: inout StringPool) throws {
     var section = try reader.section(section)
     try keys.restore(from: &section, &pool)
     for side in sides {

@@ -122,6 +122,11 @@ struct KeyTable {
   /// The number that the next new key will have.
   var nextNumber: Int { free.last.map(Int.init) ?? hashes.count }
 
+  /// The numbers that the next `count` new keys may have, of those above `capacity` only the first.
+  func nextNumbers(_ count: Int) -> [Int32] {
+    free.suffix(count) + [Int32(truncatingIfNeeded: hashes.count)]
+  }
+
   /// Forgets a key.
   mutating func remove(_ number: Int) {
     words[number * width + width - 1] = Self.unused

@@ -25,6 +25,8 @@ struct RowWindow {
   private var queue: [Int32] = []
   private var queueStart = 0
   private(set) var liveCount = 0
+  /// The rows that a snapshot in the making lacks.
+  private var copies = RowCopies()
 
   // What happened in this batch, by row.
   /// The slot of each row.
@@ -237,51 +239,132 @@ struct RowWindow {
   }
 
   /// Slots that left may be given out again.
-  mutating func endBatch() {
-    free.append(contentsOf: freed)
-    freed.removeAll(keepingCapacity: true)
-  }
+  mutating func endBatch() { copies.release(&freed, into: &free) }
 
-  /// All live slots: in the order of arrival for time frames, else partition by partition.
-  var liveSlots: [Int32] {
+  // MARK: State
+
+  /// The rows in the order of a snapshot: that of arrival for time frames, else partition by partition.
+  private var order: RowOrder {
     switch frame {
-    case .range, .rangeMonths: return Array(queue[queueStart...])
-    case .unbounded: return []
-    case .rows:
-      var slots: [Int32] = []
-      for group in table.numbers {
-        var slot = heads[group]
-        for _ in 0..<counts[group] {
-          slots.append(slot)
-          slot = next[Int(slot)]
-        }
-      }
-      return slots
+    case .range, .rangeMonths: RowOrder(queue: queue[queueStart...])
+    case .rows: RowOrder(heads: heads, counts: counts, count: liveCount)
+    case .unbounded: RowOrder(queue: [])
     }
   }
 
-  func save(into writer: inout SectionWriter, _ pool: borrowing StringPool) {
-    table.save(into: &writer, pool)
-    let live = liveSlots
-    writer.write(live.map { times[Int($0)] })
-    writer.write(live.map { Int64(groups[Int($0)]) })
+  /// The slots of all rows, block by block in the order of a snapshot.
+  var blocks: [[Int32]] {
+    var order = order
+    var blocks: [[Int32]] = []
+    while order.count > 0 { blocks.append(order.take(RowCopies.size, next)) }
+    return blocks
   }
 
-  mutating func restore(
+  /// The groups that the rows of a batch change when they enter, and perhaps some that they do not.
+  func groupsChanged(by keys: [Column], rowtimes: [Int64]) -> [Int32] {
+    var changed = table.nextNumbers(rowtimes.count)
+    let words = table.keys(of: keys, count: rowtimes.count)
+    for row in rowtimes.indices {
+      if let known = table.find(words, row: row) {
+        changed.append(Int32(truncatingIfNeeded: known))
+      }
+    }
+    let limit = rowtimes.max().map { threshold(at: $0) } ?? Int64.min
+    var place = queueStart
+    while place < queue.count, times[Int(queue[place])] < limit {
+      changed.append(groups[Int(queue[place])])
+      place += 1
+    }
+    return changed
+  }
+
+  /// Lets `copyRows` write the rows as they are now.
+  mutating func beginCopyingRows() { copies.begin(order) }
+
+  /// Writes one more block of rows with what `write` adds; returns whether any are left.
+  mutating func copyRows(
+    section: String, into writer: inout StateWriter,
+    _ write: (_ slots: [Int32], inout SectionWriter) -> Void
+  ) -> Bool {
+    let (times, groups) = (times, groups)
+    return copies.copyOne(section: section, next, into: &writer) { slots, section in
+      Self.save(slots, times, groups, into: &section)
+      write(slots, &section)
+    }
+  }
+
+  mutating func forgetCopies() { copies.forget() }
+
+  /// Writes which groups there are, and how many rows.
+  func saveHead(into writer: inout SectionWriter) {
+    table.saveNumbers(into: &writer)
+    writer.write(Int64(liveCount))
+  }
+
+  /// Whether a group has a partition.
+  func isUsed(_ group: Int) -> Bool { table.isUsed(group) }
+
+  /// Writes the key of a partition.
+  func saveKey(
+    of group: Int, into writer: inout SectionWriter, _ pool: borrowing StringPool
+  ) { table.save(group, into: &writer, pool) }
+
+  func saveRows(_ slots: [Int32], into writer: inout SectionWriter) {
+    Self.save(slots, times, groups, into: &writer)
+  }
+
+  private static func save(
+    _ slots: [Int32], _ times: [Int64], _ groups: [Int32], into writer: inout SectionWriter
+  ) {
+    writer.write(slots.map { times[Int($0)] })
+    writer.write(slots.map { Int64(groups[Int($0)]) })
+  }
+
+  /// Reads what `saveHead` wrote and returns how many rows follow; keys and `endRestoringKeys` must be
+  /// next.
+  mutating func restoreHead(from reader: inout SectionReader) throws(StateError) -> Int {
+    try table.restoreNumbers(from: &reader)
+    clear()
+    let rows = try reader.integer(Int64.self)
+    guard rows >= 0, rows <= Int64(Int32.max) else { throw reader.failure("bad row count") }
+    return Int(rows)
+  }
+
+  mutating func restoreKey(
+    of group: Int, from reader: inout SectionReader, _ pool: inout StringPool
+  ) throws(StateError) { try table.restore(group, from: &reader, &pool) }
+
+  mutating func endRestoringKeys() { table.endRestoring() }
+
+  /// Reads all keys from a state that has them in one piece.
+  mutating func restoreKeys(
     from reader: inout SectionReader, _ pool: inout StringPool
   ) throws(StateError) {
     try table.restore(from: &reader, &pool)
+    clear()
+  }
+
+  /// Reads a block of rows and returns their slots, which ascend.
+  mutating func restoreRows(from reader: inout SectionReader) throws(StateError) -> Range<Int> {
     let savedTimes = try reader.integers()
     let savedGroups = try reader.integers()
     guard savedTimes.count == savedGroups.count,
-      savedGroups.allSatisfy({ $0 >= 0 && $0 < Int64(table.capacity) })
+      savedGroups.allSatisfy({
+        $0 >= 0 && $0 < Int64(table.capacity) && table.isUsed(Int($0))
+      })
     else { throw reader.failure("the rows of a window are damaged") }
+    let first = slotCapacity
+    for (time, group) in zip(savedTimes, savedGroups) { _ = push(time: time, group: Int(group)) }
+    return first..<slotCapacity
+  }
+
+  private mutating func clear() {
     (times, groups, previous, next) = ([], [], [], [])
     (free, freed, queue, queueStart, liveCount) = ([], [], [], 0, 0)
+    copies = RowCopies()
     heads = [Int32](repeating: -1, count: table.capacity)
     tails = heads
     counts = [Int32](repeating: 0, count: table.capacity)
-    for (time, group) in zip(savedTimes, savedGroups) { _ = push(time: time, group: Int(group)) }
   }
 
   mutating func remapStrings(_ remap: inout StringRemapper) { table.remapStrings(&remap) }

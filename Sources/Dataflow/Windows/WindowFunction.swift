@@ -8,13 +8,44 @@ protocol WindowFunction {
     _ window: RowWindow, _ arguments: [Column], _ result: inout Column,
     _ failures: inout Evaluation, _ pool: borrowing StringPool)
 
-  func save(_ window: RowWindow, into writer: inout SectionWriter, _ pool: borrowing StringPool)
+  /// Makes room for the slots and groups of a window.
+  mutating func reserve(_ window: RowWindow)
 
-  mutating func restore(
-    _ window: RowWindow, from reader: inout SectionReader, _ pool: inout StringPool
+  /// Forgets everything.
+  mutating func clear()
+
+  /// Writes what is kept of a row.
+  func saveRow(_ slot: Int, into writer: inout SectionWriter, _ pool: borrowing StringPool)
+
+  /// Reads what is kept of a row, after those before it in its partition.
+  mutating func restoreRow(
+    _ slot: Int, _ window: RowWindow, from reader: inout SectionReader,
+    _ pool: inout StringPool
+  ) throws(StateError)
+
+  /// Writes what is kept of a partition besides its rows.
+  func saveGroup(_ group: Int, into writer: inout SectionWriter, _ pool: borrowing StringPool)
+
+  mutating func restoreGroup(
+    _ group: Int, from reader: inout SectionReader, _ pool: inout StringPool
   ) throws(StateError)
 
   mutating func remapStrings(_ remap: inout StringRemapper)
+}
+
+extension WindowFunction {
+  mutating func reserve(_ window: RowWindow) {}
+  mutating func clear() {}
+  func saveRow(_ slot: Int, into writer: inout SectionWriter, _ pool: borrowing StringPool) {}
+  mutating func restoreRow(
+    _ slot: Int, _ window: RowWindow, from reader: inout SectionReader,
+    _ pool: inout StringPool
+  ) throws(StateError) {}
+  func saveGroup(_ group: Int, into writer: inout SectionWriter, _ pool: borrowing StringPool) {}
+  mutating func restoreGroup(
+    _ group: Int, from reader: inout SectionReader, _ pool: inout StringPool
+  ) throws(StateError) {}
+  mutating func remapStrings(_ remap: inout StringRemapper) {}
 }
 
 /// A window function behind one virtual call per batch.
@@ -24,12 +55,28 @@ class AnyWindowFunction {
     _ failures: inout Evaluation, _ pool: borrowing StringPool
   ) { preconditionFailure("a window function runs itself") }
 
-  func save(
-    _ window: RowWindow, into writer: inout SectionWriter, _ pool: borrowing StringPool
+  /// Writes what is kept of rows.
+  func saveRows(
+    _ slots: [Int32], into writer: inout SectionWriter, _ pool: borrowing StringPool
   ) { preconditionFailure("a window function saves itself") }
 
-  func restore(
-    _ window: RowWindow, from reader: inout SectionReader, _ pool: inout StringPool
+  /// Writes what is kept of a partition besides its rows.
+  func saveGroup(
+    _ group: Int, into writer: inout SectionWriter, _ pool: borrowing StringPool
+  ) { preconditionFailure("a window function saves itself") }
+
+  /// Forgets everything, and makes room for the groups of a window.
+  func beginRestoring(_ window: RowWindow) {
+    preconditionFailure("a window function restores itself")
+  }
+
+  func restoreRows(
+    _ slots: Range<Int>, _ window: RowWindow, from reader: inout SectionReader,
+    _ pool: inout StringPool
+  ) throws(StateError) { preconditionFailure("a window function restores itself") }
+
+  func restoreGroup(
+    _ group: Int, from reader: inout SectionReader, _ pool: inout StringPool
   ) throws(StateError) { preconditionFailure("a window function restores itself") }
 
   func remapStrings(_ remap: inout StringRemapper) {}
@@ -68,13 +115,32 @@ private final class OwnedWindowFunction<Function: WindowFunction>: AnyWindowFunc
     _ failures: inout Evaluation, _ pool: borrowing StringPool
   ) { function.run(window, arguments, &result, &failures, pool) }
 
-  override func save(
-    _ window: RowWindow, into writer: inout SectionWriter, _ pool: borrowing StringPool
-  ) { function.save(window, into: &writer, pool) }
+  override func saveRows(
+    _ slots: [Int32], into writer: inout SectionWriter, _ pool: borrowing StringPool
+  ) {
+    for slot in slots { function.saveRow(Int(slot), into: &writer, pool) }
+  }
 
-  override func restore(
-    _ window: RowWindow, from reader: inout SectionReader, _ pool: inout StringPool
-  ) throws(StateError) { try function.restore(window, from: &reader, &pool) }
+  override func saveGroup(
+    _ group: Int, into writer: inout SectionWriter, _ pool: borrowing StringPool
+  ) { function.saveGroup(group, into: &writer, pool) }
+
+  override func beginRestoring(_ window: RowWindow) {
+    function.clear()
+    function.reserve(window)
+  }
+
+  override func restoreRows(
+    _ slots: Range<Int>, _ window: RowWindow, from reader: inout SectionReader,
+    _ pool: inout StringPool
+  ) throws(StateError) {
+    function.reserve(window)
+    for slot in slots { try function.restoreRow(slot, window, from: &reader, &pool) }
+  }
+
+  override func restoreGroup(
+    _ group: Int, from reader: inout SectionReader, _ pool: inout StringPool
+  ) throws(StateError) { try function.restoreGroup(group, from: &reader, &pool) }
 
   override func remapStrings(_ remap: inout StringRemapper) { function.remapStrings(&remap) }
 }
@@ -93,19 +159,15 @@ struct SlotValues {
     column.setValue(at: Int(slot), from: argument, row: row)
   }
 
-  func save(
-    _ window: RowWindow, into writer: inout SectionWriter, _ pool: borrowing StringPool
-  ) {
-    for slot in window.liveSlots { writer.write(value: Int(slot), of: column, in: pool) }
+  mutating func clear() { column.removeAll() }
+
+  func save(_ slot: Int, into writer: inout SectionWriter, _ pool: borrowing StringPool) {
+    writer.write(value: slot, of: column, in: pool)
   }
 
   mutating func restore(
-    _ window: RowWindow, from reader: inout SectionReader, _ pool: inout StringPool
-  ) throws(StateError) {
-    column.removeAll()
-    reserve(window.slotCapacity)
-    for slot in window.liveSlots { try reader.readValue(Int(slot), of: &column, into: &pool) }
-  }
+    _ slot: Int, from reader: inout SectionReader, _ pool: inout StringPool
+  ) throws(StateError) { try reader.readValue(slot, of: &column, into: &pool) }
 
   mutating func remapStrings(_ remap: inout StringRemapper) { column.remapStrings(&remap) }
 }
@@ -118,16 +180,6 @@ struct WindowCount: WindowFunction {
   ) {
     for size in window.sizes { result.append(Int64(size)) }
   }
-
-  func save(
-    _ window: RowWindow, into writer: inout SectionWriter, _ pool: borrowing StringPool
-  ) {}
-
-  mutating func restore(
-    _ window: RowWindow, from reader: inout SectionReader, _ pool: inout StringPool
-  ) throws(StateError) {}
-
-  mutating func remapStrings(_ remap: inout StringRemapper) {}
 }
 
 /// MIN and MAX: per partition a list of slots whose values get worse towards the oldest end.
@@ -144,7 +196,7 @@ struct WindowExtreme: WindowFunction {
     values = SlotValues(storage: storage)
   }
 
-  private mutating func reserve(_ window: RowWindow) {
+  mutating func reserve(_ window: RowWindow) {
     values.reserve(window.slotCapacity)
     while newer.count < window.slotCapacity {
       newer.append(-1)
@@ -199,19 +251,22 @@ struct WindowExtreme: WindowFunction {
     return keepsLarger ? order > 0 : order < 0
   }
 
-  func save(
-    _ window: RowWindow, into writer: inout SectionWriter, _ pool: borrowing StringPool
-  ) { values.save(window, into: &writer, pool) }
-
-  mutating func restore(
-    _ window: RowWindow, from reader: inout SectionReader, _ pool: inout StringPool
-  ) throws(StateError) {
-    try values.restore(window, from: &reader, &pool)
+  mutating func clear() {
+    values.clear()
     (newer, older, best, newest) = ([], [], [], [])
-    reserve(window)
-    for slot in window.liveSlots where !values.column.isNull(Int(slot)) {
-      add(slot, Int(window.groups[Int(slot)]), pool)
-    }
+  }
+
+  func saveRow(
+    _ slot: Int, into writer: inout SectionWriter, _ pool: borrowing StringPool
+  ) { values.save(slot, into: &writer, pool) }
+
+  mutating func restoreRow(
+    _ slot: Int, _ window: RowWindow, from reader: inout SectionReader,
+    _ pool: inout StringPool
+  ) throws(StateError) {
+    try values.restore(slot, from: &reader, &pool)
+    guard !values.column.isNull(slot) else { return }
+    add(Int32(truncatingIfNeeded: slot), Int(window.groups[slot]), pool)
   }
 
   mutating func remapStrings(_ remap: inout StringRemapper) { values.remapStrings(&remap) }
@@ -279,13 +334,18 @@ struct WindowPosition: WindowFunction {
     return nil
   }
 
-  func save(
-    _ window: RowWindow, into writer: inout SectionWriter, _ pool: borrowing StringPool
-  ) { values.save(window, into: &writer, pool) }
+  mutating func reserve(_ window: RowWindow) { values.reserve(window.slotCapacity) }
 
-  mutating func restore(
-    _ window: RowWindow, from reader: inout SectionReader, _ pool: inout StringPool
-  ) throws(StateError) { try values.restore(window, from: &reader, &pool) }
+  mutating func clear() { values.clear() }
+
+  func saveRow(
+    _ slot: Int, into writer: inout SectionWriter, _ pool: borrowing StringPool
+  ) { values.save(slot, into: &writer, pool) }
+
+  mutating func restoreRow(
+    _ slot: Int, _ window: RowWindow, from reader: inout SectionReader,
+    _ pool: inout StringPool
+  ) throws(StateError) { try values.restore(slot, from: &reader, &pool) }
 
   mutating func remapStrings(_ remap: inout StringRemapper) { values.remapStrings(&remap) }
 }

@@ -43,7 +43,7 @@ struct WindowSum: WindowFunction {
     values = SlotValues(storage: storage)
   }
 
-  private mutating func reserve(_ window: RowWindow) {
+  mutating func reserve(_ window: RowWindow) {
     values.reserve(window.slotCapacity)
     let missing = window.groupCapacity - counts.count
     guard missing > 0 else { return }
@@ -131,41 +131,47 @@ struct WindowSum: WindowFunction {
     return (squares[group].high - quotient) + (squares[group].low - quotientRest)
   }
 
-  func save(
-    _ window: RowWindow, into writer: inout SectionWriter, _ pool: borrowing StringPool
+  mutating func clear() {
+    values.clear()
+    (counts, whole, sums, squares) = ([], [], [], [])
+  }
+
+  func saveRow(
+    _ slot: Int, into writer: inout SectionWriter, _ pool: borrowing StringPool
+  ) { values.save(slot, into: &writer, pool) }
+
+  mutating func restoreRow(
+    _ slot: Int, _ window: RowWindow, from reader: inout SectionReader,
+    _ pool: inout StringPool
+  ) throws(StateError) { try values.restore(slot, from: &reader, &pool) }
+
+  func saveGroup(
+    _ group: Int, into writer: inout SectionWriter, _ pool: borrowing StringPool
   ) {
-    values.save(window, into: &writer, pool)
-    for group in window.liveGroups {
-      writer.write(counts[group])
-      if isFloating {
-        writer.write(sums[group].high)
-        writer.write(sums[group].low)
-      } else {
-        writer.write(whole[group])
-      }
-      if isVariance {
-        writer.write(squares[group].high)
-        writer.write(squares[group].low)
-      }
+    writer.write(counts[group])
+    if isFloating {
+      writer.write(sums[group].high)
+      writer.write(sums[group].low)
+    } else {
+      writer.write(whole[group])
+    }
+    if isVariance {
+      writer.write(squares[group].high)
+      writer.write(squares[group].low)
     }
   }
 
-  mutating func restore(
-    _ window: RowWindow, from reader: inout SectionReader, _ pool: inout StringPool
+  mutating func restoreGroup(
+    _ group: Int, from reader: inout SectionReader, _ pool: inout StringPool
   ) throws(StateError) {
-    try values.restore(window, from: &reader, &pool)
-    (counts, whole, sums, squares) = ([], [], [], [])
-    reserve(window)
-    for group in window.liveGroups {
-      counts[group] = try reader.integer()
-      if isFloating {
-        sums[group] = DoubledSum(high: try reader.double(), low: try reader.double())
-      } else {
-        whole[group] = try reader.integer()
-      }
-      if isVariance {
-        squares[group] = DoubledSum(high: try reader.double(), low: try reader.double())
-      }
+    counts[group] = try reader.integer()
+    if isFloating {
+      sums[group] = DoubledSum(high: try reader.double(), low: try reader.double())
+    } else {
+      whole[group] = try reader.integer()
+    }
+    if isVariance {
+      squares[group] = DoubledSum(high: try reader.double(), low: try reader.double())
     }
   }
 
@@ -185,7 +191,7 @@ struct WindowExponentialAverage: WindowFunction {
 
   init(halfLife: Int64) { self.halfLife = Double(max(1, halfLife)) }
 
-  private mutating func reserve(_ window: RowWindow) {
+  mutating func reserve(_ window: RowWindow) {
     values.reserve(window.slotCapacity)
     while counts.count < window.groupCapacity {
       sums.append(0)
@@ -247,33 +253,37 @@ struct WindowExponentialAverage: WindowFunction {
     weights[group] -= factor
   }
 
-  func save(
-    _ window: RowWindow, into writer: inout SectionWriter, _ pool: borrowing StringPool
-  ) {
-    values.save(window, into: &writer, pool)
-    for group in window.liveGroups {
-      writer.write(sums[group])
-      writer.write(weights[group])
-      writer.write(times[group])
-      writer.write(counts[group])
-    }
-  }
-
-  mutating func restore(
-    _ window: RowWindow, from reader: inout SectionReader, _ pool: inout StringPool
-  ) throws(StateError) {
-    try values.restore(window, from: &reader, &pool)
+  mutating func clear() {
+    values.clear()
     (sums, weights, times, counts) = ([], [], [], [])
-    reserve(window)
-    for group in window.liveGroups {
-      sums[group] = try reader.double()
-      weights[group] = try reader.double()
-      times[group] = try reader.integer()
-      counts[group] = try reader.integer()
-    }
   }
 
-  mutating func remapStrings(_ remap: inout StringRemapper) {}
+  func saveRow(
+    _ slot: Int, into writer: inout SectionWriter, _ pool: borrowing StringPool
+  ) { values.save(slot, into: &writer, pool) }
+
+  mutating func restoreRow(
+    _ slot: Int, _ window: RowWindow, from reader: inout SectionReader,
+    _ pool: inout StringPool
+  ) throws(StateError) { try values.restore(slot, from: &reader, &pool) }
+
+  func saveGroup(
+    _ group: Int, into writer: inout SectionWriter, _ pool: borrowing StringPool
+  ) {
+    writer.write(sums[group])
+    writer.write(weights[group])
+    writer.write(times[group])
+    writer.write(counts[group])
+  }
+
+  mutating func restoreGroup(
+    _ group: Int, from reader: inout SectionReader, _ pool: inout StringPool
+  ) throws(StateError) {
+    sums[group] = try reader.double()
+    weights[group] = try reader.double()
+    times[group] = try reader.integer()
+    counts[group] = try reader.integer()
+  }
 }
 
 /// Functions without a way to take a row back: computed anew from the rows of the window.
@@ -309,13 +319,18 @@ struct RecomputedFunction: WindowFunction {
     }
   }
 
-  func save(
-    _ window: RowWindow, into writer: inout SectionWriter, _ pool: borrowing StringPool
-  ) { values.save(window, into: &writer, pool) }
+  mutating func reserve(_ window: RowWindow) { values.reserve(window.slotCapacity) }
 
-  mutating func restore(
-    _ window: RowWindow, from reader: inout SectionReader, _ pool: inout StringPool
-  ) throws(StateError) { try values.restore(window, from: &reader, &pool) }
+  mutating func clear() { values.clear() }
+
+  func saveRow(
+    _ slot: Int, into writer: inout SectionWriter, _ pool: borrowing StringPool
+  ) { values.save(slot, into: &writer, pool) }
+
+  mutating func restoreRow(
+    _ slot: Int, _ window: RowWindow, from reader: inout SectionReader,
+    _ pool: inout StringPool
+  ) throws(StateError) { try values.restore(slot, from: &reader, &pool) }
 
   mutating func remapStrings(_ remap: inout StringRemapper) { values.remapStrings(&remap) }
 }
@@ -341,20 +356,15 @@ struct RunningFunction: WindowFunction {
     }
   }
 
-  func save(
-    _ window: RowWindow, into writer: inout SectionWriter, _ pool: borrowing StringPool
-  ) {
-    for group in window.liveGroups { accumulator.save(group: group, into: &writer, pool) }
-  }
+  mutating func reserve(_ window: RowWindow) { accumulator.reserve(window.groupCapacity) }
 
-  mutating func restore(
-    _ window: RowWindow, from reader: inout SectionReader, _ pool: inout StringPool
-  ) throws(StateError) {
-    accumulator.reserve(window.groupCapacity)
-    for group in window.liveGroups {
-      try accumulator.restore(group: group, from: &reader, &pool)
-    }
-  }
+  func saveGroup(
+    _ group: Int, into writer: inout SectionWriter, _ pool: borrowing StringPool
+  ) { accumulator.save(group: group, into: &writer, pool) }
+
+  mutating func restoreGroup(
+    _ group: Int, from reader: inout SectionReader, _ pool: inout StringPool
+  ) throws(StateError) { try accumulator.restore(group: group, from: &reader, &pool) }
 
   mutating func remapStrings(_ remap: inout StringRemapper) { accumulator.remapStrings(&remap) }
 }

@@ -9,6 +9,8 @@ package final class WorkerTurns {
   let mailbox: Mailbox<WorkerMessage>
   private let wakeup: Wakeup
   private var runners: [TaskName: TaskRunner] = [:]
+  /// The tasks in the order of their turns, which is the same in every run.
+  private var order: [TaskName] = []
   /// Tasks whose state the disk did not let open, and when they are tried again.
   private var postponed: [TaskName: (start: TaskStart, nextAttempt: Int64)] = [:]
   private static let postponement: Int64 = 2_000
@@ -41,10 +43,10 @@ package final class WorkerTurns {
       begin(waiting.start, isFirst: false)
     }
     var isBusy = false
-    for name in runners.keys.sorted(by: { "\($0)" < "\($1)" }) {
+    for name in order {
       guard let runner = runners[name] else { continue }
       guarded(runner) { isBusy = try $0.turn() || isBusy }
-      if case .ended = runner.phase { runners[name] = nil }
+      if case .ended = runner.phase { set(name, nil) }
     }
     if let turnBegin {
       for runner in runners.values { runner.log.noteTurn(milliseconds: runner.elapsed - turnBegin) }
@@ -86,7 +88,7 @@ package final class WorkerTurns {
   /// Opens the state of a task; while the disk refuses, it is tried again.
   private func begin(_ start: TaskStart, isFirst: Bool) {
     do {
-      runners[start.name] = try TaskRunner(start)
+      set(start.name, try TaskRunner(start))
     } catch {
       guard let text = StoragePatience.problem(of: error) else {
         return start.control.post(.stopped(start.name, Self.failure(error)))
@@ -95,6 +97,11 @@ package final class WorkerTurns {
       if isFirst { services.logger.error("task \(start.name) cannot begin yet: \(text)") }
       postponed[start.name] = (start, services.time.elapsed + Self.postponement)
     }
+  }
+
+  private func set(_ name: TaskName, _ runner: TaskRunner?) {
+    runners[name] = runner
+    order = runners.keys.sorted { "\($0)" < "\($1)" }
   }
 
   private func guarded(_ runner: TaskRunner?, _ body: (TaskRunner) throws -> Void) {

@@ -106,7 +106,7 @@ enum SnapshotFile {
         let section = try body.text()
         let number = Int(try body.integer(Int64.self))
         let content = try body.byteArray()
-        writer.section(section, slice: number) { $0.append(raw: content) }
+        writer.section(section, slice: number, bytes: content)
       case .reference:
         let section = try body.text()
         let number = Int(try body.integer(Int64.self))
@@ -143,18 +143,18 @@ enum SnapshotFile {
     guard bytes.count - offset >= header else {
       throw StateError(section: name, offset: offset, message: "the file is cut short")
     }
-    var reader = SectionReader(section: name, bytes: Array(bytes[offset..<(offset + 8)]))
+    var reader = SectionReader(section: name, bytes: bytes, range: offset..<(offset + 8))
     let length: Int64 = try reader.integer()
     let start = offset + header
     guard length >= 0, Int64(bytes.count - start) >= length else {
       throw StateError(section: name, offset: offset, message: "the file is cut short")
     }
-    let body = Array(bytes[start..<(start + Int(length))])
-    guard Array(SHA256.hash(data: body)) == Array(bytes[(start - 32)..<start]) else {
+    let end = start + Int(length)
+    guard SHA256.hash(data: bytes[start..<end]).elementsEqual(bytes[(start - 32)..<start]) else {
       throw StateError(section: name, offset: offset, message: "the checksum is wrong")
     }
-    offset = start + Int(length)
-    return SectionReader(section: name, bytes: body)
+    offset = end
+    return SectionReader(section: name, bytes: bytes, range: start..<end)
   }
 
   private static func decodeFirstVersion(
@@ -177,7 +177,7 @@ enum SnapshotFile {
       guard Array(SHA256.hash(data: content)) == digest else {
         throw reader.failure("the checksum of section '\(section)' is wrong")
       }
-      writer.section(section, slice: Int(slice)) { $0.append(raw: content) }
+      writer.section(section, slice: Int(slice), bytes: content)
     }
     try reader.finish()
     return Snapshot(
@@ -219,7 +219,7 @@ extension SnapshotFile {
           section: slice.section, offset: 0,
           message: "slice \(slice.number) is not in snapshot \(origin)")
       }
-      writer.section(slice.section, slice: slice.number) { $0.append(raw: bytes) }
+      writer.section(slice.section, slice: slice.number, bytes: bytes)
     }
     return writer.slices
   }
