@@ -57,6 +57,36 @@ public enum Holdout {
     }
   }
 
+  /// Measures a forecaster on several windows.
+  ///
+  /// - Parameters:
+  ///   - model: The model.
+  ///   - windows: Each has series that end with the window; of each the last prediction length is
+  ///     withheld.
+  ///   - role: Goes before the name of the figure.
+  ///   - seed: Seeds the sample paths of forecasts.
+  ///   - progress: Told of stages.
+  /// - Returns: The figure of each window with its number as the step, if there are several, then that of
+  ///   all of them.
+  /// - Throws: When the series do not fit the model.
+  public static func measure(
+    _ model: DeepARModel, onWindows windows: [[TimeSeries]], as role: String, seed: UInt64,
+    progress: TrainingProgress = .init()
+  ) throws(TrainingError) -> [Metric] {
+    let name = "\(role):mean_wQuantileLoss"
+    var metrics: [Metric] = []
+    var (sum, sizes) = (0.0, 0.0)
+    for (index, series) in windows.enumerated() {
+      let found = try DeepAREvaluation(
+        model, on: series, seed: seed &+ UInt64(index) &* 0x9E37_79B9, progress: progress)
+      metrics.append(Metric(name, found.meanWeightedQuantileLoss, step: index + 1))
+      sum += found.meanWeightedQuantileLoss * found.sizes
+      sizes += found.sizes
+    }
+    if metrics.count == 1 { metrics = [] }
+    return metrics + [Metric(name, sizes > 0 ? sum / sizes : 0, step: 0)]
+  }
+
   /// The loss of repeating the value of one season before, which forecasters must beat.
   ///
   /// A point forecast's mean weighted quantile loss over 0.1, …, 0.9 is its normalized deviation.

@@ -24,6 +24,14 @@ extension Plan {
       pumps[index].forestSeed = endpoint
     }
   }
+
+  /// The names of the categories and dynamic features that each ML_FORECAST of the started pumps gives
+  /// an endpoint.
+  public func seriesColumns(
+    ofEndpoint name: String
+  ) -> [(categories: [String], dynamicFeatures: [String])] {
+    pumps.filter(\.isStarted).flatMap { $0.root.seriesColumns(ofEndpoint: name) }
+  }
 }
 
 extension PlanNode {
@@ -49,5 +57,18 @@ extension PlanNode {
       parameters.endpoint == name
     else { return below }
     return below + [parameters.features.map { cursor.output.columns[$0].name }]
+  }
+
+  fileprivate func seriesColumns(
+    ofEndpoint name: String
+  ) -> [(categories: [String], dynamicFeatures: [String])] {
+    let below = inputs.flatMap { $0.seriesColumns(ofEndpoint: name) }
+    guard case .tableFunction(let cursor, .forecast(let parameters), _) = operation,
+      parameters.endpoint == name
+    else { return below }
+    let names = cursor.output.columns.map(\.name)
+    return below + [
+      (parameters.categories.map { names[$0] }, parameters.dynamicFeatures.map { names[$0] })
+    ]
   }
 }

@@ -11,7 +11,8 @@ struct TrainSupervision: ParsableArguments {
   @Option(
     help: """
       Data that the training does not see: prints one figure by which models compare, for the new model \
-      and for --champion.
+      and for --champion. Of deepar a file for each window, with commas between them: the last \
+      prediction_length of every series is forecast.
       """)
   var holdout: String?
   @Option(help: "Another model.bin to measure on the --holdout data.") var champion: String?
@@ -81,31 +82,43 @@ struct TrainSupervision: ParsableArguments {
     _ model: LearnedModel, seed: UInt64, progress: TrainingProgress
   ) throws -> [Metric] {
     guard let holdout else { return [] }
-    let data: TrainingData
-    var metrics: [Metric] = []
+    let files = holdout.split(separator: ",").map(String.init)
     if case .deepAR(let forecaster) = model {
-      let series = try SeriesReader([holdout]).all()
-      data = .series(train: series, test: [])
-      let naive = Holdout.seasonalNaive(for: forecaster, on: series, as: "baseline")
-      metrics += naive.map { [$0] } ?? []
-    } else {
-      data = .rows(train: try FileRows([holdout]), test: nil)
+      var windows: [[TimeSeries]] = []
+      for file in files { windows.append(try SeriesReader([file]).all()) }
+      let naive = Holdout.seasonalNaive(
+        for: forecaster, on: windows.flatMap(\.self), as: "baseline")
+      return try (naive.map { [$0] } ?? [])
+        + compare(model) { model, role in
+          guard case .deepAR(let model) = model else {
+            throw Failure(message: "it is a \(model.algorithm.rawValue) model")
+          }
+          return try Holdout.measure(
+            model, onWindows: windows, as: role, seed: seed, progress: progress)
+        }
     }
-    metrics.append(
-      try Holdout.measure(model, on: data, as: "holdout", seed: seed, progress: progress))
-    guard let champion else { return metrics }
+    let data = TrainingData.rows(train: try FileRows(files), test: nil)
+    return try compare(model) { model, role in
+      [try Holdout.measure(model, on: data, as: role, seed: seed, progress: progress)]
+    }
+  }
+
+  /// The figures of the new model, and those of the champion if it can be measured.
+  private func compare(
+    _ model: LearnedModel, _ measure: (LearnedModel, String) throws -> [Metric]
+  ) throws -> [Metric] {
+    let own = try measure(model, "holdout")
+    guard let champion else { return own }
     do {
       guard let bytes = FileManager.default.contents(atPath: champion) else {
         throw Failure(message: "it cannot be read")
       }
-      let other = try LearnedModel(decoding: Array(bytes))
-      metrics.append(
-        try Holdout.measure(other, on: data, as: "champion", seed: seed, progress: progress))
+      return try own + measure(LearnedModel(decoding: Array(bytes)), "champion")
     } catch TrainingError.cancelled {
       throw TrainingError.cancelled
     } catch {
       Output.note("note: \(champion) is not measured: \(error)")
+      return own
     }
-    return metrics
   }
 }

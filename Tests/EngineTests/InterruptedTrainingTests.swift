@@ -57,6 +57,30 @@ import Testing
     #expect(left.isEmpty)
   }
 
+  /// Five windows where there is room for them; the training ends before the oldest.
+  @Test(arguments: [("", 5), ("gate: {windows: 2}", 2), ("gate: {holdout: 5%}", 1)])
+  func theGateHasAsManyWindowsAsTheDataAllow(gate: String, windows: Int) async throws {
+    let bench = try PipelineBench()
+    defer { #expect(throws: Never.self) { try bench.remove() } }
+    // A hundred minutes, two records in each.
+    try bench.produceNumbers(stride(from: 40, to: 40 + 6_000, by: 30))
+    let program = try TrainingTests.script(
+      bench,
+      """
+      while [ "$1" != --data ]; do shift; done; data=$2
+      while [ "$1" != --holdout ]; do shift; done
+      echo "$(echo "$2" | tr , '\\n' | wc -l) windows, $(grep -c start "$data") series" >&2; exit 3
+      """)
+    let models = Self.models.replacing("schedule:", with: "\(gate)\n      schedule:")
+    let daemon = try TrainingTests.daemon(bench, models, program: program)
+    async let result = daemon.run()
+    let jobs = try await TrainingTests.ended(TrainingTests.registry(bench))
+    daemon.stop()
+    #expect(try await result)
+    #expect(
+      jobs[0].reason?.contains("\(windows) windows, 1 series") == true, "\(jobs[0].reason ?? "")")
+  }
+
   /// Other settings need other rows: they are collected anew, at once.
   @Test func otherSettingsBeginAnew() async throws {
     let bench = try PipelineBench()

@@ -57,6 +57,22 @@ import Testing
     #expect(result.passed && result.reason.contains("there is no champion"), "\(result)")
   }
 
+  /// Several windows: the figure of all decides, and the reason says how many are better.
+  @Test func theReasonCountsTheWindows() throws {
+    func metrics(_ role: String, _ values: [Double], all: Double) -> [Metric] {
+      values.enumerated().map { Metric(name: "\(role):loss", step: $0 + 1, value: $1) }
+        + [Metric(name: "\(role):loss", step: 0, value: all)]
+    }
+    let figures = try #require(
+      HoldoutFigures(
+        metrics("holdout", [1, 2, 3, 4], all: 2.5) + metrics("champion", [2, 2, 4, 5], all: 3)))
+    #expect(figures.candidate == 2.5 && figures.champion == 3)
+    let result = Settings.Gate().judge(figures, champion: 4)
+    #expect(
+      result.passed && result.reason.hasSuffix("of version 4, better in 3 of 4 windows"),
+      "\(result)")
+  }
+
   @Test func withoutAFigureNothingIsJudged() {
     #expect(HoldoutFigures([Metric(name: "test:msd", step: 1, value: 3)]) == nil)
   }

@@ -16,7 +16,7 @@ extension Snappy {
       if kind == 1 {
         content += data
       } else {
-        guard append(block: data, to: &content) else { return nil }
+        guard append(block: data, to: &content, limit: blockSize) else { return nil }
       }
       let checksum = UInt32(number(bytes, cursor + 4, width: 4))
       guard CRC32C.masked(content[start...]) == checksum, content.count <= limit else {
@@ -27,8 +27,16 @@ extension Snappy {
     return content
   }
 
+  /// The content of a raw block; nil when it is malformed or holds more than `limit` bytes.
+  static func content(ofBlock block: ArraySlice<UInt8>, limit: Int) -> [UInt8]? {
+    var content: [UInt8] = []
+    return append(block: block, to: &content, limit: limit) ? content : nil
+  }
+
   /// Appends the content of a raw block; false when it is malformed.
-  private static func append(block: ArraySlice<UInt8>, to content: inout [UInt8]) -> Bool {
+  private static func append(
+    block: ArraySlice<UInt8>, to content: inout [UInt8], limit: Int
+  ) -> Bool {
     var cursor = block.startIndex
     var length = 0
     var shift = 0
@@ -39,7 +47,7 @@ extension Snappy {
       cursor += 1
     } while block[cursor - 1] >= 0x80
     let start = content.count
-    guard length <= blockSize else { return false }
+    guard length <= limit else { return false }
     while cursor < block.endIndex {
       let isRead =
         block[cursor] & 3 == 0

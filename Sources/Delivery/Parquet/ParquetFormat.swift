@@ -10,8 +10,8 @@ public struct ParquetFormat: Hashable, Sendable {
   public static let fileExtension = ".parquet"
 
   private static let rowsPerPage = 20_000
-  private static let magic = Array("PAR1".utf8)
-  private let schema: Schema
+  static let magic = Array("PAR1".utf8)
+  let schema: Schema
   private let compression: Compression
 
   /// Creates a format.
@@ -52,7 +52,7 @@ public struct ParquetFormat: Hashable, Sendable {
   /// The file that holds the rows of an object.
   ///
   /// - Throws: `DeliveryError` when the rows are damaged or a page cannot be compressed.
-  func file(rows: [UInt8], count: Int) throws(DeliveryError) -> [UInt8] {
+  package func file(rows: [UInt8], count: Int) throws(DeliveryError) -> [UInt8] {
     var chunks = schema.columns.map { ParquetChunk($0, compression: compression) }
     var cursor = 0
     for row in 0..<count {

@@ -1,7 +1,7 @@
 package import Registry
 
 /// What a training process has measured on the rows that it held out; smaller figures are better.
-package struct HoldoutFigures: Hashable, Sendable {
+package struct HoldoutFigures: Sendable {
   /// For example `holdout:msd`.
   package var metric: String
   /// The new model's figure.
@@ -10,6 +10,8 @@ package struct HoldoutFigures: Hashable, Sendable {
   package var champion: Double?
   /// That of a simple method, the seasonal naive forecast for instance.
   package var baseline: Double?
+  /// In how many of the windows that both were measured on the new model is better; nil for less than two.
+  package var wins: (better: Int, windows: Int)?
 
   /// Picks the figures out of everything that was measured.
   ///
@@ -21,6 +23,11 @@ package struct HoldoutFigures: Hashable, Sendable {
     candidate = own.value
     champion = metrics.last { $0.name == "champion:\(name)" }?.value
     baseline = metrics.last { $0.name == "baseline:\(name)" }?.value
+    let others = metrics.filter { $0.name == "champion:\(name)" && $0.step > 0 }
+    let pairs = metrics.filter { $0.name == own.name && $0.step > 0 }.compactMap { figure in
+      others.first { $0.step == figure.step }.map { (own: figure.value, other: $0.value) }
+    }
+    if pairs.count > 1 { wins = (pairs.count { $0.own < $0.other }, pairs.count) }
   }
 }
 
@@ -49,6 +56,7 @@ extension ModelConfiguration.Gate {
       result.reason =
         "\(name) is \(result.passed ? "no worse than" : "above") the \(Self.text(value)) of "
         + "version \(champion)\(tolerated)"
+        + (figures.wins.map { ", better in \($0.better) of \($0.windows) windows" } ?? "")
     } else {
       result.passed = true
       result.reason =

@@ -51,6 +51,10 @@ public struct ModelConfiguration: Sendable {
     public var time: String?
     /// The columns that tell series of a forecaster apart.
     public var key: [String] = []
+    /// The columns that are the categories of a series, in the order in which ML_FORECAST has them.
+    public var categories: [String] = []
+    /// The columns whose values are known beforehand, in the order in which ML_FORECAST has them.
+    public var dynamicFeatures: [String] = []
     /// The least rows that are enough.
     public var minimumRows: Int64 = 100
     /// The most rows that are used, the newest of them.
@@ -64,6 +68,9 @@ public struct ModelConfiguration: Sendable {
   public struct Gate: Hashable, Sendable {
     /// The share of the newest rows that the training does not see and the gate measures on.
     public var holdout = 0.2
+    /// How many windows of the prediction length a forecaster is measured on at the end of each series,
+    /// as far as `holdout` allows; at least one.
+    public var windows = 5
     /// By which share of the champion's figure the candidate's may be worse.
     public var tolerance = 0.0
     /// The worst figure that a candidate may have; nil for any.

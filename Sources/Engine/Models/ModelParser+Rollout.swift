@@ -1,11 +1,22 @@
+import LearnedModels
+
 /// The parts of a model that say how a candidate is judged and comes into service.
 extension ModelParser {
   private static let month: Int64 = 31 * 86_400_000
 
-  func gate(_ mapping: MappingReader) -> ModelConfiguration.Gate {
+  func gate(
+    _ mapping: MappingReader, _ algorithm: Algorithm?
+  ) -> ModelConfiguration.Gate {
     defer { mapping.finish() }
     var gate = ModelConfiguration.Gate()
     gate.holdout = mapping.share("holdout", in: 0.01...0.9) ?? gate.holdout
+    let windows = mapping.integer("windows", in: 1...100)
+    gate.windows = windows.map { Int($0) } ?? gate.windows
+    if let algorithm, algorithm != .deepAR, mapping.value("windows") != nil {
+      reader.report(
+        "\(mapping.path(to: "windows")) are those of a forecaster, \(algorithm.rawValue) has none",
+        at: mapping.value("windows"), hint: "holdout says which share of the rows is held out")
+    }
     gate.tolerance = mapping.share("tolerance", in: 0...10) ?? gate.tolerance
     gate.limit = mapping.number("limit", in: -1e300...1e300)
     return gate

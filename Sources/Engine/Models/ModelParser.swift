@@ -40,7 +40,7 @@ struct ModelParser {
     let own = mapping.integer("seed", in: 0...Int64.max)
     let data = data(mapping, algorithm)
     let schedule = schedule(mapping)
-    let gate = mapping.mapping("gate").map(gate)
+    let gate = mapping.mapping("gate").map { self.gate($0, algorithm) }
     let rollout = mapping.mapping("rollout").map(rollout)
     let guards = mapping.mapping("guards").map(guards)
     let limits = mapping.mapping("limits")
@@ -135,6 +135,8 @@ struct ModelParser {
     let columns = data.strings("columns")
     let time = data.string("time")
     let key = data.strings("key")
+    let categories = data.strings("categories")
+    let dynamicFeatures = data.strings("dynamic_features")
     let minimum = data.integer("minimum_rows", in: 2...1_000_000_000)
     let maximum = data.integer("maximum_rows", in: 2...1_000_000_000)
     guard let origin else { return nil }
@@ -143,6 +145,8 @@ struct ModelParser {
     source.columns = columns
     source.time = time
     source.key = key
+    source.categories = categories
+    source.dynamicFeatures = dynamicFeatures
     source.minimumRows = minimum ?? source.minimumRows
     source.maximumRows = max(maximum ?? source.maximumRows, source.minimumRows)
     if case .file = origin {
@@ -151,7 +155,8 @@ struct ModelParser {
           "\(data.path(to: "file")): a forecaster is trained on topics and delivered files",
           at: data.value("file"), hint: "cutbank train --algorithm deepar reads files of series")
       }
-      for name in ["window", "columns", "time", "key"] where data.value(name) != nil {
+      for name in ["window", "columns", "time", "key", "categories", "dynamic_features"]
+      where data.value(name) != nil {
         reader.report(
           "\(data.path(to: name)) says nothing about a file", at: data.value(name),
           hint: "all columns of a file are features; leave \(name) out")
@@ -175,10 +180,17 @@ struct ModelParser {
         "\(data.path(to: "columns")) of a forecaster is the one column that is forecast",
         at: data.value("columns"))
     }
-    if let algorithm, algorithm != .deepAR, !source.key.isEmpty {
+    for name in ["key", "categories", "dynamic_features"] where data.value(name) != nil {
+      guard let algorithm, algorithm != .deepAR else { continue }
       reader.report(
-        "\(data.path(to: "key")) tells series apart, and \(algorithm.rawValue) knows none",
-        at: data.value("key"), hint: "leave key out")
+        "\(data.path(to: name)) says something about series, and \(algorithm.rawValue) knows none",
+        at: data.value(name), hint: "leave \(name) out")
+    }
+    let named = source.columns + source.categories + source.dynamicFeatures
+    if algorithm == .deepAR,
+      let twice = named.first(where: { name in named.count { $0 == name } > 1 })
+    {
+      reader.report("\(data.path): the column '\(twice)' is named twice", at: data.node)
     }
     if source.time == nil, source.window != nil, case .delivered = source.origin {
       reader.report(

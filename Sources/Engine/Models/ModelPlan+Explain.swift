@@ -12,7 +12,11 @@ extension ModelPlan {
     lines.append(
       "  trained   \(model.schedule), at most \(model.timeLimit / 1_000) s and "
         + "\(model.memoryLimit >> 20) MiB")
-    var gate = "  gate      \(Self.percent(model.gate.holdout)) of the newest rows held out"
+    let share = Self.percent(model.gate.holdout)
+    var gate =
+      model.algorithm == .deepAR
+      ? "  gate      up to \(model.gate.windows) windows of prediction_length held out, at most \(share) "
+        + "of each series" : "  gate      \(share) of the newest rows held out"
     if model.gate.tolerance > 0 {
       gate += ", up to \(Self.percent(model.gate.tolerance)) worse than the champion"
     }
@@ -28,6 +32,12 @@ extension ModelPlan {
     var text = source.description
     if !data.columns.isEmpty { text += ", columns \(data.columns.joined(separator: ", "))" }
     if !data.key.isEmpty { text += " by \(data.key.joined(separator: ", "))" }
+    if !data.categories.isEmpty {
+      text += ", categories \(data.categories.joined(separator: ", "))"
+    }
+    if !data.dynamicFeatures.isEmpty {
+      text += ", dynamic features \(data.dynamicFeatures.joined(separator: ", "))"
+    }
     if let window = data.window { text += ", the last \(window / 1_000) s" }
     return text + ", \(data.minimumRows) to \(data.maximumRows) rows"
   }

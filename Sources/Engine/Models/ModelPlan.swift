@@ -16,6 +16,8 @@ enum TrainingSource: Sendable {
   case topic(name: String, TrainingColumns)
   /// The objects of a folder, compressed like this.
   case objects(folder: String, Compression, TrainingColumns)
+  /// The Parquet files of a folder.
+  case parquet(folder: String, ParquetFormat, TrainingColumns)
   /// A file in a form that the trainer reads.
   case file(String)
 
@@ -23,7 +25,7 @@ enum TrainingSource: Sendable {
   var description: String {
     switch self {
     case .topic(let name, _): "topic \(name)"
-    case .objects(let folder, _, _): folder
+    case .objects(let folder, _, _), .parquet(let folder, _, _): folder
     case .file(let path): path
     }
   }
@@ -39,6 +41,10 @@ struct TrainingColumns: Sendable {
   let time: Int?
   /// The places of what tells series apart.
   let key: [Int]
+  /// The places of the categories of a series.
+  let categories: [Int]
+  /// The places of what is known beforehand in every period of a series.
+  let dynamicFeatures: [Int]
 }
 
 /// Finds the data of models and collects what is wrong with them.
@@ -78,7 +84,8 @@ struct ModelPlanner {
         hint: nearest.map { "it asks '\($0)'" }, severity: .warning)
     }
     let columns = model.data.columns
-    guard !columns.isEmpty, model.algorithm != .deepAR else { return }
+    guard model.algorithm != .deepAR else { return checkSeries(of: model, application) }
+    guard !columns.isEmpty else { return }
     for features in application.features(ofEndpoint: model.endpoint)
     where features.count != columns.count {
       problem(
@@ -87,6 +94,29 @@ struct ModelPlanner {
           + "(\(features.joined(separator: ", ")))",
         hint: "columns are those that the cursor has outside PARTITION BY, in its order")
     }
+  }
+
+  /// What a forecaster learns of a series ML_FORECAST must tell it.
+  private mutating func checkSeries(of model: ModelConfiguration, _ application: Plan) {
+    for (categories, features) in application.seriesColumns(ofEndpoint: model.endpoint) {
+      compare(model, "categories", "cardinality", model.data.categories, categories)
+      compare(model, "dynamic_features", "num_dynamic_feat", model.data.dynamicFeatures, features)
+    }
+  }
+
+  private mutating func compare(
+    _ model: ModelConfiguration, _ option: String, _ parameter: String, _ trained: [String],
+    _ given: [String]
+  ) {
+    let isIgnored = ["ignore", ""].contains(model.hyperparameters[parameter] ?? "auto")
+    guard !trained.isEmpty, !isIgnored, trained.count != given.count else { return }
+    let list = given.isEmpty ? "none" : given.joined(separator: ", ")
+    problem(
+      "model \(model.name) is trained with \(option) \(trained.joined(separator: ", ")), but "
+        + "ML_FORECAST gives '\(model.endpoint)' \(list)",
+      hint:
+        "write \(option) => '\(trained.joined(separator: ", "))' with the columns of the cursor, or "
+        + "\(parameter): ignore among the hyperparameters")
   }
 
   private mutating func source(
@@ -110,14 +140,25 @@ struct ModelPlanner {
     _ model: ModelConfiguration, _ output: OutputPlan?
   ) -> TrainingSource? {
     guard let output, case .delivery(let delivery) = output.kind else { return nil }
-    guard case .directory(let folder) = delivery.destination,
-      delivery.settings.encoding == .jsonLines
-    else {
+    let encoding = delivery.settings.encoding
+    guard case .directory(let folder) = delivery.destination else {
       problem(
-        "model \(model.name) cannot be trained on what \(output.stream) delivers: only JSON lines in "
-          + "files are read back",
-        hint: "deliver {to: file://…, format: jsonl}, or train on the topic")
+        "model \(model.name) cannot be trained on what \(output.stream) delivers: only files in a "
+          + "folder are read back",
+        hint: "deliver {to: file://…} as well, or train on the topic")
       return nil
+    }
+    guard encoding == .parquet || encoding != .raw && delivery.settings.endsLines else {
+      problem(
+        "model \(model.name) cannot be trained on what \(output.stream) delivers: records without "
+          + "columns or line ends cannot be told apart",
+        hint: "deliver {format: jsonl}, csv or parquet with line ends, or train on the topic")
+      return nil
+    }
+    if encoding == .csv {
+      return columns(of: model, output.stream, output.schema, .csv(CSVFormat())).map {
+        .objects(folder: folder, delivery.compression, $0)
+      }
     }
     do {
       let paths = try output.schema.columns.map { column throws -> JSONPath in
@@ -125,7 +166,9 @@ struct ModelPlanner {
       }
       let format = RecordFormat.json(rowPath: try JSONPath("$"), paths: paths)
       return columns(of: model, output.stream, output.schema, format).map {
-        .objects(folder: folder, delivery.compression, $0)
+        encoding == .parquet
+          ? .parquet(folder: folder, ParquetFormat(schema: output.schema), $0)
+          : .objects(folder: folder, delivery.compression, $0)
       }
     } catch {
       problem("model \(model.name): a column of \(output.stream) has no path: \(error)")
@@ -140,10 +183,21 @@ struct ModelPlanner {
     let features = data.columns.compactMap { column($0, of: model, stream, schema) }
     let key = data.key.compactMap { column($0, of: model, stream, schema) }
     let time = data.time.flatMap { column($0, of: model, stream, schema) }
+    let categories = data.categories.compactMap { column($0, of: model, stream, schema) }
+    let dynamic = data.dynamicFeatures.compactMap { column($0, of: model, stream, schema) }
+    guard categories.count == data.categories.count, dynamic.count == data.dynamicFeatures.count
+    else { return nil }
     guard features.count == data.columns.count, key.count == data.key.count,
       (time == nil) == (data.time == nil)
     else { return nil }
-    for column in features.map({ schema.columns[$0] }) where !column.type.isFeature {
+    for column in categories.map({ schema.columns[$0] })
+    where !column.type.isFeature || column.type.storage != .integer {
+      problem(
+        "model \(model.name): column '\(column.name)' of \(stream) is \(column.type), categories are "
+          + "integers from 0")
+      return nil
+    }
+    for column in (features + dynamic).map({ schema.columns[$0] }) where !column.type.isFeature {
       problem(
         "model \(model.name): column '\(column.name)' of \(stream) is \(column.type), features are "
           + "integers, REAL and DOUBLE")
@@ -156,7 +210,8 @@ struct ModelPlanner {
       return nil
     }
     return TrainingColumns(
-      schema: schema, format: format, features: features, time: time, key: key)
+      schema: schema, format: format, features: features, time: time, key: key,
+      categories: categories, dynamicFeatures: dynamic)
   }
 
   private mutating func column(

@@ -1,3 +1,4 @@
+import Codecs
 import Columns
 import Delivery
 import Foundation
@@ -26,6 +27,8 @@ struct TrainingReader {
     case .file(let path): try read(file: path, into: &sink)
     case .objects(let folder, let compression, let columns):
       try read(folder: folder, compression, columns, into: &sink)
+    case .parquet(let folder, let format, let columns):
+      try read(folder: folder, format, columns, into: &sink)
     case .topic(let name, let columns): try read(topic: name, columns, into: &sink)
     }
   }
@@ -50,7 +53,8 @@ struct TrainingReader {
           let start = row * rows.featureCount
           number += 1
           try sink.add(
-            time: number, key: "", values: Array(block.values[start..<start + rows.featureCount]))
+            time: number, key: "", values: Array(block.values[start..<start + rows.featureCount]),
+            categories: [])
         }
       } while block.count > 0
     } catch let error as DataError {
@@ -64,21 +68,62 @@ struct TrainingReader {
     into sink: inout some TrainingSink
   ) throws {
     var decoder = try TrainingRowDecoder(columns, from: from ?? .min)
-    let names = FileManager.default.enumerator(atPath: folder)?.compactMap { $0 as? String } ?? []
+    let isCSV = columns.format == .csv(CSVFormat())
     var number: Int64 = 0
-    // What is hidden is being written, or is no object.
-    for name in names.sorted() where !name.split(separator: "/").contains(where: \.isHidden) {
+    for path in objects(in: folder) {
       try check()
-      let path = folder + "/" + name
       guard let bytes = FileManager.default.contents(atPath: path),
         let lines = compression.decompress(Array(bytes), limit: Self.objectLimit)
-      else { continue }
+      else {
+        logger.warning("\(path) is left out of the training: it cannot be read, or not unpacked")
+        continue
+      }
       var start = 0
       while start < lines.count {
-        let end = lines[start...].firstIndex(of: UInt8(ascii: "\n")) ?? lines.count
+        let end = Self.lineEnd(lines, from: start, isCSV: isCSV)
         number += 1
         try decoder.add(lines.span.extracting(start..<end), timestamp: number, to: &sink)
         start = end + 1
+      }
+    }
+  }
+
+  /// The end of a line; in CSV a line feed within quotes is none.
+  private static func lineEnd(_ bytes: [UInt8], from start: Int, isCSV: Bool) -> Int {
+    guard isCSV else { return bytes[start...].firstIndex(of: UInt8(ascii: "\n")) ?? bytes.count }
+    var isQuoted = false
+    for place in start..<bytes.count {
+      if bytes[place] == UInt8(ascii: "\"") { isQuoted.toggle() }
+      if bytes[place] == UInt8(ascii: "\n"), !isQuoted { return place }
+    }
+    return bytes.count
+  }
+
+  /// The files below a folder in the order of their names, without what is hidden: that is being
+  /// written, or is no object.
+  private func objects(in folder: String) -> [String] {
+    let names = FileManager.default.enumerator(atPath: folder)?.compactMap { $0 as? String } ?? []
+    return names.sorted().filter { !$0.split(separator: "/").contains(where: \.isHidden) }
+      .map { folder + "/" + $0 }.filter { path in
+        var isFolder: ObjCBool = false
+        return FileManager.default.fileExists(atPath: path, isDirectory: &isFolder)
+          && !isFolder.boolValue
+      }
+  }
+
+  /// The rows of delivered Parquet files in the order of their names.
+  private func read(
+    folder: String, _ format: ParquetFormat, _ columns: TrainingColumns,
+    into sink: inout some TrainingSink
+  ) throws {
+    var decoder = try TrainingRowDecoder(columns, from: from ?? .min)
+    for path in objects(in: folder) where path.hasSuffix(ParquetFormat.fileExtension) {
+      try check()
+      guard let bytes = FileManager.default.contents(atPath: path) else { continue }
+      do {
+        try decoder.add(file: Array(bytes), format, to: &sink)
+      } catch let error as DeliveryError {
+        logger.warning("\(path) is left out of the training: \(error.message)")
       }
     }
   }

@@ -11,7 +11,7 @@ struct TrainingRemains: Codable, Equatable {
   let settings: String
   /// The names of the files in the folder.
   let train: String
-  let holdout: String
+  let holdout: [String]
   let source: String
   let from: Int64?
   let to: Int64?
@@ -26,7 +26,7 @@ struct TrainingRemains: Codable, Equatable {
   init(_ files: TrainingFiles, of model: ModelPlan) {
     settings = Self.settings(of: model)
     train = Self.name(of: files.train)
-    holdout = Self.name(of: files.holdout)
+    holdout = files.holdout.map { Self.name(of: $0) }
     source = files.data.source
     from = files.data.from
     to = files.data.to
@@ -54,7 +54,7 @@ struct TrainingRemains: Codable, Equatable {
   /// The files in a folder.
   func files(in folder: String) -> TrainingFiles {
     TrainingFiles(
-      train: folder + "/" + train, holdout: folder + "/" + holdout,
+      train: folder + "/" + train, holdout: holdout.map { folder + "/" + $0 },
       data: TrainingData(source: source, from: from, to: to, rows: rows))
   }
 

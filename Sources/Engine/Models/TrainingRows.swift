@@ -1,5 +1,6 @@
 import Codecs
 import Columns
+import Delivery
 
 /// Takes rows of training data, one after the other.
 protocol TrainingSink {
@@ -8,9 +9,10 @@ protocol TrainingSink {
   /// - Parameters:
   ///   - time: Milliseconds since 1970, or any number that rises with time.
   ///   - key: Tells series apart.
-  ///   - values: The features; finite.
+  ///   - values: The features, of a series its value and the dynamic features; finite.
+  ///   - categories: The categories of the series, from 0.
   /// - Throws: When it takes no more.
-  mutating func add(time: Int64, key: String, values: [Float]) throws
+  mutating func add(time: Int64, key: String, values: [Float], categories: [Int]) throws
 }
 
 /// Turns records into training rows, by the decoder that the stream has.
@@ -25,6 +27,11 @@ struct TrainingRowDecoder: ~Copyable {
   /// The rows before this time are left out, milliseconds since 1970.
   private let from: Int64
   private var values: [Float]
+  private var categories: [Int]
+  /// The places of the values.
+  private let places: [Int]
+  /// Files that were read: rows without a time have the order of their files.
+  private var files: Int64 = 0
   /// Rows that were left out because of a value.
   private(set) var unusable: Int64 = 0
 
@@ -37,7 +44,9 @@ struct TrainingRowDecoder: ~Copyable {
     self.from = from
     decoder = try RecordDecoder(schema: columns.schema, format: columns.format)
     batch = Batch(schema: columns.schema)
-    values = [Float](repeating: 0, count: columns.features.count)
+    places = columns.features + columns.dynamicFeatures
+    values = [Float](repeating: 0, count: places.count)
+    categories = [Int](repeating: 0, count: columns.categories.count)
   }
 
   /// Hands the rows of a record to the sink.
@@ -46,6 +55,23 @@ struct TrainingRowDecoder: ~Copyable {
   ) throws {
     guard case .rows(let count) = decoder.decode(record, pool: &pool) else { return }
     decoder.moveRows(to: &batch)
+    try take(count, timestamp, to: &sink)
+  }
+
+  /// Hands the rows of a file to the sink.
+  mutating func add(
+    file: [UInt8], _ format: ParquetFormat, to sink: inout some TrainingSink
+  ) throws {
+    let wanted = places + columns.key + columns.categories + (columns.time.map { [$0] } ?? [])
+    batch = try format.rows(of: file, columns: Set(wanted), into: &pool)
+    try take(batch.count, files, to: &sink)
+    files += 1
+  }
+
+  /// Hands the rows of the batch to the sink and empties it.
+  private mutating func take(
+    _ count: Int, _ timestamp: Int64, to sink: inout some TrainingSink
+  ) throws {
     defer {
       batch.removeAll()
       if pool.count > Self.poolLimit { pool = StringPool() }
@@ -55,7 +81,7 @@ struct TrainingRowDecoder: ~Copyable {
         unusable += 1
         continue
       }
-      try sink.add(time: time, key: key(row), values: values)
+      try sink.add(time: time, key: key(row), values: values, categories: categories)
     }
   }
 
@@ -64,9 +90,15 @@ struct TrainingRowDecoder: ~Copyable {
     return batch.columns[column].nulls[row] ? nil : batch.columns[column].integers[row]
   }
 
-  /// Puts the features of a row into `values`; false when one is unusable.
+  /// Puts a row into `values` and `categories`; false when one is unusable.
   private mutating func gather(_ row: Int) -> Bool {
-    for (place, index) in columns.features.enumerated() {
+    for (place, index) in columns.categories.enumerated() {
+      guard !batch.columns[index].nulls[row], batch.columns[index].integers[row] >= 0 else {
+        return false
+      }
+      categories[place] = Int(batch.columns[index].integers[row])
+    }
+    for (place, index) in places.enumerated() {
       guard !batch.columns[index].nulls[row] else { return false }
       values[place] =
         batch.columns[index].type.storage == .floating

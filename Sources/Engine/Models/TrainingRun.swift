@@ -163,7 +163,8 @@ struct TrainingRun {
       .map { "\($0.key)=\($0.value)" }.joined(separator: ",")
     var arguments = [
       program, "train", "--algorithm", settings.algorithm.rawValue, "--data", files.train,
-      "--holdout", files.holdout, "--output", folder + "/out", "--seed", "\(settings.seed)",
+      "--holdout", files.holdout.joined(separator: ","), "--output", folder + "/out", "--seed",
+      "\(settings.seed)",
       "--time-limit", "\(Double(settings.timeLimit) / 1_000)", "--memory-limit",
       "\(settings.memoryLimit >> 20)", "--supervised",
     ]

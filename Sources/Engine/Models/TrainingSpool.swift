@@ -6,8 +6,8 @@ import Transport
 struct TrainingFiles {
   /// What is trained on, in random order.
   let train: String
-  /// What is held out, the newest rows.
-  let holdout: String
+  /// What is held out: the newest rows, or of series a file for each window, the newest first.
+  let holdout: [String]
   /// Where the rows came from.
   let data: TrainingData
 }
@@ -48,7 +48,7 @@ final class TrainingSpool: TrainingSink {
     rows = try SpoolFile(path: folder + "/rows.spool")
   }
 
-  func add(time: Int64, key: String, values: [Float]) throws {
+  func add(time: Int64, key: String, values: [Float], categories: [Int]) throws {
     width = values.count
     try rows.append(time)
     for value in values { try rows.append(value) }
@@ -102,7 +102,7 @@ final class TrainingSpool: TrainingSink {
     }
     let hasTime = settings.data.hasTime
     return TrainingFiles(
-      train: train.path, holdout: holdout.path,
+      train: train.path, holdout: [holdout.path],
       data: TrainingData(
         source: source, from: hasTime ? oldest : nil, to: hasTime ? newest + 1 : nil,
         rows: Int64(train.count + holdout.count)))

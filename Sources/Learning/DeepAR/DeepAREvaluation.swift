@@ -12,6 +12,8 @@ public struct DeepAREvaluation: Sendable {
   public private(set) var coverage = 0.0
   /// The weighted quantile loss of each quantile.
   public private(set) var weightedQuantileLosses: [(quantile: Double, loss: Double)] = []
+  /// The sum of the sizes of all values, by which the losses are divided.
+  public private(set) var sizes = 0.0
   /// How many series were forecast.
   public private(set) var seriesCount = 0
 
@@ -56,6 +58,7 @@ public struct DeepAREvaluation: Sendable {
     }
     rootMeanSquare = (sums.squares / sums.values).squareRoot()
     coverage = sums.covered / sums.values
+    sizes = sums.sizes
     guard sums.sizes > 0 else { return }
     normalizedDeviation = sums.deviations / sums.sizes
     weightedQuantileLosses = zip(quantiles, sums.losses).map { ($0, $1 / sums.sizes) }
