@@ -48,13 +48,22 @@ public final class Client: @unchecked Sendable {
   public func watermarks(
     of partition: TopicPartition, timeout: Duration
   ) throws(KafkaError) -> Watermarks {
-    var low: Int64 = 0
-    var high: Int64 = 0
-    try KafkaError.check(
-      rd_kafka_query_watermark_offsets(
-        handle, partition.topic, partition.partition, &low, &high, timeout.milliseconds),
-      operation: "query watermarks", topic: partition.topic, partition: partition.partition)
-    return Watermarks(low: low, high: high)
+    // librdkafka has a call for both, which knows no end while the leader is away, whatever its
+    // time-out. Looking up offsets by time keeps to it, and the ends have times of their own.
+    let operation = "query watermarks"
+    let end = ContinuousClock.now + timeout
+    let low = try offsets(
+      [PartitionOffset(partition, offset: StartOffset.beginning.rawValue)], operation, timeout)
+    let left = max(.zero, end - ContinuousClock.now)
+    let high = try offsets(
+      [PartitionOffset(partition, offset: StartOffset.end.rawValue)], operation, left)
+    guard let high = high[partition] else {
+      throw KafkaError(
+        .fail, "an answer without the offset", operation: operation, topic: partition.topic,
+        partition: partition.partition)
+    }
+    // A broker may leave out the beginning of what is empty.
+    return Watermarks(low: min(low[partition] ?? high, high), high: high)
   }
 
   /// The offset of the first record of each partition with a timestamp of at least its
@@ -68,15 +77,20 @@ public final class Client: @unchecked Sendable {
   public func offsets(
     atOrAfter times: [TopicPartition: Int64], timeout: Duration
   ) throws(KafkaError) -> [TopicPartition: Int64] {
-    let list = TopicPartitionList(
-      times.sorted { $0.key < $1.key }.map { PartitionOffset($0.key, offset: $0.value) })
+    try offsets(
+      times.sorted { $0.key < $1.key }.map { PartitionOffset($0.key, offset: $0.value) },
+      "look up offsets by time", timeout)
+  }
+
+  private func offsets(
+    _ times: [PartitionOffset], _ operation: String, _ timeout: Duration
+  ) throws(KafkaError) -> [TopicPartition: Int64] {
+    let list = TopicPartitionList(times)
     try KafkaError.check(
       rd_kafka_offsets_for_times(handle, list.pointer, timeout.milliseconds),
-      operation: "look up offsets by time")
-    try list.check(operation: "look up offsets by time")
-    var found: [TopicPartition: Int64] = [:]
-    for (partition, position) in list.offsets { found[partition] = position?.offset }
-    return found
+      operation: operation)
+    try list.check(operation: operation)
+    return list.positions.mapValues(\.offset)
   }
 
   /// Brokers, and the partitions of the topics.

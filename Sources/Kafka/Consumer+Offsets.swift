@@ -130,7 +130,7 @@ public final class GroupMetadata: @unchecked Sendable {
 
 extension TopicPartitionList {
   /// The positions of the partitions that have one.
-  fileprivate var positions: [TopicPartition: PartitionOffset] {
+  var positions: [TopicPartition: PartitionOffset] {
     var found: [TopicPartition: PartitionOffset] = [:]
     for (partition, position) in offsets { found[partition] = position }
     return found

@@ -33,15 +33,27 @@ enum ModelText {
       for (name, value) in job.hyperparameters.sorted(by: { $0.key < $1.key }) {
         lines.append(("hyperparameter \(name)", value))
       }
-      // Of each metric the last step.
-      let metrics = try registry.metrics(of: job.id)
-      for (index, metric) in metrics.enumerated()
-      where index + 1 == metrics.count || metrics[index + 1].name != metric.name {
-        lines.append(("metric \(metric.name)", "\(metric.value)"))
-      }
+      lines += metrics(try registry.metrics(of: job.id))
     }
     if let gate = try registry.gate(of: version.model, version: version.version) {
       lines.append(("gate", (gate.passed ? "passed: " : "refused: ") + gate.reason))
+    }
+    return lines
+  }
+
+  /// Of each metric the last step; of one that is measured as a whole too, that and its windows.
+  private static func metrics(_ metrics: [Metric]) -> [(name: String, value: String)] {
+    var lines: [(name: String, value: String)] = []
+    var rest = metrics[...]
+    while let first = rest.first {
+      let steps = rest.prefix { $0.name == first.name }
+      rest = rest.dropFirst(steps.count)
+      var text = "\(steps.last?.value ?? first.value)"
+      if first.step == 0, steps.count > 1 {
+        let windows = steps.dropFirst().map { "\($0.value)" }.joined(separator: ", ")
+        text = "\(first.value) (windows, the newest first: \(windows))"
+      }
+      lines.append(("metric \(first.name)", text))
     }
     return lines
   }

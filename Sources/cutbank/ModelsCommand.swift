@@ -1,7 +1,6 @@
 import ArgumentParser
 import Engine
 import Foundation
-import LearnedModels
 import Registry
 import Transport
 
@@ -110,14 +109,16 @@ struct ModelsShowCommand: ParsableCommand {
       }
       for version in try registry.versions(of: model) {
         let gate = try registry.gate(of: model, version: version.version)
+        let verdict = gate.map { "  gate \($0.passed ? "passed" : "refused"): \($0.reason)" } ?? ""
         try Output.write(
-          "version \(version.version)  \(ModelText.time(version.createdAt))  \(version.bytes) bytes  "
-            + "\(gate.map { "gate \($0.passed ? "passed" : "refused"): \($0.reason)" } ?? "")\n")
+          "version \(version.version)  \(ModelText.time(version.createdAt))  \(version.bytes) bytes"
+            + verdict + "\n")
       }
       for job in try registry.jobs(of: model, limit: 20) {
+        let stand = job.reason ?? (job.status == .inProgress ? job.step : nil)
         try Output.write(
-          "job \(job.id)  \(ModelText.time(job.createdAt))  \(job.status.rawValue)  "
-            + "\(job.reason ?? job.step)\n")
+          "job \(job.id)  \(ModelText.time(job.createdAt))  \(job.status.rawValue)"
+            + (stand.map { "  \($0)" } ?? "") + "\n")
       }
     }
   }
@@ -202,30 +203,14 @@ struct ModelsPromoteCommand: ParsableCommand {
   }
 
   private func register(_ folder: String, in registry: Registry) throws -> ModelVersion {
-    let file = folder + "/model.bin"
-    let bytes: [UInt8]
-    do {
-      bytes = try Array(Data(contentsOf: URL(fileURLWithPath: file)))
-    } catch {
-      throw Failure(
-        message: "\(file) cannot be read: \(error.localizedDescription)",
-        hint: "name a folder that `cutbank train --output` has written",
-        code: Outcome.configuration)
-    }
-    let trained: LearnedModel
-    do {
-      trained = try LearnedModel(decoding: bytes)
-    } catch {
-      throw Failure(message: "\(file): \(error)", code: Outcome.configuration)
-    }
+    let trained = try TrainedFolder(folder)
     let now = SystemTime().now
     let job = try registry.begin(
-      TrainingJob(
-        model: model, pipeline: "", algorithm: trained.algorithm.rawValue, hyperparameters: [:],
-        seed: 0, data: TrainingData(source: folder),
-        parent: try registry.endpoint(endpoint ?? model)?.champion?.version, createdAt: now),
+      trained.job(
+        of: model, parent: try registry.endpoint(endpoint ?? model)?.champion?.version, at: now),
       by: RegistryOptions.actor)
-    return try registry.complete(job, artifact: bytes, at: now)
+    try registry.record(trained.metrics, of: job.id)
+    return try registry.complete(job, artifact: trained.bytes, at: now)
   }
 }
 

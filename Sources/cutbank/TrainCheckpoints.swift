@@ -12,7 +12,10 @@ struct TrainCheckpoints: ParsableArguments {
       interruption, and ends with the same model as without one.
       """)
   var checkpoint: String?
-  @Option(help: "Write a checkpoint at most every so many seconds; 0 after every epoch.")
+  @Option(
+    help:
+      "Write a checkpoint after the first epoch, then at most every so many seconds; 0 after every epoch."
+  )
   var checkpointInterval = 10.0
 
   func validate() throws {
@@ -38,10 +41,10 @@ struct TrainCheckpoints: ParsableArguments {
         hint: "name a directory that you may read and write")
     }
     let interval = Duration.seconds(checkpointInterval)
-    let last = Mutex(ContinuousClock.now)
+    let last = Mutex<ContinuousClock.Instant?>(nil)
     return TrainingCheckpoints(
       start: start,
-      isDue: { last.withLock { $0.duration(to: .now) >= interval } },
+      isDue: { last.withLock { $0.map { $0.duration(to: .now) >= interval } ?? true } },
       save: { bytes in
         do {
           try disk.replace(file, with: bytes)

@@ -56,6 +56,7 @@ struct TrainCommand: ParsableCommand {
     let limits = TrainingLimits(seconds: timeLimit, mebibytes: memoryLimit)
     let display = Mutex(TrainingDisplay())
     do {
+      try checkOutput()
       let request = try makeRequest()
       let data = try makeData(request)
       if let strategy = tuning.tune {
@@ -128,6 +129,21 @@ struct TrainCommand: ParsableCommand {
     throw Failure(
       message: "\(limits.reason) in trial \(result.trials.count + 1); the best model of the trials "
         + "before it was written", hint: limits.hint, code: Outcome.temporary)
+  }
+
+  /// Nobody should learn after hours of training that the model cannot be written.
+  private func checkOutput() throws {
+    var isFolder: ObjCBool = false
+    var place = URL(fileURLWithPath: output)
+    while !FileManager.default.fileExists(atPath: place.path, isDirectory: &isFolder),
+      place.path != "/"
+    { place.deleteLastPathComponent() }
+    guard isFolder.boolValue, FileManager.default.isWritableFile(atPath: place.path) else {
+      throw Failure(
+        message: "\(output) cannot be written: \(place.path) is "
+          + (isFolder.boolValue ? "not writable" : "no directory"),
+        hint: "name a directory that you may write to")
+    }
   }
 
   private func makeRequest() throws -> TrainingRequest {

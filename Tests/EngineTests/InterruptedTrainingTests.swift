@@ -1,5 +1,6 @@
 import Engine
 import Foundation
+import Logging
 import Registry
 import Testing
 
@@ -100,5 +101,52 @@ import Testing
       #expect(try await result)
     }
     #expect(try registry.jobs().map(\.status) == [.stopped, .stopped])
+  }
+
+  /// What an interrupted training has left is damaged: the next one says so and collects anew, at once.
+  @Test(arguments: [
+    ("half", "is damaged or of another version"), ("older", "is damaged or of another version"),
+    ("missing", "names train.jsonl, which is not there"),
+  ])
+  func damagedRemainsAreTold(damage: String, reason: String) async throws {
+    let bench = try PipelineBench()
+    defer { #expect(throws: Never.self) { try bench.remove() } }
+    try bench.produceNumbers(0..<2_000)
+    let program = try TrainingTests.script(bench, Self.trainer)
+    let registry = try TrainingTests.registry(bench)
+    let log = LastLines(from: .warning)
+    for count in [1, 2] {
+      let daemon = try TrainingTests.daemon(bench, Self.models, program: program, log: log)
+      async let result = daemon.run()
+      let job = try await TrainingTests.wait("training \(count)") {
+        let jobs = try registry.jobs()
+        return jobs.count == count && jobs[0].step == "Training: epoch" ? jobs[0] : nil
+      }
+      #expect(job.data.rows == Int64(count * 1_000 + 1_000))
+      daemon.stop()
+      #expect(try await result)
+      guard count == 1 else { continue }
+      #expect(!log.lines.contains { $0.contains(reason) })
+      try Self.spoil(bench.folder + "/data/models/jobs/1", damage)
+      try bench.produceNumbers(2_000..<3_000)
+    }
+    let told = log.lines.filter { $0.contains("the rows of job 1") }
+    #expect(told.count == 1 && told[0].contains("jobs/1/rows.json \(reason)"), "\(log.lines)")
+    let left = try FileManager.default.contentsOfDirectory(
+      atPath: bench.folder + "/data/models/jobs")
+    #expect(left == ["2"])
+  }
+
+  private static func spoil(_ folder: String, _ damage: String) throws {
+    let path = folder + "/rows.json"
+    let text = try String(contentsOfFile: path, encoding: .utf8)
+    switch damage {
+    case "half": try Data(text.utf8.prefix(40)).write(to: URL(fileURLWithPath: path))
+    case "older":
+      let older = text.replacing(/"holdout":\[[^\]]*\]/, with: "\"holdout\":\"holdout.jsonl\"")
+      try #require(older != text)
+      try Data(older.utf8).write(to: URL(fileURLWithPath: path))
+    default: try FileManager.default.removeItem(atPath: folder + "/train.jsonl")
+    }
   }
 }

@@ -4,6 +4,9 @@ import Synchronization
 /// Keeps the last lines that were logged, for tests that must say why something stood still.
 final class LastLines: LogHandler {
   private let entries = Mutex<[String]>([])
+  private let level: Logger.Level
+
+  init(from level: Logger.Level = .debug) { self.level = level }
 
   var lines: [String] { entries.withLock { $0 } }
 
@@ -13,7 +16,7 @@ final class LastLines: LogHandler {
   }
 
   var logLevel: Logger.Level {
-    get { .debug }
+    get { level }
     set { _ = newValue }
   }
 

@@ -1,6 +1,7 @@
 import Engine
 import Foundation
 import LearnedModels
+import Logging
 import Registry
 import Testing
 
@@ -28,15 +29,17 @@ import Testing
 
   /// A daemon over a bench whose trainer is a program of ours.
   static func daemon(
-    _ bench: PipelineBench, _ models: String, program: String = cutbank
+    _ bench: PipelineBench, _ models: String, program: String = cutbank,
+    log: LastLines? = nil
   ) throws -> Daemon {
     let plan = try bench.plan(SwapTests.program, stream: "SCORED", extra: models)
     var configuration = DaemonConfiguration()
     configuration.dataDirectory = bench.folder + "/data"
     configuration.shutdownTimeout = 20_000
     configuration.program = program
+    let logger = log.map { log in Logger(label: bench.folder) { _ in log } }
     return Daemon(
-      plans: [plan], configuration: configuration, logger: PipelineBench.logger, seed: 1)
+      plans: [plan], configuration: configuration, logger: logger ?? PipelineBench.logger, seed: 1)
   }
 
   /// A shell script that takes the trainer's place.

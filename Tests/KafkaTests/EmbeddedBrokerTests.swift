@@ -153,6 +153,26 @@ import Testing
     }
   }
 
+  /// The library's own call for this waits for minutes, whatever its time-out.
+  @Test func aLeaderThatIsAwayIsNotAwaitedForLongerThanAsked() async throws {
+    try await onThread {
+      let broker = try EmbeddedBroker(topics: ["t": 1], logger: quiet)
+      let partition = TopicPartition(topic: "t", partition: 0)
+      let client = try broker.consumer().client
+      #expect(
+        try client.watermarks(of: partition, timeout: patience) == Watermarks(low: 0, high: 0))
+      try broker.stop()
+      let error = #expect(throws: KafkaError.self) {
+        try client.watermarks(of: partition, timeout: .milliseconds(500))
+      }
+      #expect(error?.operation == "query watermarks" && error?.isFatal == false)
+      try broker.start()
+      try broker.fill("t", ["a", "b"])
+      #expect(
+        try client.watermarks(of: partition, timeout: patience) == Watermarks(low: 0, high: 2))
+    }
+  }
+
   @Test func anUnreachableBrokerIsAnErrorWithAHint() async throws {
     try await onThread {
       let port = try freePorts(1)[0]

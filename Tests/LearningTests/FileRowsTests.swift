@@ -32,6 +32,8 @@ import Testing
   @Test func formatsGiveTheSameRows() throws {
     let csv = Array("a,b\n1.5,-2\r\n\n 3e0 , .25\n".utf8)
     #expect(try rows("x.csv", csv).values == [1.5, -2, 3, 0.25])
+    let marked = [0xEF, 0xBB, 0xBF] + Array("1.5,-2\r\n3,0.25".utf8)
+    #expect(try rows("x.csv", marked).values == [1.5, -2, 3, 0.25])
     let json = Array(
       "{\"features\":[1.5, -2]}\n{\"data\":{\"features\":{\"values\":[3,0.25]}}}".utf8)
     #expect(try rows("x.jsonl", json).values == [1.5, -2, 3, 0.25])

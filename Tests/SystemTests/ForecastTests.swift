@@ -88,6 +88,17 @@ extension SystemTests {
       #expect(csv.code == 1 && csv.text.contains("no form as CSV"))
     }
 
+    /// Values that lie further apart than the numbers of a gradient reach.
+    @Test func aTrainingThatDivergesSaysSoAndLeavesNoModel() async throws {
+      let values = (0..<400).map { $0 % 19 == 5 ? "1e18" : "1e-18" }.joined(separator: ",")
+      try write(["{\"start\":\"2026-01-05\",\"target\":[\(values)]}"], to: "wild.jsonl")
+      let diverged = try await train("wild.jsonl", shape: Self.shape + ",likelihood=gaussian")
+      #expect(diverged.code == 1, "\(diverged.text)")
+      #expect(diverged.text.contains("the training diverged: in epoch 1 the loss is "))
+      #expect(diverged.text.contains("lower learning_rate, now 0.01, or look for extreme values"))
+      #expect(!FileManager.default.fileExists(atPath: folder.path + "/model"))
+    }
+
     @Test func badInputIsRefusedWithItsPlaceAndLeavesNoModel() async throws {
       let good = (1...4).map { wave($0, hours: 150) }
       try write(good, to: "good.jsonl")

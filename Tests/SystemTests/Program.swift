@@ -55,6 +55,26 @@ final class Program: Sendable {
     return 1_024 * (line?.firstMatch(of: /\d+/).flatMap { Int($0.output) } ?? 0)
   }
 
+  /// The processes that it has started.
+  var children: [Int32] {
+    let all = (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []
+    return all.compactMap { Int32($0) }.filter { id in
+      guard let text = try? String(contentsOfFile: "/proc/\(id)/stat", encoding: .utf8),
+        let end = text.lastIndex(of: ")")
+      else { return false }
+      let fields = text[end...].split(separator: " ")
+      return fields.count > 2 && fields[1] != "Z" && Int32(fields[2]) == child.id
+    }
+  }
+
+  /// Waits until a process that is nobody's child here has ended.
+  static func expectEnd(ofProcess id: Int32) async throws {
+    // The system tells only the parent of an end.
+    while FileManager.default.fileExists(atPath: "/proc/\(id)") {
+      try await Task.sleep(for: .milliseconds(20))
+    }
+  }
+
   /// Writes to the standard input and closes it.
   func send(_ text: String) throws {
     try child.input.write(contentsOf: Data(text.utf8))

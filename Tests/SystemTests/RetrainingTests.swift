@@ -45,18 +45,6 @@ extension SystemTests {
         start: 1_600_000_000_000 + Int64(numbers.lowerBound) * 1_000)
     }
 
-    /// The processes that a process has started.
-    private func children(of parent: Int32) -> [Int32] {
-      let all = (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []
-      return all.compactMap { Int32($0) }.filter { id in
-        guard let text = try? String(contentsOfFile: "/proc/\(id)/stat", encoding: .utf8),
-          let end = text.lastIndex(of: ")")
-        else { return false }
-        let fields = text[end...].split(separator: " ")
-        return fields.count > 2 && fields[1] != "Z" && Int32(fields[2]) == parent
-      }
-    }
-
     private func versions(_ stage: Stage) -> Set<String> {
       Set(
         stage.rows().compactMap { row in
@@ -94,9 +82,9 @@ extension SystemTests {
         Self.pipeline(every: "1h", hyperparameters: "{k: 3, epochs: 1000000000}"),
         to: "cells.yaml")
       let daemon = try stage.daemon(file)
-      let isTraining = await daemon.waits { !self.children(of: daemon.id).isEmpty }
+      let isTraining = await daemon.waits { !daemon.children.isEmpty }
       #expect(isTraining)
-      for child in children(of: daemon.id) { kill(child, SIGKILL) }
+      for child in daemon.children { kill(child, SIGKILL) }
       #expect(await daemon.line(containing: "Failed: it was killed") != nil)
       try produce(1_000..<1_100, to: stage)
       try await stage.expectRows(1_100, of: daemon)
@@ -112,16 +100,12 @@ extension SystemTests {
         Self.pipeline(every: "1h", hyperparameters: "{k: 3, epochs: 1000000000}"),
         to: "cells.yaml")
       let daemon = try stage.daemon(file)
-      let isTraining = await daemon.waits { !self.children(of: daemon.id).isEmpty }
+      let isTraining = await daemon.waits { !daemon.children.isEmpty }
       #expect(isTraining)
-      let children = children(of: daemon.id)
+      let children = daemon.children
       await stage.kill(daemon)
-      for child in children {
-        // It sees the end of its input.
-        while FileManager.default.fileExists(atPath: "/proc/\(child)") {
-          try await Task.sleep(for: .milliseconds(20))
-        }
-      }
+      // They see the end of their input.
+      for child in children { try await Program.expectEnd(ofProcess: child) }
       let again = try stage.daemon(file)
       let line = await again.line(containing: "training job 1 of cells is failed")
       #expect(line?.contains("ended before the job did") == true, "\(line ?? "")")

@@ -85,6 +85,10 @@ extension SystemTests {
       #expect(back.code == 0 && back.output.contains("champion load/1"), "\(back)")
       let show = try await workshop.run("models show load 2 --data-directory data")
       #expect(show.code == 0 && show.output.contains("algorithm: kmeans"), "\(show)")
+      // What the manifest says of the training.
+      for line in ["data: rows.csv", "hyperparameter k: 5", "metric train:msd: "] {
+        #expect(show.output.contains(line), "\(line)\n\(show.output)")
+      }
       let difference = try await workshop.run("models diff load 1 2 --data-directory data")
       #expect(difference.code == 0 && difference.output.contains("artifact: "), "\(difference)")
     }
@@ -101,6 +105,20 @@ extension SystemTests {
         let refused = try await workshop.run("models \(command) --data-directory data")
         #expect(refused.code == 1 || refused.code == 78, "\(command): \(refused.code)")
         #expect(refused.errors.contains(words), "\(command): \(refused.errors)")
+      }
+      try FileManager.default.createDirectory(
+        atPath: workshop.folder.path + "/mixed", withIntermediateDirectories: true)
+      let own = String(
+        decoding: try workshop.folder.contents("model/manifest.json"), as: UTF8.self)
+      let other = own.replacing(/"sha256" : "[0-9a-f]{4}/, with: "\"sha256\" : \"none")
+      try workshop.write("mixed/model.bin", try workshop.folder.contents("model/model.bin"))
+      for (manifest, words) in [
+        (#"{"seed":"1"}"#, "is no manifest"), (other, "belongs to another model.bin"),
+      ] {
+        try workshop.write("mixed/manifest.json", manifest)
+        let refused = try await workshop.run(
+          "models promote load --from mixed --data-directory data")
+        #expect(refused.code == 78 && refused.errors.contains(words), "\(refused.errors)")
       }
       try workshop.write("model/model.bin", "no model")
       let damaged = try await workshop.run(

@@ -187,6 +187,10 @@ extension SystemTests {
       ("--algorithm pca --data absent.csv --hyperparameters num_components=1", ["No such file"]),
       ("--algorithm pca --data rows.txt --hyperparameters num_components=1", ["tells no format"]),
       ("--algorithm pca --data cut.f32 --hyperparameters num_components=1", ["it has 8 bytes"]),
+      (
+        "--algorithm pca --data vast.f32 --hyperparameters num_components=1",
+        ["vast.json: it does not say n and d, or they cannot be right"]
+      ),
       ("--algorithm pca --data cut.pbr --hyperparameters num_components=1", ["record 1"]),
       ("--algorithm pca --data bad.jsonl --hyperparameters num_components=1", ["bad.jsonl:1:"]),
       (
@@ -203,6 +207,7 @@ extension SystemTests {
         ("nan.csv", "1,2\n3,NaN\n"), ("text.csv", "1,2\nx,3\n"), ("short.csv", "1,2,3\n4\n"),
         ("huge.csv", "1,1e300\n"), ("empty.csv", ""), ("rows.txt", "1\n"), ("cut.f32", "12345678"),
         ("cut.json", "{\"n\":5,\"d\":3}"), ("cut.pbr", "abc"), ("bad.jsonl", "{\"features\":5}\n"),
+        ("vast.f32", "12345678"), ("vast.json", "{\"n\":\(Int.max),\"d\":16}"),
       ] { try workshop.write(name, text) }
       for (options, words) in Self.refusals {
         let refused = try await workshop.run("train --output model \(options)")
@@ -235,6 +240,7 @@ extension SystemTests {
         "train --algorithm pca --data rows.csv --hyperparameters num_components=1 --output rows.csv/x"
       )
       #expect(failed.code == 1 && failed.errors.contains("rows.csv/x cannot be written"))
+      #expect(failed.errors.contains("rows.csv is no directory") && failed.output.isEmpty)
     }
   }
 }

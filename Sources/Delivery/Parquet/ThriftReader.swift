@@ -24,6 +24,7 @@ struct ThriftReader {
   private(set) var offset: Int
 
   private static let depthLimit = 16
+  private static let fieldNumbers = Int(Int16.min)...Int(Int16.max)
 
   init(_ bytes: ArraySlice<UInt8>) {
     self.bytes = bytes
@@ -40,7 +41,7 @@ struct ThriftReader {
       if header >> 4 > 0 {
         id += Int(header >> 4)
       } else {
-        guard let far = zigzag() else { return nil }
+        guard let far = zigzag(), Self.fieldNumbers.contains(far) else { return nil }
         id = far
       }
       let kind = header & 15

@@ -48,7 +48,7 @@ final class ModelTrainer: Sendable {
       if let id = Int64(name), let job = try registry.job(id) {
         if job.status == .inProgress { continue }
         let isLast = try registry.jobs(of: job.model, limit: 1).first?.id == id
-        if isLast, TrainingRemains(in: folder + "/" + name) != nil { continue }
+        if isLast, TrainingRemains.exist(in: folder + "/" + name) { continue }
       }
       try files.removeItem(atPath: folder + "/" + name)
     }
@@ -117,7 +117,7 @@ final class ModelTrainer: Sendable {
     _ model: ModelConfiguration, _ plan: PipelinePlan, start: Int64
   ) throws -> Int64 {
     let last = try lastJob(of: model, plan)
-    if let last, isInterrupted(last) { return last.createdAt }
+    if let last, last.status == .stopped || isInterrupted(last) { return last.createdAt }
     return model.schedule.due(after: last?.createdAt, start: start) ?? .max
   }
 
@@ -128,7 +128,7 @@ final class ModelTrainer: Sendable {
   /// Whether a job has left rows to go on with.
   private func isInterrupted(_ job: TrainingJob) -> Bool {
     (job.status == .stopped || job.status == .failed)
-      && TrainingRemains(in: "\(folder)/\(job.id)") != nil
+      && TrainingRemains.exist(in: "\(folder)/\(job.id)")
   }
 
   /// A candidate that is on its way is not overtaken by the next.

@@ -15,7 +15,7 @@ final class SeriesSpool: TrainingSink {
   private let horizon: Int
   private var newestValues: NewestValues
   /// Each dynamic feature, with the same periods as the values.
-  private var newestFeatures: [NewestValues] = []
+  private var newestFeatures: [NewestValues]
   private var categories: [String: [Int]] = [:]
   private var (oldest, newest) = (Int64.max, Int64.min)
 
@@ -31,6 +31,7 @@ final class SeriesSpool: TrainingSink {
     self.frequency = frequency
     self.horizon = horizon
     newestValues = NewestValues(limit: Int(settings.data.maximumRows))
+    newestFeatures = Array(repeating: newestValues, count: settings.data.dynamicFeatures.count)
   }
 
   func add(time: Int64, key: String, values: [Float], categories: [Int]) throws {
@@ -42,10 +43,6 @@ final class SeriesSpool: TrainingSink {
           + "data.key what tells series apart")
     }
     if !categories.isEmpty { self.categories[key] = categories }
-    if newestFeatures.isEmpty {
-      newestFeatures = Array(
-        repeating: NewestValues(limit: Int(settings.data.maximumRows)), count: values.count - 1)
-    }
     oldest = min(oldest, time)
     newest = max(newest, time)
     let period = frequency.period(of: time)

@@ -119,7 +119,10 @@ struct TrainingReader {
     var decoder = try TrainingRowDecoder(columns, from: from ?? .min)
     for path in objects(in: folder) where path.hasSuffix(ParquetFormat.fileExtension) {
       try check()
-      guard let bytes = FileManager.default.contents(atPath: path) else { continue }
+      guard let bytes = FileManager.default.contents(atPath: path) else {
+        logger.warning("\(path) is left out of the training: it cannot be read")
+        continue
+      }
       do {
         try decoder.add(file: Array(bytes), format, to: &sink)
       } catch let error as DeliveryError {
@@ -144,6 +147,7 @@ struct TrainingReader {
     let consumer = try Consumer(configuration, logger: logger)
     let found = try consumer.client.metadata(topic: topic, timeout: .seconds(10)).topic(topic)
     for partition in found?.partitions ?? [] {
+      try check()
       try read(
         consumer, TopicPartition(topic: topic, partition: partition.number), &decoder, into: &sink)
     }

@@ -58,12 +58,39 @@ struct TrainingRemains: Codable, Equatable {
       data: TrainingData(source: source, from: from, to: to, rows: rows))
   }
 
-  /// What a folder has; nil when its training had not collected all rows.
-  init?(in folder: String) {
-    guard let data = FileManager.default.contents(atPath: folder + "/" + Self.name),
-      let found = try? JSONDecoder().decode(TrainingRemains.self, from: data)
-    else { return nil }
-    self = found
+  /// Whether a folder has some; not when its training had not collected all rows.
+  static func exist(in folder: String) -> Bool {
+    FileManager.default.fileExists(atPath: folder + "/" + Self.name)
+  }
+
+  /// What a folder has.
+  ///
+  /// - Throws: `TrainingFailure` when they are damaged, or of an earlier version.
+  init(in folder: String) throws {
+    let path = folder + "/" + Self.name
+    guard let data = FileManager.default.contents(atPath: path) else {
+      throw TrainingFailure("\(path) cannot be read")
+    }
+    do {
+      self = try JSONDecoder().decode(TrainingRemains.self, from: data)
+    } catch {
+      throw TrainingFailure("\(path) is damaged or of another version: \(Self.reason(error))")
+    }
+    for file in [train] + holdout
+    where !FileManager.default.fileExists(atPath: folder + "/" + file) {
+      throw TrainingFailure("\(path) names \(file), which is not there")
+    }
+  }
+
+  /// What a decoder says in one line.
+  private static func reason(_ error: any Error) -> String {
+    switch error as? DecodingError {
+    case .dataCorrupted(let context)?, .typeMismatch(_, let context)?,
+      .valueNotFound(_, let context)?:
+      context.debugDescription
+    case .keyNotFound(let key, _)?: "it has no '\(key.stringValue)'"
+    default: "\(error)"
+    }
   }
 
   /// Written last: a folder that has it has all rows.

@@ -41,7 +41,7 @@ struct TrainingRun {
       let candidate = try train(&job, champion: champion, in: own)
       try rollOut(candidate, champion)
     } catch is CancellationError {
-      isInterrupted = TrainingRemains(in: own) != nil
+      isInterrupted = TrainingRemains.exist(in: own)
       try end(job, as: .stopped, "the daemon ended, or task 0 went to another one")
     } catch let error as TrainingFailure {
       try end(job, as: .failed, error.description)
@@ -105,9 +105,17 @@ struct TrainingRun {
 
   /// The rows of the interrupted job, and its checkpoint.
   private func takeOver(into own: String) throws -> TrainingFiles? {
-    guard let interrupted, case let old = "\(folder)/\(interrupted)",
-      var remains = TrainingRemains(in: old)
-    else { return nil }
+    guard let interrupted, case let old = "\(folder)/\(interrupted)" else { return nil }
+    var remains: TrainingRemains
+    do {
+      remains = try TrainingRemains(in: old)
+    } catch {
+      logger.warning(
+        "model \(settings.name): the rows of job \(interrupted), which was interrupted, are collected anew: \(error)"
+      )
+      remove(old)
+      return nil
+    }
     guard remains.fits(model) else {
       remove(old)
       return nil

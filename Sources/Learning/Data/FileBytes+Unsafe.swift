@@ -12,6 +12,9 @@ final class FileBytes {
   private var start = 0
   private var end = 0
   private var isAtEnd = false
+  /// Whether a line was read.
+  private var hasBegun = false
+  private static let byteOrderMark: [UInt8] = [0xEF, 0xBB, 0xBF]
 
   init(_ path: String) throws(DataError) {
     self.path = path
@@ -36,11 +39,18 @@ final class FileBytes {
     start = 0
     end = 0
     isAtEnd = false
+    hasBegun = false
   }
 
-  /// The next line without its end; nil at the end of the file.
+  /// The next line without its end and without a byte order mark; nil at the end of the file.
   func line() throws(DataError) -> [UInt8]? {
     var line: [UInt8] = []
+    if !hasBegun {
+      hasBegun = true
+      if try fill(), buffer[start..<end].starts(with: Self.byteOrderMark) {
+        start += Self.byteOrderMark.count
+      }
+    }
     while true {
       if start == end, try !fill() { return line.isEmpty ? nil : trimmed(line) }
       let rest = buffer[start..<end]

@@ -209,16 +209,19 @@ final class FloatsReader: RowReading {
   private let count: Int
   let width: Int
   private var row = 0
+  // The size in bytes does not overflow.
+  private static let rowLimit = 1 << 40
+  private static let widthLimit = 1 << 20
 
   init(_ path: String) throws(DataError) {
     file = try FileBytes(path)
     let beside = path.dropLast(3) + "json"
     let text = try FileBytes(String(beside)).bytes(1 << 16)
     guard let count = Self.integer("n", in: text), let width = Self.integer("d", in: text),
-      width > 0
+      (0...Self.rowLimit).contains(count), (1...Self.widthLimit).contains(width)
     else {
       throw DataError(
-        place: String(beside), message: "it does not say n and d",
+        place: String(beside), message: "it does not say n and d, or they cannot be right",
         hint: "write {\"n\":1000,\"d\":16}: rows and values of a row")
     }
     self.count = count

@@ -353,10 +353,12 @@ struct DeepAROptimizer {
 
   /// Moves the weights against the gradient, whose norm is cut to 10.
   ///
+  /// - Returns: False, and nothing has moved, when the gradient is no finite number.
   /// - Source: Kingma and Ba, "Adam: A Method for Stochastic Optimization", 2015.
-  mutating func step(_ weights: inout [Float], _ gradient: [Float], rate: Double) {
+  mutating func step(_ weights: inout [Float], _ gradient: [Float], rate: Double) -> Bool {
     var square = 0.0
     for slope in gradient { square += Double(slope) * Double(slope) }
+    guard square.isFinite else { return false }
     let norm = square.squareRoot()
     powers.first *= Double(Self.decays.first)
     powers.second *= Double(Self.decays.second)
@@ -366,6 +368,7 @@ struct DeepAROptimizer {
       first_decay: Self.decays.first, second_decay: Self.decays.second,
       second_correction: Float(1 / (1 - powers.second)), epsilon: 1e-8)
     lstm_adam_step(&weights, gradient, &first, &second, weights.count, &step)
+    return true
   }
 }
 

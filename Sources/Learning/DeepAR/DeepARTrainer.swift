@@ -67,11 +67,6 @@ package struct DeepARTrainer {
       if let patience = parameters.patience, stale >= patience { break }
       let epoch = metrics.count + 1
       let loss = try runEpoch(epoch, progress)
-      guard loss.isFinite else {
-        throw .diverged(
-          reason: "the loss of epoch \(epoch) is \(loss)",
-          hint: "lower learning_rate, now \(parameters.learningRate), or look for extreme values")
-      }
       let metric = Metric("train:loss", loss, step: epoch)
       metrics.append(metric)
       let goesOn = progress.measured(metric)
@@ -104,20 +99,23 @@ package struct DeepARTrainer {
           "epoch \(epoch) of \(parameters.epochs)",
           fraction: (Double(epoch - 1) + Double(batch) / Double(parameters.batchesPerEpoch))
             / Double(parameters.epochs)))
-      sum += runBatch()
-      guard sum.isFinite else { return sum }
+      sum += try runBatch(of: epoch)
     }
     return sum / Double(parameters.batchesPerEpoch)
   }
 
-  private mutating func runBatch() -> Double {
+  private mutating func runBatch(of epoch: Int) throws(TrainingError) -> Double {
     for slot in 0..<parameters.batchSize {
       tape.load(data.draw(&random), at: slot, from: data)
     }
     let loss = tape.run(
       weights, dropout: parameters.dropout, random: &random, gradient: &gradient)
-    guard loss.isFinite else { return loss }
-    optimizer.step(&weights, gradient, rate: rate)
+    guard loss.isFinite, optimizer.step(&weights, gradient, rate: rate) else {
+      throw .diverged(
+        reason: "in epoch \(epoch) the loss is \(loss)"
+          + (loss.isFinite ? " and its gradient no finite number" : ""),
+        hint: "lower learning_rate, now \(parameters.learningRate), or look for extreme values")
+    }
     batches += 1
     average(
       &averaged, towards: weights,

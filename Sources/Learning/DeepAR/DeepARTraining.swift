@@ -26,7 +26,8 @@ func trainDeepAR(
   do throws(DeepARError) {
     model = try DeepARModel(configuration: data.configuration, weights: trainer.best)
   } catch {
-    throw .diverged(reason: error.description, hint: "lower learning_rate")
+    throw .diverged(
+      reason: error.description, hint: "lower learning_rate, or look for extreme values")
   }
   let epochs = trainer.metrics.count
   var final = [Metric("train:final_loss", trainer.bestLoss, step: epochs)]

@@ -165,7 +165,8 @@ private struct Tuner {
         !ranges.contains(where: { $0.name == range.name })
       else {
         throw HyperparameterError(
-          name: range.name, value: range.text, range: "given once, as a value or as a range")
+          name: range.name, value: String(text.dropFirst(range.name.count + 1)),
+          range: "given once, as a value or as a range")
       }
       ranges.append(range)
     }
