@@ -133,6 +133,21 @@ import Testing
     #expect(Self.problems(text).isEmpty)
     #expect(Self.problems("guarantee: at_least_once\n" + text).isEmpty)
   }
+
+  /// Only in transactions do rows wait for their commit.
+  @Test func commitsAreFrequentWhereRowsWaitForThem() throws {
+    let text = Self.valid.replacing(
+      "webhook: {url: \"${ALERT_URL}\", secret: \"${SECRET:-}\"}", with: "kafka: {topic: t}")
+    let cases: [(head: String, interval: Int64, adapts: Bool)] = [
+      ("", 20, true), ("guarantee: at_least_once\n", 1_000, false),
+      ("commit_interval: 2s\n", 2_000, false),
+    ]
+    for (head, interval, adapts) in cases {
+      let timing = try Self.read(head + text).timing
+      #expect(timing.commitInterval == interval && timing.adaptsCommitInterval == adapts, "\(head)")
+    }
+    #expect(try Self.read(Self.valid).timing.commitInterval == 1_000)
+  }
 }
 
 @Suite struct DaemonConfigurationTests {

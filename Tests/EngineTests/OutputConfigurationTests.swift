@@ -88,6 +88,11 @@ import Testing
     Case(
       output: "delivery: {to: file://./o, buffer: {size: 200MiB}}",
       expect: ["is 200MiB, outside 1MiB to 128MiB"]),
+    Case(output: "kafka: {topic: scored, key: KEY, id: true}", expect: []),
+    Case(
+      output: "kafka: {topic: scored, key: KEYS}",
+      expect: ["the key of O: the stream has no column 'KEYS'", "did you mean KEY?"]),
+    Case(output: "kafka: {topic: scored, key: 7.5}", expect: ["no column '7.5'"]),
   ]
 
   @Test(arguments: cases) func problems(_ test: Case) {

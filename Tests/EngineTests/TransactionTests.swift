@@ -10,36 +10,45 @@ enum RealBroker {
 
 extension PipelineBench {
   /// The committed rows of the topic that the pipeline writes, by partition.
-  func outputRows() throws -> [[String]] {
+  func outputRows() throws -> [[String]] { try outputRecords().map { $0.map(\.value) } }
+
+  /// The committed records of the topic that the pipeline writes, by partition.
+  func outputRecords() throws -> [[(key: String?, value: String)]] {
     var configuration = ConsumerConfiguration(brokers: bootstrap, group: nil)
     configuration.reportsPartitionEnd = true
     let consumer = try Consumer(configuration, logger: Self.logger)
     let name = topic + "-out"
     let metadata = try consumer.client.metadata(topic: name, timeout: .seconds(20))
     let count = metadata.topic(name)?.partitions.count ?? 0
-    var rows: [[String]] = []
+    var rows: [[(key: String?, value: String)]] = []
     for partition in 0..<Int32(count) {
       let queues = try consumer.assign([
         PartitionStart(TopicPartition(topic: name, partition: partition), at: .beginning)
       ])
-      rows.append(Self.rows(from: queues[0], of: consumer))
+      rows.append(Self.records(from: queues[0], of: consumer))
     }
     try consumer.close()
     return rows
   }
 
   /// Reads a partition to its end.
-  private static func rows(from queue: PartitionQueue, of consumer: Consumer) -> [String] {
+  private static func records(
+    from queue: PartitionQueue, of consumer: Consumer
+  ) -> [(key: String?, value: String)] {
     let wakeup = Wakeup()
     queue.attach(wakeup)
     var batch = RecordBatch(capacity: 512)
-    var rows: [String] = []
+    var rows: [(key: String?, value: String)] = []
     let deadline = ContinuousClock.now + .seconds(20)
     while ContinuousClock.now < deadline {
       _ = consumer.poll(timeout: .zero)
       queue.poll(into: &batch)
       for index in 0..<batch.count {
-        rows.append(String(decoding: batch.copyOfValue(at: index) ?? [], as: UTF8.self))
+        rows.append(
+          (
+            batch.copyOfKey(at: index).map { String(decoding: $0, as: UTF8.self) },
+            String(decoding: batch.copyOfValue(at: index) ?? [], as: UTF8.self)
+          ))
       }
       for case .partitionEnd in batch.events { return rows }
       if batch.count == 0 { wakeup.wait(timeout: .milliseconds(100)) }
@@ -127,5 +136,36 @@ struct TransactionTests {
     #expect(found.count == 500)
     // A row may come twice, never not at all.
     #expect(Set(found) == Set(TransactionTests.evens(0..<1_000)))
+  }
+
+  /// Equal keys are in one partition, in order; a row whose key is NULL has none.
+  @Test func rowsHaveTheKeyOfTheirColumn() async throws {
+    let bench = try PipelineBench()
+    defer { #expect(throws: Never.self) { try bench.remove() } }
+    try bench.produceNumbers(0..<300)
+    let sql = """
+      CREATE OR REPLACE STREAM "KEYED" ("n" BIGINT, "digit" BIGINT);
+      CREATE OR REPLACE PUMP "KEYED_PUMP" AS INSERT INTO "KEYED"
+        SELECT STREAM "n", CASE WHEN MOD("n", 10) = 7 THEN NULL ELSE MOD("n", 10) END FROM "NUMBERS";
+      """
+    let plan = try bench.plan(
+      sql, stream: "KEYED", output: "kafka: {topic: \(bench.topic)-out, key: digit}",
+      extra: "guarantee: at_least_once")
+    #expect(try await bench.run(bench.daemon(plan), until: 300))
+    let partitions = try bench.outputRecords()
+    var places: [String: Set<Int>] = [:]
+    for (partition, records) in partitions.enumerated() {
+      var last: [String: Int] = [:]
+      for record in records {
+        let number = try #require(DaemonTests.object(record.value)["n"] as? Int)
+        #expect(record.key == (number % 10 == 7 ? nil : "\(number % 10)"))
+        guard let key = record.key else { continue }
+        places[key, default: []].insert(partition)
+        #expect(last.updateValue(number, forKey: key) ?? -1 < number)
+      }
+    }
+    #expect(places.count == 9)
+    #expect(places.values.allSatisfy { $0.count == 1 })
+    #expect(TransactionTests.values(partitions.map { $0.map(\.value) }) == Array(0..<300))
   }
 }

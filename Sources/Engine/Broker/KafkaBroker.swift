@@ -157,8 +157,13 @@ private final class KafkaProducer: TopicProducer {
     let opened = try open(topic)
     let bytes = rows.bytes.span
     for row in 0..<rows.count {
+      let value = bytes.extracting(rows.range(row))
+      guard let key = rows.keyRange(row) else {
+        try producer.produce(to: opened, key: nil, value: value, timeout: timeout)
+        continue
+      }
       try producer.produce(
-        to: opened, key: nil, value: bytes.extracting(rows.range(row)), timeout: timeout)
+        to: opened, key: bytes.extracting(key), value: value, timeout: timeout)
     }
   }
 

@@ -24,9 +24,10 @@ struct OutputParser {
       case "delivery": kind = delivery(mapping)
       case "webhook": kind = .webhook(WebhookParser(reader: reader).webhook(mapping))
       default:
-        kind = .kafka(
-          topic: mapping.requiredString("topic") ?? "",
-          includesID: mapping.boolean("id") ?? false)
+        var topic = TopicSettings(topic: mapping.requiredString("topic") ?? "")
+        topic.key = mapping.string("key")
+        topic.includesID = mapping.boolean("id") ?? false
+        kind = .kafka(topic)
       }
       var result = PipelineConfiguration.Output(stream: stream, kind: kind)
       result.place = Place(of: mapping.node)
@@ -56,7 +57,11 @@ struct OutputParser {
     var settings = DeliverySettings(destination: mapping.requiredString("to") ?? "")
     let url = destination(settings.destination, mapping)
     settings.includesID = mapping.boolean("id") ?? false
-    if case .topic(let name)? = url { return .kafka(topic: name, includesID: settings.includesID) }
+    if case .topic(let name)? = url {
+      var topic = TopicSettings(topic: name)
+      topic.includesID = settings.includesID
+      return .kafka(topic)
+    }
     settings.encoding =
       mapping.choice(
         "format",

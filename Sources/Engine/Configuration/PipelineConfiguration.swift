@@ -190,8 +190,23 @@ public struct PipelineConfiguration: Sendable {
     public enum Kind: Sendable {
       case delivery(DeliverySettings)
       case webhook(WebhookSettings)
-      case kafka(topic: String, includesID: Bool)
+      case kafka(TopicSettings)
     }
+  }
+}
+
+/// Where rows go that become records of a topic.
+public struct TopicSettings: Hashable, Sendable {
+  /// The topic.
+  public var topic: String
+  /// The column whose text is the record's key, which decides the partition; nil for records without key.
+  public var key: String?
+  /// Whether rows carry the id that never changes between attempts.
+  public var includesID = false
+
+  /// Creates settings for records without key.
+  public init(topic: String) {
+    self.topic = topic
   }
 }
 

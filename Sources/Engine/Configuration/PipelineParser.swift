@@ -58,7 +58,11 @@ struct PipelineParser {
     configuration.forestSeeds = parseForestSeeds(root)
     configuration.applicationOffset = inlineOffset(root)
     root.finish()
-    if root.value("commit_interval") == nil, configuration.hasTopicOutput {
+    // In a transaction rows are seen with their commit; without one they go ahead of it, and each commit
+    // holds up the rows behind it until those before are acknowledged.
+    if root.value("commit_interval") == nil, configuration.hasTopicOutput,
+      configuration.guarantee == .exactlyOnce
+    {
       configuration.timing.commitInterval = 20
       configuration.timing.adaptsCommitInterval = true
     }

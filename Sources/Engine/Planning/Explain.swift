@@ -68,7 +68,8 @@ extension OutputPlan.Kind {
     case .webhook(let webhook):
       "a webhook (\(webhook.settings.format.name))"
         + (webhook.settings.rule == nil ? "" : " by episodes")
-    case .kafka(let topic, _): "topic \(topic)"
+    case .kafka(let plan):
+      "topic \(plan.settings.topic)" + (plan.settings.key.map { ", key \($0)" } ?? "")
     }
   }
 }

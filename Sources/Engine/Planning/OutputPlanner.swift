@@ -24,8 +24,13 @@ struct OutputPlanner {
     switch output.kind {
     case .delivery(let settings):
       return delivery(settings, name: name, schema: schema).map(OutputPlan.Kind.delivery)
-    case .kafka(let topic, let includesID):
-      return .kafka(topic: topic, includesID: includesID)
+    case .kafka(let settings):
+      var plan = TopicPlan(settings: settings)
+      if let key = settings.key {
+        guard let column = column(key, in: schema, "the key of \(name)") else { return nil }
+        plan.keyColumn = column
+      }
+      return .kafka(plan)
     case .webhook(let settings):
       return webhook(settings, name: name, schema: schema).map(OutputPlan.Kind.webhook)
     }
@@ -39,7 +44,7 @@ struct OutputPlanner {
     if configuration.deadLetter == nil { settings.bufferMilliseconds = 10_000 }
     let kind: OutputPlan.Kind?
     switch destination(settings.destination) {
-    case .topic(let name)?: kind = .kafka(topic: name, includesID: false)
+    case .topic(let name)?: kind = .kafka(TopicPlan(settings: TopicSettings(topic: name)))
     case nil: kind = nil
     case .directory?, .objectStore?, .httpEndpoint?:
       kind = delivery(settings, name: "dead-letters", schema: Schema([]))

@@ -46,7 +46,7 @@ public struct PipelinePlan: Sendable {
   public var deadLetterDestination: String {
     switch outputs[deadLetterOutput].kind {
     case .delivery(let delivery): return delivery.settings.destination
-    case .kafka(let topic, _): return "kafka://\(topic)"
+    case .kafka(let plan): return "kafka://\(plan.settings.topic)"
     case .webhook: preconditionFailure("the planner sends no dead letters to webhooks")
     }
   }
@@ -93,7 +93,7 @@ struct OutputPlan: Sendable {
   enum Kind: Sendable {
     case delivery(DeliveryPlan)
     case webhook(WebhookPlan)
-    case kafka(topic: String, includesID: Bool)
+    case kafka(TopicPlan)
   }
 
   /// Unique within the pipeline: the stream, with a number from the second output of a stream on.
@@ -103,6 +103,13 @@ struct OutputPlan: Sendable {
   /// Its columns.
   let schema: Schema
   let kind: Kind
+}
+
+/// A topic that takes rows.
+struct TopicPlan: Sendable {
+  let settings: TopicSettings
+  /// The column that is the key of records.
+  var keyColumn: Int?
 }
 
 /// A delivery stream that was found correct.

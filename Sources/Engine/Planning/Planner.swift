@@ -309,7 +309,9 @@ extension PipelinePlan {
       case .webhook(let webhook):
         let rule = webhook.settings.rule.map { "\($0)" } ?? ""
         parts.append("\(output.name) webhook \(webhook.settings.entity) \(rule)")
-      case .kafka(let topic, let includesID): parts.append("\(output.name) \(topic) \(includesID)")
+      case .kafka(let plan):
+        // The key is no part of it: it may be given to a pipeline that has run.
+        parts.append("\(output.name) \(plan.settings.topic) \(plan.settings.includesID)")
       }
     }
     let digest = SHA256.hash(data: Array(parts.joined(separator: "\u{0}").utf8))

@@ -141,8 +141,14 @@ struct OutputStage {
         alerts?.append(
           batch, row: row, id: context.id(cause: cause, number: lastCauseRows), pool: pool,
           to: &staged.alerts)
-      case .kafka(_, let includesID):
-        let id = includesID ? context.id(cause: cause, number: lastCauseRows) : nil
+      case .kafka(let plan):
+        let id =
+          plan.settings.includesID ? context.id(cause: cause, number: lastCauseRows) : nil
+        if let key = plan.keyColumn {
+          staged.messages.appendKey {
+            RowText.append(batch.columns[key], row: row, pool: pool, to: &$0)
+          }
+        }
         staged.messages.append { bytes in
           encoder.append(batch, row: row, id: id, pool: pool, to: &bytes)
         }

@@ -56,6 +56,21 @@ enum RowText {
     }
   }
 
+  /// Appends the value of a column as text; returns whether there is one.
+  static func append(
+    _ column: borrowing Column, row: Int, pool: borrowing StringPool, to bytes: inout [UInt8]
+  ) -> Bool {
+    switch column.type {
+    case _ where column.nulls[row]: return false
+    case .char, .varchar, .binary, .varbinary:
+      bytes += pool.bytes[pool.range(of: column.texts[row])]
+    default:
+      guard let text = text(column, row: row, pool: pool) else { return false }
+      bytes += text.utf8
+    }
+    return true
+  }
+
   private static func decimal(_ value: Int64, scale: Int) -> String {
     guard scale > 0 else { return "\(value)" }
     let digits = String(value.magnitude)

@@ -36,8 +36,8 @@ struct TaskAlerts {
       {
         all.alerts.append((receiver, staged.alerts, writer))
       }
-      if !staged.messages.isEmpty, case .kafka(let topic, _) = start.plan.outputs[index].kind {
-        all.rows.append(TopicCommit.Rows(topic: topic, rows: staged.messages))
+      if !staged.messages.isEmpty, case .kafka(let plan) = start.plan.outputs[index].kind {
+        all.rows.append(TopicCommit.Rows(topic: plan.settings.topic, rows: staged.messages))
       }
     }
     return all

@@ -245,9 +245,9 @@ final class TaskLog {
     guard let topics = start.services.topics, topics.transactionalID == nil else { return }
     var rows: [TopicCommit.Rows] = []
     for (index, output) in core.plan.outputs.enumerated() {
-      guard case .kafka(let topic, _) = output.kind else { continue }
+      guard case .kafka(let plan) = output.kind else { continue }
       let staged = core.takeMessages(index)
-      if !staged.isEmpty { rows.append(TopicCommit.Rows(topic: topic, rows: staged)) }
+      if !staged.isEmpty { rows.append(TopicCommit.Rows(topic: plan.settings.topic, rows: staged)) }
     }
     if !rows.isEmpty { topics.submit(topicCommit(record, rows: rows, offsets: [])) }
   }
