@@ -39,6 +39,10 @@ FAULTS = """
 28|state restored on another host|goes on there|
 29|gzip, snappy, lz4, zstd|read|
 30|aborted transactions in the input|not scored|
+31|a record that kills the process|passed over after four crashes, a dead letter|
+32|brokers behind TLS and SASL, wrong credentials|works; says what is wrong|
+33|a network that delays and cuts|rows equal an undisturbed run|
+34|one of three brokers is killed|rows equal an undisturbed run|
 """
 
 SUITE = re.compile(r'(Suite|Test) "Fault (\d+)\b[^"]*" (passed|failed|skipped)'

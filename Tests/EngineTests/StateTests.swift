@@ -22,6 +22,7 @@ final class MemoryDisk: Disk {
   func append(_ bytes: [UInt8], to path: String, at offset: Int) throws {
     files[path] = Array((files[path] ?? []).prefix(offset)) + bytes
   }
+  func note(_ bytes: [UInt8], in path: String) throws { files[path] = bytes }
   func move(_ path: String, to target: String) throws {
     files[target] = files.removeValue(forKey: path)
   }
@@ -41,7 +42,8 @@ final class MemoryDisk: Disk {
   static let steps = [
     NumberedStep(rowNumber: 0, step: .tick(time: 1_700_000_000_000)),
     NumberedStep(rowNumber: 0, step: .take(partition: 2, count: 900, nextOffset: 901)),
-    NumberedStep(rowNumber: 900, step: .close(output: 1, firstRow: 7)),
+    NumberedStep(rowNumber: 900, step: .skip(partition: 1, nextOffset: 78)),
+    NumberedStep(rowNumber: 901, step: .close(output: 1, firstRow: 7)),
     NumberedStep(rowNumber: 900, step: .bound(time: -5)),
     NumberedStep(rowNumber: 900, step: .done(output: 1, firstRow: 33)),
   ]
@@ -182,7 +184,7 @@ final class MemoryDisk: Disk {
     _ = try store.append(JournalBlock(epoch: 1, commit: 9, steps: []))
     let sound = try StateInspection(folder: "s", disk: disk)
     #expect(sound.problems.isEmpty)
-    #expect(sound.lines.contains { $0.contains("2 blocks, 5 steps, commits 8 to 9") })
+    #expect(sound.lines.contains { $0.contains("2 blocks, 6 steps, commits 8 to 9") })
     #expect(sound.lines.contains { $0.contains("snapshot-3") && $0.contains("after commit 7") })
     disk.files["s/snapshot-3"]?[90] ^= 1
     let damaged = try StateInspection(folder: "s", disk: disk)

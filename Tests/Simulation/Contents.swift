@@ -27,7 +27,10 @@ public struct Contents: Hashable, Sendable {
   /// Whether nothing has arrived.
   public var isEmpty: Bool { parts.isEmpty }
 
-  init(_ store: ObjectStoreImage, violate: (String) -> Void) {
+  init(
+    _ store: ObjectStoreImage, topics: [String: [[UInt8]]], isPartitionParallel: Bool,
+    violate: (String) -> Void
+  ) {
     var lives: [Int: Set<String>] = [:]
     for stored in store.objects {
       let identity = stored.object.identity
@@ -37,11 +40,37 @@ public struct Contents: Hashable, Sendable {
       parts[place, default: []].append(
         Part(firstRow: identity.firstRow, lastRow: identity.lastRow, bytes: stored.object.bytes))
     }
+    for (topic, rows) in topics { add(rows, of: topic, isPartitionParallel, violate) }
     for place in parts.keys { parts[place]?.sort { $0.firstRow < $1.firstRow } }
     for (task, names) in lives where names.count > 1 {
       violate("task \(task) has delivered in \(names.count) lives")
     }
   }
+
+  /// Adds the rows of a topic to the tasks that wrote them; their ids tell which, and come once.
+  private mutating func add(
+    _ rows: [[UInt8]], of topic: String, _ isPartitionParallel: Bool, _ violate: (String) -> Void
+  ) {
+    var ids: Set<Substring> = []
+    for (number, row) in rows.enumerated() {
+      let text = String(decoding: row, as: UTF8.self)
+      guard let start = text.firstRange(of: "\"numbers-"),
+        let id = text[start.upperBound...].split(separator: "\"").first,
+        let partition = id.split(separator: "-").first.flatMap({ Int($0) })
+      else {
+        violate("a row of topic \(topic) has no id: \(text)")
+        continue
+      }
+      if !ids.insert(id).inserted { violate("topic \(topic) has \(id) twice") }
+      let task = isPartitionParallel ? partition : 0
+      let place = Place(output: Self.topicOutput, task: task, values: [topic])
+      parts[place, default: []].append(
+        Part(firstRow: Int64(number), lastRow: Int64(number), bytes: row + [10]))
+    }
+  }
+
+  /// The number under which topics are listed: after all others.
+  static let topicOutput = 1_000
 
   /// The bytes put together, without the moments at which records were refused.
   private func text(_ place: Place) -> String {
@@ -67,9 +96,13 @@ public struct Contents: Hashable, Sendable {
   /// - Parameters:
   ///   - reference: The undisturbed run.
   ///   - oneToOne: Whether the objects must be the same too.
+  ///   - outputs: The outputs to compare.
   /// - Returns: The differences in words.
-  func differences(from reference: Contents, oneToOne: Bool) -> [String] {
+  func differences(
+    from reference: Contents, oneToOne: Bool, outputs: ClosedRange<Int> = 0...topicOutput
+  ) -> [String] {
     let places = Set(parts.keys).union(reference.parts.keys).sorted()
+      .filter { outputs.contains($0.output) }
     return places.compactMap { place in
       if text(place) != reference.text(place) {
         return "output \(place.output) of task \(place.task) has\n\(text(place))\nand not\n"

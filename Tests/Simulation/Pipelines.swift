@@ -3,13 +3,34 @@ import Kafka
 import Synchronization
 import Transport
 
+/// A record that kills every process that processes it.
+struct Poison: Hashable, Sendable {
+  let partition: Int32
+  let offset: Int64
+
+  /// Whether a note of attempts says that a process is about to process it.
+  func isPresent(in note: [UInt8]) -> Bool {
+    guard let place = CrashWatch.Note(bytes: note)?.present,
+      place.partition.partition == partition
+    else { return false }
+    return (place.offset..<place.end).contains(offset)
+  }
+
+  /// Whether whoever wrote a note of attempts notes what it takes before it is processed.
+  static func isCareful(_ note: [UInt8]) -> Bool {
+    CrashWatch.Note(bytes: note)?.crashes ?? 0 >= 1
+  }
+}
+
 /// A pipeline with its input: what every simulation of it must bring forth alike.
 public struct SimulatedPipeline: Sendable {
   let name: String
   let plan: PipelinePlan
   let partitions: Int
   /// The records of each partition.
-  let records: [[StoredRecord]]
+  private(set) var records: [[StoredRecord]]
+  /// A record that kills every process that processes it.
+  let poison: Poison?
   /// How many outputs there are, the dead letters included.
   let outputs: Int
 
@@ -61,8 +82,11 @@ public struct SimulatedPipeline: Sendable {
 
   /// The pipeline that belongs to a number.
   ///
+  /// - Parameters:
+  ///   - number: Any number.
+  ///   - isDefused: Whether a record that would kill is one that cannot be decoded instead.
   /// - Throws: `ConfigurationRefused` when the engine does not take it.
-  init(number: Int) throws {
+  init(number: Int, isDefused: Bool = false) throws {
     var generator = SplitMix64(seed: UInt64(number) &* 7_919 &+ 17)
     let application = Application.allCases[generator.below(Application.allCases.count)]
     let isKeyed = application == .counts || application == .windows
@@ -71,14 +95,29 @@ public struct SimulatedPipeline: Sendable {
     name = application.rawValue
     let objectRecords = 3 + generator.below(12)
     let rows = 12 + generator.below(60)
-    records = (0..<partitions).map { partition in
+    let made = (0..<partitions).map { partition in
       Self.records(count: rows, partition: partition, &generator)
     }
+    let timing = Self.timing(&generator)
+    let writesTopic = generator.chance(0.4)
     plan = try Self.plan(
-      application, objectRecords: objectRecords, usesKey: usesKey,
-      timing: Self.timing(&generator))
-    outputs = 3
+      application, objectRecords: objectRecords, usesKey: usesKey, writesTopic: writesTopic,
+      timing: timing)
+    outputs = writesTopic ? 4 : 3
+    let place = Poison(partition: Int32(partitions - 1), offset: Int64(rows / 2))
+    let isPoisoned = Self.poisoned.contains(number)
+    poison = isPoisoned && !isDefused ? place : nil
+    records = made
+    if isPoisoned, isDefused {
+      let record = made[partitions - 1][rows / 2]
+      records[partitions - 1][rows / 2] = StoredRecord(
+        offset: record.offset, timestamp: record.timestamp, key: record.key,
+        value: Array("no json".utf8))
+    }
   }
+
+  /// The pipelines with a record that kills.
+  public static let poisoned = [24, 32, 40]
 
   private static func timing(
     _ generator: inout SplitMix64
@@ -110,7 +149,7 @@ public struct SimulatedPipeline: Sendable {
 
   private static func plan(
     _ application: Application, objectRecords: Int, usesKey: Bool,
-    timing: PipelineConfiguration.Timing
+    writesTopic: Bool, timing: PipelineConfiguration.Timing
   ) throws -> PipelinePlan {
     let indented = application.sql.split(separator: "\n").map { "  \($0)" }
       .joined(separator: "\n")
@@ -129,6 +168,7 @@ public struct SimulatedPipeline: Sendable {
           delivery: {to: file:///out, buffer: {interval: 900s, records: \(objectRecords)}}
         - stream: error_stream
           delivery: {to: file:///errors, buffer: {interval: 900s, records: 2}}
+      \(writesTopic ? "  - {stream: OUT, kafka: {topic: results, id: true}}" : "")
       dead_letter: {to: file:///dead, buffer: {interval: 900s}}
       """
     var (configuration, _) = try PipelineConfiguration.read(

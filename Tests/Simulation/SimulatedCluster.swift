@@ -21,6 +21,7 @@ final class SimulatedCluster: @unchecked Sendable {
   let group: SimulatedGroup
   /// Whether commits are refused while a generation is being made, as the embedded broker does.
   let refusesCommitsWhileJoining: Bool
+  let transactions: SimulatedTransactions
   var clients: [SimulatedMember] = []
   private var logs: [String: [PartitionLog]] = [:]
 
@@ -33,6 +34,7 @@ final class SimulatedCluster: @unchecked Sendable {
     group = SimulatedGroup(
       world: world, partitions: inputs, isCooperative: isCooperative,
       metadataLimit: metadataLimit)
+    transactions = SimulatedTransactions(world: world, group: group)
     for (topic, count) in inputs { logs[topic] = (0..<count).map { _ in PartitionLog() } }
   }
 
@@ -49,6 +51,7 @@ final class SimulatedCluster: @unchecked Sendable {
   func tick() {
     for client in clients { client.tick() }
     group.tick()
+    transactions.tick()
   }
 }
 
@@ -64,7 +67,10 @@ struct SimulatedBroker: Broker {
   func makeProducer(
     _ plan: PipelinePlan, transactionalID: String?, logger: Logger
   ) throws(KafkaError) -> any TopicProducer {
-    throw KafkaError(.transport, operation: "make a producer")
+    guard let transactionalID else {
+      preconditionFailure("simulated pipelines write their topics in transactions")
+    }
+    return SimulatedProducer(cluster: cluster, process: process, id: transactionalID)
   }
 }
 

@@ -90,6 +90,15 @@ struct SimulatedDisk: Disk {
     }
   }
 
+  func note(_ bytes: [UInt8], in path: String) throws {
+    try change("note", path) {
+      image.write(bytes, to: path)
+      if world.poison?.isPresent(in: bytes) ?? false { process.isDoomed = true }
+    } torn: {
+      image.write(Array(bytes.prefix(world.generator.below(bytes.count + 1))), to: path)
+    }
+  }
+
   func move(_ path: String, to target: String) throws {
     try change("move", path) {
       if let bytes = image.files[path] { image.write(bytes, to: target) }

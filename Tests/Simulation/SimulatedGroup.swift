@@ -157,12 +157,11 @@ final class SimulatedGroup: @unchecked Sendable {
   func commit(
     _ offsets: [PartitionOffset], member: Int, generation: Int, refusesWhileJoining: Bool
   ) -> (error: KafkaError?, failures: [TopicPartition: KafkaError]) {
-    guard index(of: member) != nil else { return refused(.unknownMember) }
-    guard generation == self.generation else { return refused(.illegalGeneration) }
+    if let error = refusal(member: member, generation: generation) { return (error, [:]) }
     if refusesWhileJoining, deadline != nil { return refused(.rebalanceInProgress) }
     var failures: [TopicPartition: KafkaError] = [:]
     for offset in offsets {
-      guard offset.metadata.utf8.count <= metadataLimit else {
+      guard !isTooLong(offset) else {
         failures[offset.topicPartition] = KafkaError(
           .offsetMetadataTooLarge, operation: "commit", topic: offset.topicPartition.topic,
           partition: offset.topicPartition.partition)
@@ -172,6 +171,21 @@ final class SimulatedGroup: @unchecked Sendable {
     }
     world.note("committed by \(member): \(offsets.map { "\($0.offset) \($0.metadata)" })")
     return (failures.min { $0.key < $1.key }?.value, failures)
+  }
+
+  /// Whether the brokers refuse the metadata of an offset.
+  func isTooLong(_ offset: PartitionOffset) -> Bool { offset.metadata.utf8.count > metadataLimit }
+
+  /// Why a commit of a member does not count; nil when it does.
+  func refusal(member: Int, generation: Int) -> KafkaError? {
+    guard index(of: member) != nil else { return refused(.unknownMember).error }
+    guard generation == self.generation else { return refused(.illegalGeneration).error }
+    return nil
+  }
+
+  /// A transaction with these offsets is committed.
+  func commit(_ offsets: [PartitionOffset]) {
+    for offset in offsets { commits[offset.topicPartition] = offset }
   }
 
   private func refused(

@@ -250,7 +250,11 @@ final class SimulatedMember: GroupMember, @unchecked Sendable {
   func committed(
     _ partitions: [TopicPartition], timeout: Duration
   ) throws(KafkaError) -> [TopicPartition: PartitionOffset] {
-    try ask("read commits") {
+    // Brokers do not answer while a transaction may change the answer.
+    if partitions.contains(where: { cluster.transactions.isPending($0) }) {
+      throw KafkaError(.timedOut, operation: "read commits")
+    }
+    return try ask("read commits") {
       var found: [TopicPartition: PartitionOffset] = [:]
       for partition in partitions { found[partition] = group.committed(partition) }
       return found

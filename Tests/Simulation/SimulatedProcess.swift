@@ -14,6 +14,10 @@ final class SimulatedProcess {
   private let workers: [WorkerTurns]
   private let work: ProcessWork
   private let control: ControlTurns
+  /// What writes the topics, one per worker; none when there is no topic.
+  private let writers: [TopicTurns]
+  /// The name of its data directory to the brokers.
+  let instance: Int
   private let deadline = ShutdownDeadline()
   private(set) var isDraining = false
   /// Whether no other is to be started in its place when it has ended.
@@ -23,9 +27,10 @@ final class SimulatedProcess {
   /// Starts the daemon.
   ///
   /// - Throws: when the member of the group cannot be made.
-  init(number: Int, scenario: Scenario, outside: Outside) throws {
+  init(number: Int, instance: Int, scenario: Scenario, outside: Outside) throws {
     let world = outside.world
     self.world = world
+    self.instance = instance
     let state = ProcessState(number: number)
     self.state = state
     let time = ProcessTime(world: world, process: state)
@@ -47,12 +52,17 @@ final class SimulatedProcess {
     let deadline = deadline
     let work = ProcessWork(world: world)
     self.work = work
-    let services = workers.map { worker in
+    let topics = (0..<(plan.hasTopicOutput ? scenario.workers : 0)).map { worker in
+      TopicWriter(transactionalID: "\(instance).\(worker)")
+    }
+    writers = topics.map { TopicTurns(writer: $0, plan: plan, broker: broker, logger: logger) }
+    let services = workers.enumerated().map { index, worker in
       TaskServices(
         time: time, disk: disk, dataDirectory: "data", logger: logger,
         background: { work.makeLine($0) }, executor: executor, worker: worker, status: board,
         uploaders: uploaders, outbox: nil,
-        receivers: Array(repeating: nil, count: uploaders.count), topics: nil, deadline: deadline)
+        receivers: Array(repeating: nil, count: uploaders.count),
+        topics: topics.isEmpty ? nil : topics[index], deadline: deadline)
     }
     control = try ControlTurns(
       plan: plan, broker: broker, services: services, board: board, logger: logger,
@@ -60,7 +70,7 @@ final class SimulatedProcess {
         outside.lives += 1
         return "life\(outside.lives)"
       })
-    wasBusy = Array(repeating: true, count: scenario.workers)
+    wasBusy = Array(repeating: true, count: scenario.workers + writers.count)
   }
 
   /// Whether it has ended by itself.
@@ -82,7 +92,7 @@ final class SimulatedProcess {
   /// Does one thing that can be done; returns whether there may be more at once.
   func step() -> Bool {
     time.wake()
-    let actors = workers.count + 3
+    let actors = workers.count + writers.count + 3
     switch world.generator.below(actors) {
     case 0:
       do {
@@ -94,8 +104,10 @@ final class SimulatedProcess {
     case 1: return executor.step()
     case 2: return work.step()
     case let actor:
-      wasBusy[actor - 3] = workers[actor - 3].turn()
-      return wasBusy[actor - 3]
+      let index = actor - 3
+      wasBusy[index] =
+        index < workers.count ? workers[index].turn() : writers[index - workers.count].turn()
+      return wasBusy[index]
     }
   }
 

@@ -25,6 +25,8 @@ public final class Simulation {
   private let outside: Outside
   private var running: [SimulatedProcess] = []
   private var nextProcess = 0
+  /// How many data directories there are.
+  private var instances = 0
   /// When processes are started again.
   private var starts: [Int64] = []
   /// What each task has counted, as last seen.
@@ -36,7 +38,7 @@ public final class Simulation {
     self.scenario = scenario
     let world = World(
       seed: scenario.seed, now: SimulatedPipeline.beginning, rates: scenario.rates,
-      scripted: scenario.scripted)
+      scripted: scenario.scripted, poison: scenario.pipeline.poison)
     if keepsLines { world.lines = [] }
     outside = Outside(world: world, scenario: scenario)
   }
@@ -97,7 +99,7 @@ public final class Simulation {
       starts.removeAll { $0 == start }
       do {
         let process = try SimulatedProcess(
-          number: nextProcess, scenario: scenario, outside: outside)
+          number: nextProcess, instance: nextInstance(), scenario: scenario, outside: outside)
         world.note("process \(nextProcess) starts")
         running.append(process)
       } catch {
@@ -105,6 +107,17 @@ public final class Simulation {
       }
       nextProcess += 1
     }
+  }
+
+  /// The data directory of the next process: mostly that of one that has ended, or stands still.
+  private func nextInstance() -> Int {
+    let inUse = Set(running.filter { world.now >= $0.state.pausedUntil }.map(\.instance))
+    let free = (0..<instances).filter { !inUse.contains($0) }
+    if scenario.pipeline.plan.hasTopicOutput, let one = free.first, !world.happens(0.2) {
+      return one
+    }
+    instances += 1
+    return instances - 1
   }
 
   /// Lets one process do one thing, and time go by.
@@ -183,11 +196,32 @@ public final class Simulation {
         world.violate("task \(task): rows = delivered + dead-lettered + in flight: \(output)")
       }
       counters[task] = counted
+      if hasTakenPoison(task, found) {
+        world.note("process \(process.state.number) dies of a record")
+        process.state.isDead = true
+      }
     }
   }
 
+  /// Whether a task that does not note its records has processed the one that kills.
+  private func hasTakenPoison(_ task: Int, _ status: TaskStatus) -> Bool {
+    guard let poison = world.poison else { return false }
+    let isParallel = scenario.pipeline.isPartitionParallel
+    guard !isParallel || task == Int(poison.partition) else { return false }
+    let partition = TopicPartition(topic: "numbers", partition: poison.partition)
+    let next = status.nextOffsets[isParallel ? 0 : Int(poison.partition)]
+    guard next > poison.offset,
+      outside.cluster.group.committed(partition)?.offset ?? 0 <= poison.offset
+    else { return false }
+    let note = outside.disk.files["data/simulated/task-\(task)/attempts"] ?? []
+    return !Poison.isCareful(note)
+  }
+
   private func result() -> Result {
-    let contents = Contents(outside.store, violate: { world.violate($0) })
+    let contents = Contents(
+      outside.store, topics: outside.cluster.transactions.topics,
+      isPartitionParallel: scenario.pipeline.isPartitionParallel,
+      violate: { world.violate($0) })
     return Result(
       digest: world.digest, violations: world.violations, contents: contents,
       effects: world.effects, lines: world.lines ?? [])

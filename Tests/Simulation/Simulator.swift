@@ -23,6 +23,27 @@ public final class Simulator {
     return result
   }
 
+  /// How a poisoned pipeline differs in its first output from the same with a record that cannot be
+  /// decoded in place of the one that kills.
+  ///
+  /// - Returns: The differences, and how often the lines of the poisoned run hold `text`.
+  /// - Throws: when the engine refuses the pipeline.
+  public func compareDefused(_ number: Int, countsLinesWith text: String) throws -> (
+    differences: [String], lines: Int
+  ) {
+    let poisoned = Simulation(
+      Scenario(pipeline: try pipeline(number), scripted: []), keepsLines: true)
+    let defused = Simulation(
+      Scenario(pipeline: try SimulatedPipeline(number: number, isDefused: true), scripted: []))
+    let (found, wanted) = (poisoned.run(hostileSteps: 0), defused.run(hostileSteps: 0))
+    let differences = found.contents.differences(
+      from: wanted.contents, oneToOne: false, outputs: 0...0)
+    return (
+      found.violations + wanted.violations + differences,
+      found.lines.filter { $0.contains(text) }.count
+    )
+  }
+
   /// One number for many runs.
   public static func combine(_ digest: UInt64, _ next: UInt64) -> UInt64 {
     digest &* 0x100_0000_01B3 ^ next

@@ -65,6 +65,8 @@ final class ProcessState: @unchecked Sendable {
   var pausedUntil: Int64 = 0
   /// Whether somebody must take it for dead and start another.
   var isMissed = false
+  /// Whether it is processing a record that kills it.
+  var isDoomed = false
 
   init(number: Int) { self.number = number }
 }
@@ -79,6 +81,7 @@ final class World: @unchecked Sendable {
   /// Chance does harm only while this holds.
   var isHostile = false
   let rates: FaultRates
+  let poison: Poison?
   private(set) var effects = 0
   /// Everything that happened, as one number.
   private(set) var digest: UInt64 = 0xCBF2_9CE4_8422_2325
@@ -88,7 +91,10 @@ final class World: @unchecked Sendable {
   private(set) var violations: [String] = []
   private var scripted: [(fault: ScriptedFault, seen: Int)]
 
-  init(seed: UInt64, now: Int64, rates: FaultRates, scripted: [ScriptedFault]) {
+  init(
+    seed: UInt64, now: Int64, rates: FaultRates, scripted: [ScriptedFault], poison: Poison?
+  ) {
+    self.poison = poison
     generator = SplitMix64(seed: seed)
     self.now = now
     self.rates = rates
@@ -118,7 +124,8 @@ final class World: @unchecked Sendable {
   /// What becomes of an effect of a living process.
   func outcome(of name: String, _ kind: EffectKind, by process: ProcessState) -> Outcome {
     effects += 1
-    let outcome = scriptedOutcome(name) ?? drawn(kind)
+    let outcome =
+      process.isDoomed ? .dies(.before) : scriptedOutcome(name) ?? drawn(kind, name)
     note("\(process.number) \(name) \(outcome)")
     if case .dies = outcome { process.isDead = true }
     guard outcome == .standsStill else { return outcome }
@@ -139,8 +146,11 @@ final class World: @unchecked Sendable {
     return found
   }
 
-  private func drawn(_ kind: EffectKind) -> Outcome {
-    if happens(rates.kill) { return .dies(Outcome.Moment.allCases[generator.below(3)]) }
+  private func drawn(_ kind: EffectKind, _ name: String) -> Outcome {
+    // Whoever is killed twice at one record by chance would have it passed over.
+    if !name.hasSuffix("/attempts"), happens(rates.kill) {
+      return .dies(Outcome.Moment.allCases[generator.below(3)])
+    }
     switch kind {
     case .diskRead: return happens(rates.diskError / 4) ? .fails : .done
     case .diskWrite:

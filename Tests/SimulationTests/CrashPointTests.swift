@@ -7,11 +7,16 @@ import Testing
   /// Pipelines with one and with several tasks, with and without windows.
   static let pipelines = 0..<12
 
+  /// The effects that write steps of a task.
+  private static let journal = "append data/simulated/task-0/journal-"
+
+  /// Of a test with all its runs, so that each pipeline runs undisturbed once.
+  private let simulator = Simulator()
+
   /// Runs pipelines with a fault and checks that it was met at least once.
   private func expectUnharmed(
     _ faults: [ScriptedFault], meets text: String
   ) throws {
-    let simulator = Simulator()
     var isMet = false
     for pipeline in Self.pipelines {
       let result = try simulator.run(pipeline: pipeline, scripted: faults, keepsLines: true)
@@ -54,7 +59,7 @@ import Testing
   func whileTheJournalIsWritten(moment: Outcome.Moment) throws {
     for occurrence in 1...4 {
       try expectUnharmed(
-        [ScriptedFault("append ", occurrence: occurrence, .dies(moment))], meets: "is killed")
+        [ScriptedFault(Self.journal, occurrence: occurrence, .dies(moment))], meets: "is killed")
     }
   }
 
@@ -95,7 +100,8 @@ import Testing
   @Test func aZombieCommit() throws {
     for occurrence in 1...4 {
       try expectUnharmed(
-        [ScriptedFault("append ", occurrence: occurrence, .standsStill)], meets: "commit refused")
+        [ScriptedFault(Self.journal, occurrence: occurrence, .standsStill)],
+        meets: "commit refused")
     }
   }
 
@@ -124,9 +130,48 @@ import Testing
     }
   }
 
+  @Test(arguments: [
+    ("produce ", Outcome.Moment.before), ("produce ", .during), ("produce ", .after),
+    ("send offsets", .before), ("send offsets", .after), ("end transaction", .before),
+    ("end transaction", .after),
+  ])
+  func duringATransaction(effect: String, moment: Outcome.Moment) throws {
+    for occurrence in 1...3 {
+      try expectUnharmed(
+        [ScriptedFault(effect, occurrence: occurrence, .dies(moment))], meets: "is killed")
+    }
+  }
+
+  @Test(arguments: [Outcome.lies, .fails])
+  func theAnswerOfEndTransactionIsLost(outcome: Outcome) throws {
+    for occurrence in 1...4 {
+      try expectUnharmed(
+        [ScriptedFault("end transaction", occurrence: occurrence, outcome)],
+        meets: "end transaction")
+    }
+  }
+
+  /// It stands still with its transaction open; a second of its name ends that and goes on.
+  @Test func aZombieTransaction() throws {
+    for effect in ["produce ", "send offsets"] {
+      for occurrence in 1...3 {
+        try expectUnharmed(
+          [ScriptedFault(effect, occurrence: occurrence, .standsStill)], meets: "is fenced")
+      }
+    }
+  }
+
+  /// The record that kills becomes a dead letter, and everything else is as without it.
+  @Test(arguments: SimulatedPipeline.poisoned)
+  func aRecordThatKills(pipeline: Int) throws {
+    let found = try simulator.compareDefused(pipeline, countsLinesWith: "is passed over")
+    #expect(found.differences.isEmpty, "\(found.differences)")
+    #expect(found.lines == 1)
+  }
+
   /// The pipeline says why it ends, and nothing leaves the process.
   @Test func metadataThatIsTooLong() throws {
-    let result = try Simulator().run(
+    let result = try simulator.run(
       pipeline: 1, scripted: [], metadataLimit: 20, keepsLines: true)
     #expect(result.contents.isEmpty)
     #expect(
@@ -135,7 +180,6 @@ import Testing
 
   /// Dies at every single thing that a run asks of the outside, once each.
   @Test func everywhere() throws {
-    let simulator = Simulator()
     for pipeline in [1, 2, 5] {
       let effects = try simulator.run(pipeline: pipeline, scripted: []).effects
       for effect in 1...effects {

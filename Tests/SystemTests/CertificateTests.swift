@@ -10,33 +10,9 @@ extension SystemTests {
   struct Fault20Certificates {
     private static let authorities = "/etc/ssl/certs/ca-certificates.crt"
 
-    private func openssl(_ stage: Stage, _ arguments: [String]) async throws {
-      let program = try Program(
-        try #require(Places.openssl as String?), arguments, folder: stage.path)
-      #expect(await program.exitCode() == 0, "\(program.text)")
-    }
-
-    private static let key = [
-      "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
-    ]
-
     /// Makes an authority and a certificate of it for 127.0.0.1.
     private func makeCertificate(_ stage: Stage, days: Int) async throws {
-      try await openssl(
-        stage,
-        ["req", "-x509"] + Self.key + [
-          "-days", "3", "-subj", "/CN=authority", "-keyout", "ca.key", "-out", "ca.pem",
-        ])
-      try await openssl(
-        stage,
-        ["req"] + Self.key + ["-subj", "/CN=endpoint", "-keyout", "key.pem", "-out", "request.pem"])
-      try stage.write("subjectAltName=IP:127.0.0.1\n", to: "names")
-      try await openssl(
-        stage,
-        [
-          "x509", "-req", "-in", "request.pem", "-CA", "ca.pem", "-CAkey", "ca.key", "-set_serial",
-          "1", "-days", "\(days)", "-extfile", "names", "-out", "cert.pem",
-        ])
+      try await Authority(folder: stage.path).sign("endpoint", days: days)
     }
 
     /// Runs a daemon against an endpoint with the certificate of the stage.
@@ -47,7 +23,7 @@ extension SystemTests {
     ) async throws {
       let server = try Program(
         try #require(Places.openssl as String?),
-        ["s_server", "-accept", "127.0.0.1:0", "-cert", "cert.pem", "-key", "key.pem"],
+        ["s_server", "-accept", "127.0.0.1:0", "-cert", "endpoint.pem", "-key", "endpoint.key"],
         folder: stage.path)
       let line = try #require(await server.line(containing: "ACCEPT 127.0.0.1:"))
       let port = line.split(separator: ":").last.map(String.init) ?? ""

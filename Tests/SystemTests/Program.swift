@@ -106,6 +106,15 @@ final class Program: Sendable {
   func waits(
     within patience: Duration = .seconds(120), until holds: @Sendable () throws -> Bool
   ) async rethrows -> Bool {
+    if try await outlives(within: patience, holds) { return true }
+    Issue.record("what was waited for did not come within \(patience); printed was:\n\(text)")
+    return false
+  }
+
+  /// Waits until `holds` does; returns whether it did before the program ended and `patience` was over.
+  func outlives(
+    within patience: Duration, _ holds: @Sendable () throws -> Bool
+  ) async rethrows -> Bool {
     // A folder tells of no change that could be awaited portably, so it is looked at.
     let end = ContinuousClock.now + patience
     while true {
@@ -113,9 +122,7 @@ final class Program: Sendable {
       guard isRunning, ContinuousClock.now < end else { break }
       await record.pause(.milliseconds(20))
     }
-    if try holds() { return true }
-    Issue.record("what was waited for did not come within \(patience); printed was:\n\(text)")
-    return false
+    return try holds()
   }
 
   /// Waits for the end and returns the exit code; -1 after a signal that was not handled.

@@ -192,7 +192,16 @@ private final class KafkaProducer: TopicProducer {
   }
 
   func initTransactions(timeout: Duration) throws(KafkaError) {
-    try producer.initTransactions(timeout: timeout)
+    do throws(KafkaError) {
+      try producer.initTransactions(timeout: timeout)
+    } catch {
+      // A request tells only that it had no answer; why brokers let nobody in is told apart.
+      var events: [ProducerEvent] = []
+      producer.poll(timeout: .zero, into: &events)
+      for case .error(let refusal) in events
+      where [.authentication, .tls].contains(refusal.code) { throw refusal }
+      throw error
+    }
   }
 
   func beginTransaction() throws(KafkaError) { try producer.beginTransaction() }

@@ -18,6 +18,8 @@ package final class ControlTurns {
   private let consumer: any GroupMember
   private var phase = Phase.waitingForTopics(lastProblem: nil)
   private var ending: StopMode?
+  /// Why brokers that are there do not let this client in; a request tells only that it had no answer.
+  private var refusal: KafkaError?
 
   /// Makes the member of the group; task i runs on worker `i % services.count`.
   ///
@@ -98,12 +100,16 @@ package final class ControlTurns {
           + "waiting for it"
       }
     } catch let error as KafkaError {
-      problem = "\(error); still trying"
+      problem = "\(refusal ?? error); still trying"
     }
     if problem != lastProblem { logger.warning("pipeline \(name): \(problem)") }
     board.report(name, problem: problem)
     phase = .waitingForTopics(lastProblem: problem)
-    _ = consumer.poll(timeout: max(timeout, .milliseconds(500)))
+    if case .error(let error)? = consumer.poll(timeout: max(timeout, .milliseconds(500))),
+      [.authentication, .tls].contains(error.code), error.code != refusal?.code
+    {
+      refusal = error
+    }
   }
 
   /// Refuses to promise what the embedded broker cannot keep.

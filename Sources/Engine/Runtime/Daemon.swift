@@ -18,6 +18,7 @@ public final class Daemon: Sendable {
   private let board = StatusBoard()
   private let deadline = ShutdownDeadline()
   private let slots = SlotBoard()
+  private let suspects = SuspectGate()
   private let models = Mutex<ModelServices?>(nil)
   private let tables = Mutex<[TablePublisher]>([])
   private let threads = Mutex<[Worker]>([])
@@ -294,7 +295,8 @@ public final class Daemon: Sendable {
         outbox: alerts?.outbox,
         receivers: receivers,
         topics: writers.isEmpty ? nil : writers[index],
-        deadline: deadline, slots: slots, tables: tables, stateTopics: stateTopics)
+        deadline: deadline, slots: slots, tables: tables, suspects: suspects,
+        stateTopics: stateTopics)
     }
     let lives = Lives(seed: seed)
     return PipelineControl(

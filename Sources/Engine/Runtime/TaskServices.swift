@@ -32,6 +32,9 @@ package struct TaskServices: Sendable {
   /// What rows the pipeline's reference tables shall have.
   var tables = SlotBoard()
 
+  /// Shared by all tasks of the process.
+  var suspects = SuspectGate()
+
   /// The topics that hold state; nil when folders do.
   var stateTopics: (any StateTopics)?
 

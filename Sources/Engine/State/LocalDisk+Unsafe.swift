@@ -75,6 +75,10 @@ package struct LocalDisk: Disk {
     if isNew { try syncFolder(of: path) }
   }
 
+  package func note(_ bytes: [UInt8], in path: String) throws {
+    try write(bytes, to: path, flags: O_WRONLY | O_CREAT, at: 0, isSynced: false)
+  }
+
   package func move(_ path: String, to target: String) throws {
     guard rename(path, target) == 0 else { throw failure("rename", path) }
     try syncFolder(of: target)
@@ -84,7 +88,9 @@ package struct LocalDisk: Disk {
     if unlink(path) != 0, errno != ENOENT { throw failure("remove", path) }
   }
 
-  private func write(_ bytes: [UInt8], to path: String, flags: Int32, at start: Int) throws {
+  private func write(
+    _ bytes: [UInt8], to path: String, flags: Int32, at start: Int, isSynced: Bool = true
+  ) throws {
     let file = open(path, flags | O_CLOEXEC, 0o600)
     guard file >= 0 else { throw failure("open", path) }
     defer { close(file) }
@@ -100,7 +106,7 @@ package struct LocalDisk: Disk {
       guard count > 0 else { throw failure("write", path) }
       offset += count
     }
-    guard fdatasync(file) == 0 else { throw failure("sync", path) }
+    guard !isSynced || fdatasync(file) == 0 else { throw failure("sync", path) }
   }
 
   private func syncFolder(of path: String) throws {

@@ -8,6 +8,9 @@ package enum Step: Hashable, Sendable {
   ///
   /// `partition` is the position in the task's list of partitions.
   case take(partition: Int, count: Int, nextOffset: Int64)
+  /// The next record of a partition, with the offset `nextOffset - 1`, which ends the process when it
+  /// is processed, is passed over and becomes a dead letter.
+  case skip(partition: Int, nextOffset: Int64)
   /// The clock reads `time`, milliseconds since 1970.
   case tick(time: Int64)
   /// Nothing is unread and has been for the idle time-out: no row will be earlier than `time`.
@@ -44,6 +47,10 @@ extension SectionWriter {
       write(Int32(partition))
       write(Int64(count))
       write(nextOffset)
+    case .skip(let partition, let nextOffset):
+      write(UInt8(17))
+      write(Int32(partition))
+      write(nextOffset)
     case .tick(let time):
       write(UInt8(2))
       write(time)
@@ -76,6 +83,9 @@ extension SectionReader {
       let partition: Int32 = try integer()
       let count: Int64 = try integer()
       step = .take(partition: Int(partition), count: Int(count), nextOffset: try integer())
+    case 17:
+      let partition: Int32 = try integer()
+      step = .skip(partition: Int(partition), nextOffset: try integer())
     case 2: step = .tick(time: try integer())
     case 3: step = .bound(time: try integer())
     case 16:

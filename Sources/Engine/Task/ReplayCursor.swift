@@ -26,7 +26,11 @@ struct ReplayCursor {
       }
       switch numbered.step {
       case .take(let partition, let count, let nextOffset):
-        guard try take(core, partition, count, nextOffset, name, &progressed) else {
+        let next = (partition: partition, count: count, end: nextOffset)
+        guard try take(core, next, name, &progressed) else { return progressed }
+      case .skip(let partition, let nextOffset):
+        let next = (partition: partition, count: 1, end: nextOffset)
+        guard try take(core, next, isPassedOver: true, name, &progressed) else {
           return progressed
         }
       case .tick(let time): try core.tick(time)
@@ -50,26 +54,26 @@ struct ReplayCursor {
   }
 
   private mutating func take(
-    _ core: TaskCore, _ partition: Int, _ count: Int, _ nextOffset: Int64, _ name: TaskName,
-    _ progressed: inout Bool
+    _ core: TaskCore, _ records: (partition: Int, count: Int, end: Int64),
+    isPassedOver: Bool = false, _ name: TaskName, _ progressed: inout Bool
   ) throws -> Bool {
-    let buffer = core.buffers[partition]
-    while taken < count {
+    let buffer = core.buffers[records.partition]
+    while taken < records.count {
       if buffer.isExhausted {
         try core.flush()
         try buffer.refill()
         if buffer.isExhausted { return false }
       }
-      let run = min(count - taken, buffer.records.count - buffer.cursor)
-      try core.take(partition: partition, count: run)
+      let run = min(records.count - taken, buffer.records.count - buffer.cursor)
+      try core.take(partition: records.partition, count: run, isPassedOver: isPassedOver)
       taken += run
       progressed = true
-      if buffer.nextOffset > nextOffset { break }
+      if buffer.nextOffset > records.end { break }
     }
-    guard buffer.nextOffset == nextOffset else {
+    guard buffer.nextOffset == records.end else {
       throw mismatch(
         name,
-        "\(buffer.topicPartition): \(count) records were taken up to offset \(nextOffset), "
+        "\(buffer.topicPartition): \(records.count) records were taken up to offset \(records.end), "
           + "now they end at \(buffer.nextOffset): records have vanished from the topic")
     }
     return true

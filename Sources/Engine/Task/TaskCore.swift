@@ -78,7 +78,9 @@ final class TaskCore {
   // MARK: Steps
 
   /// Takes the next `count` records of a partition; their rows are processed at the next `flush`.
-  func take(partition: Int, count: Int) throws {
+  ///
+  /// Records that are passed over become dead letters as they are.
+  func take(partition: Int, count: Int, isPassedOver: Bool = false) throws {
     let buffer = buffers[partition]
     if pendingSource != buffer.input { try flush() }
     pendingSource = buffer.input
@@ -95,7 +97,11 @@ final class TaskCore {
         if origins.isEmpty { firstCause = position.rowNumber }
         origins.append(BufferedRecord(partition: partition, index: index, offset: offset))
       }
-      try decode(buffer, index: index)
+      if isPassedOver {
+        try passOver(buffer, index: index)
+      } else {
+        try decode(buffer, index: index)
+      }
       position.rowNumber += 1
       position.lastPartition = partition
       position.lastOffset = offset
@@ -267,26 +273,6 @@ final class TaskCore {
     case .rejected(let reject):
       try refuse(buffer, index: index, code: reject.code.rawValue, message: reject.description)
     }
-  }
-
-  /// Sends a record that has no row to the error stream and the dead letters.
-  private func refuse(
-    _ buffer: PartitionBuffer, index: Int, code: String, message: String
-  ) throws {
-    if order != nil {
-      let record = BufferedRecord(
-        partition: buffers.firstIndex { $0 === buffer } ?? 0, index: index,
-        offset: buffer.records.offset(at: index))
-      return try refuse(buffer, record, code: code, message: message)
-    }
-    counters.deadLettered += 1
-    refusals[position.rowNumber] = code
-    let stamped = max(0, buffer.records.timestamp(at: index))
-    dataflow.refuse(
-      RowError(
-        undecodable: position.rowNumber,
-        rowtime: position.rowtime == .min ? stamped : position.rowtime, message: message,
-        record: buffer.valueBytes(index)))
   }
 
   // MARK: Outputs

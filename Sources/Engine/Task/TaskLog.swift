@@ -114,6 +114,16 @@ final class TaskLog {
     }
   }
 
+  /// Notes that the next record of a partition was passed over.
+  func noteSkip(partition: Int, nextOffset: Int64, rowNumber: Int64) {
+    note(.skip(partition: partition, nextOffset: nextOffset), at: rowNumber - 1)
+  }
+
+  /// The number of the commit that covers what is noted now.
+  var nextCommit: Int64 {
+    (draft?.record.commit ?? outstanding?.record.commit ?? record.commit) + 1
+  }
+
   /// Notes that a slot holds a blob from here on; it becomes durable before the step does.
   func noteActivation(of slot: String, blob: String, bytes: [UInt8], at rowNumber: Int64) {
     blobs.append(StorageWork.NamedBlob(name: blob, bytes: bytes))

@@ -36,6 +36,9 @@ final class TaskRunner {
   /// How long reading the state took, and the replay.
   private var recovery: Int64
   private var replayBegin: Int64 = 0
+  var watch: CrashWatch
+  /// Waits for a disk that does not take the watch's notes.
+  var watchPatience = StoragePatience()
   /// A barrier that came while the task obeyed its journal.
   private var barrierIsDue = false
   private var isAssigned = false
@@ -57,6 +60,7 @@ final class TaskRunner {
     merge = Merge(core.buffers, wait: start.plan.configuration.timing.mergeWait)
     uploads = TaskUploads(start: start)
     breaker = CircuitBreaker(start.plan.configuration.circuitBreaker)
+    watch = try CrashWatch(start)
     replay = opened.steps
     phase = .waiting
     core.measure(by: Self.stopwatch)
@@ -110,6 +114,7 @@ final class TaskRunner {
   func committed(_ commit: Int64) throws {
     let isSuperseded = log.acknowledged(commit, now: elapsed)
     uploads.release(log.coveredObjects, of: core)
+    try noteAccepted(commit)
     if isSuperseded { log.discardOld() }
     if case .birth = phase {
       phase = .waiting
@@ -145,6 +150,7 @@ final class TaskRunner {
   func end(_ failure: TaskFailure?) {
     phase = .ended
     log.waitForStorage()
+    endWatch()
     uploads.cancel()
     start.services.topics?.drop(name)
     start.control.post(.stopped(name, failure))
@@ -210,7 +216,7 @@ final class TaskRunner {
 
   private func takeRecords() throws -> Int {
     guard uploads.hasRoom(core), !core.isFull, start.services.topics?.hasRoom ?? true,
-      breaker.reason == nil, try tablesAreThere()
+      breaker.reason == nil, !watch.waits, try tablesAreThere()
     else { return 0 }
     if log.needsSnapshot {
       if log.hasRoom { try log.commit(core, now: elapsed, snapshot: .take) }
@@ -223,7 +229,7 @@ final class TaskRunner {
     try tickIfDue()
     let begin = elapsed
     let before = core.stagedAlerts
-    let taken = try takeRuns(limit: takeLimit)
+    let taken = try watch.isCareful ? takeNoted(limit: takeLimit) : takeRuns(limit: takeLimit)
     try core.flush()
     if taken > 0 { isStorm = 2 * (core.stagedAlerts - before) > taken }
     pace.note(rows: taken, milliseconds: elapsed - begin, isCopying: log.isCopying)
@@ -319,7 +325,7 @@ final class TaskRunner {
     start.services.logger.notice("task \(name) goes on")
   }
 
-  private func hasUnread(_ buffer: PartitionBuffer) -> Bool {
+  func hasUnread(_ buffer: PartitionBuffer) -> Bool {
     if let marks = start.consumer.cachedWatermarks(of: buffer.topicPartition) {
       buffer.knownEnd = max(buffer.knownEnd, marks.high)
     }
@@ -429,7 +435,7 @@ final class TaskRunner {
         phase: phaseName, counters: core.counters, rowtime: core.position.rowtime,
         nextOffsets: core.position.nextOffsets, pendingBytes: uploads.pendingBytes(core),
         oldestUndelivered: core.stages.compactMap(\.oldestRowTime).min(),
-        problem: log.problem ?? breaker.reason ?? missingTables,
+        problem: log.problem ?? watchPatience.problem ?? breaker.reason ?? missingTables,
         outputs: core.stages.map(\.balance), snapshots: log.snapshotStatus,
         recovery: recovery))
   }

@@ -1,0 +1,14 @@
+import Synchronization
+
+/// Lets one task of the process at a time process a record under suspicion.
+///
+/// When the process dies, at most one such record was being processed, and none is blamed for what
+/// another task did at the same moment.
+final class SuspectGate: Sendable {
+  private let lock = Mutex(())
+
+  /// Does something that no other task does meanwhile.
+  func alone<Failure: Error>(_ body: () throws(Failure) -> Void) throws(Failure) {
+    try lock.withLock { _ throws(Failure) in try body() }
+  }
+}
