@@ -43,7 +43,11 @@ public final class DisturbedProxy: Sendable {
     let bootstrap = ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
       .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
       .childChannelOption(.autoRead, value: false)
-      .childChannelInitializer { self.accept($0) }
+      .childChannelInitializer { client in
+        client.eventLoop.makeCompletedFuture {
+          try client.pipeline.syncOperations.addHandler(Entrance(self))
+        }
+      }
     let bound = try await bootstrap.bind(host: "127.0.0.1", port: port).get()
     channel.withLock { $0 = bound }
   }
@@ -76,19 +80,20 @@ public final class DisturbedProxy: Sendable {
     try await channel.withLock { $0 }?.close()
   }
 
-  private func accept(_ client: any Channel) -> EventLoopFuture<Void> {
+  /// Connects a client that has come in to what stands behind.
+  fileprivate func accept(_ client: any Channel) {
     let number = state.withLock { state -> Int? in
       guard !state.isDown else { return nil }
       state.opened += 1
       state.connections[state.opened] = client
       return state.opened
     }
-    guard let number else { return client.close() }
+    guard let number else { return client.close(promise: nil) }
     client.closeFuture.whenComplete { _ in
       self.state.withLock { _ = $0.connections.removeValue(forKey: number) }
     }
     // Both ends on one loop, so that each may speak to the other.
-    return ClientBootstrap(group: client.eventLoop).channelOption(.autoRead, value: false)
+    ClientBootstrap(group: client.eventLoop).channelOption(.autoRead, value: false)
       .connect(host: "127.0.0.1", port: target)
       .flatMapThrowing { server in
         let (near, far) = (Relay(self, to: server), Relay(self, to: client))
@@ -97,7 +102,7 @@ public final class DisturbedProxy: Sendable {
         client.read()
         server.read()
       }
-      .flatMapError { _ in client.close() }
+      .whenFailure { _ in client.close(promise: nil) }
   }
 
   fileprivate func fate(ofChunk length: Int) -> Fate {
@@ -111,6 +116,20 @@ public final class DisturbedProxy: Sendable {
       }
       return fate
     }
+  }
+}
+
+/// Waits until a client is there: only then can it be read from.
+private final class Entrance: ChannelInboundHandler {
+  typealias InboundIn = ByteBuffer
+
+  private let proxy: DisturbedProxy
+
+  init(_ proxy: DisturbedProxy) { self.proxy = proxy }
+
+  func channelActive(context: ChannelHandlerContext) {
+    proxy.accept(context.channel)
+    context.fireChannelActive()
   }
 }
 

@@ -100,14 +100,23 @@ package final class ControlTurns {
           + "waiting for it"
       }
     } catch let error as KafkaError {
+      hear(within: max(timeout, .milliseconds(500)))
       problem = "\(refusal ?? error); still trying"
     }
     if problem != lastProblem { logger.warning("pipeline \(name): \(problem)") }
     board.report(name, problem: problem)
     phase = .waitingForTopics(lastProblem: problem)
-    if case .error(let error)? = consumer.poll(timeout: max(timeout, .milliseconds(500))),
-      [.authentication, .tls].contains(error.code), error.code != refusal?.code
-    {
+    hear(within: max(timeout, .milliseconds(500)))
+  }
+
+  /// Hears what the client says of the brokers, waiting for it at most `timeout`.
+  private func hear(within timeout: Duration) {
+    var wait = timeout
+    while let event = consumer.poll(timeout: wait) {
+      wait = .zero
+      guard case .error(let error) = event, [.authentication, .tls].contains(error.code),
+        error.code != refusal?.code
+      else { continue }
       refusal = error
     }
   }

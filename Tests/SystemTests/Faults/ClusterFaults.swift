@@ -99,8 +99,8 @@ extension Faults {
       ]
       for (listener, settings, hint) in wrong {
         let daemon = try cluster.daemon(nodes.address(listener), settings)
-        let line = try #require(await daemon.line(containing: "still trying"))
-        #expect(line.contains(hint), "\(line)")
+        let line = try #require(await daemon.line(containing: hint))
+        #expect(line.contains("still trying"), "\(line)")
         #expect(!daemon.text.contains(KafkaNodes.user.password) && daemon.isRunning)
         await cluster.stage.end(daemon)
       }
