@@ -162,7 +162,7 @@ extension SystemTests {
     @Test func aKilledDaemonsTrainingGoesOn() async throws {
       let stage = try Stage(topics: ["load": 1])
       try produce(0..<300, to: stage)
-      let shape = Self.shape.replacing("epochs: 3", with: "epochs: 3000")
+      let shape = Self.shape.replacing("epochs: 3", with: "epochs: 1500")
       let file = try stage.write(
         Self.pipeline(shape: shape, every: "1h"), to: "load.yaml")
       let daemon = try stage.daemon(file)
