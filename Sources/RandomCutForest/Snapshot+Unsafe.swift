@@ -110,50 +110,114 @@ extension ForestCore {
     let points = store.write(to: &writer)
     writer.endSection()
     writer.beginSection(SnapshotFormat.trees)
-    for tree in 0..<numberOfTrees { write(tree, pointCount: points, to: &writer) }
+    let steps = UnsafeMutablePointer<Step>.allocate(capacity: 4 * sampleSize)
+    defer { steps.deallocate() }
+    for tree in 0..<numberOfTrees { write(tree, pointCount: points, steps, to: &writer) }
     writer.endSection()
   }
 
-  private func write(_ tree: Int, pointCount: Int, to writer: inout SnapshotWriter) {
+  /// A node or leaf in preorder: its reference, and the entries below it.
+  private typealias Step = (reference: UInt32, mass: UInt32)
+
+  private func write(
+    _ tree: Int, pointCount: Int, _ steps: UnsafeMutablePointer<Step>,
+    to writer: inout SnapshotWriter
+  ) {
     let state = forest.pointee.trees[tree]
     writer.write(state.random)
     writer.write(nextAcceptance[tree])
     writer.write(nextKey[tree])
     writer.write(UInt16(state.mass))
     guard state.mass > 0 else { return }
+    let count = walk(tree, into: steps, pending: steps + 2 * sampleSize)
+    let leaves = (count + 1) / 2
+    writer.write(UInt16(leaves))
+    writeTopology(steps, count, to: &writer)
+    writeNodes(tree, steps, count, to: &writer)
+    writeRanks(tree, steps, count, isWide: pointCount > 65_536, to: &writer)
+    if leaves == Int(state.mass) {
+      let keys = forest.pointee.keys + tree * capacity
+      let place = writer.reserve(4 * leaves)
+      var leaf = 0
+      for step in 0..<count where steps[step].reference & RCF_LEAF != 0 {
+        let entry = Int(steps[step].reference & (RCF_LEAF - 1))
+        place.storeBytes(of: keys[entry], toByteOffset: 4 * leaf, as: Float.self)
+        leaf += 1
+      }
+    } else {
+      writeTwins(tree, steps, count, to: &writer)
+    }
+  }
+
+  private func writeTopology(
+    _ steps: UnsafeMutablePointer<Step>, _ count: Int, to writer: inout SnapshotWriter
+  ) {
+    let place = writer.reserve((count + 7) / 8)
+    for byte in 0..<(count + 7) / 8 {
+      var bits: UInt8 = 0
+      for step in 8 * byte..<min(count, 8 * byte + 8)
+      where steps[step].reference & RCF_LEAF == 0 {
+        bits |= 1 << UInt8(step & 7)
+      }
+      place.storeBytes(of: bits, toByteOffset: byte, as: UInt8.self)
+    }
+  }
+
+  private func writeNodes(
+    _ tree: Int, _ steps: UnsafeMutablePointer<Step>, _ count: Int,
+    to writer: inout SnapshotWriter
+  ) {
+    let nodes = forest.pointee.nodes + tree * capacity
+    let width = dimensionIsByte ? 5 : 6
+    var place = writer.reserve(count / 2 * width)
+    for step in 0..<count where steps[step].reference & RCF_LEAF == 0 {
+      let node = nodes[Int(steps[step].reference)]
+      place.storeBytes(of: node.cut, as: Float.self)
+      if dimensionIsByte {
+        place.storeBytes(
+          of: UInt8(truncatingIfNeeded: node.dimension), toByteOffset: 4, as: UInt8.self)
+      } else {
+        place.storeBytes(of: node.dimension, toByteOffset: 4, as: UInt16.self)
+      }
+      place += width
+    }
+  }
+
+  private func writeRanks(
+    _ tree: Int, _ steps: UnsafeMutablePointer<Step>, _ count: Int, isWide: Bool,
+    to writer: inout SnapshotWriter
+  ) {
     let first = tree * capacity
-    let nodes = forest.pointee.nodes + first
+    let fields = forest.pointee
+    let width = isWide ? 4 : 2
+    var place = writer.reserve((count + 1) / 2 * width)
+    for step in 0..<count where steps[step].reference & RCF_LEAF != 0 {
+      let entry = Int(steps[step].reference & (RCF_LEAF - 1))
+      let rank = store.rank(fields.position(first + entry))
+      if isWide {
+        place.storeBytes(of: rank, as: UInt32.self)
+      } else {
+        place.storeBytes(of: UInt16(truncatingIfNeeded: rank), as: UInt16.self)
+      }
+      place += width
+    }
+  }
+
+  /// Writes the keys of a tree in which some leaves stand for several entries.
+  private func writeTwins(
+    _ tree: Int, _ steps: UnsafeMutablePointer<Step>, _ count: Int,
+    to writer: inout SnapshotWriter
+  ) {
+    let first = tree * capacity
     let fields = forest.pointee
     let keys = fields.keys + first
-    let order = preorder(tree)
-    let leaves = (order.count + 1) / 2
-    writer.write(UInt16(leaves))
-    let topology = writer.reserveZeroes((order.count + 7) / 8)
-    for (i, step) in order.enumerated() where step.reference & RCF_LEAF == 0 {
-      writer.setBit(i, from: topology)
-    }
-    for step in order where step.reference & RCF_LEAF == 0 {
-      let node = nodes[Int(step.reference)]
-      writer.write(node.cut)
-      if dimensionIsByte {
-        writer.write(UInt8(truncatingIfNeeded: node.dimension))
-      } else {
-        writer.write(node.dimension)
-      }
-    }
-    for step in order where step.reference & RCF_LEAF != 0 {
-      let entry = Int(step.reference & (RCF_LEAF - 1))
-      let rank = store.rank(fields.position(first + entry))
-      if pointCount <= 65_536 { writer.write(UInt16(rank)) } else { writer.write(UInt32(rank)) }
-    }
-    let hasTwins = leaves < Int(state.mass)
-    for step in order where step.reference & RCF_LEAF != 0 {
-      let entry = Int(step.reference & (RCF_LEAF - 1))
-      if hasTwins { writer.write(UInt16(step.mass)) }
+    for step in 0..<count where steps[step].reference & RCF_LEAF != 0 {
+      let entry = Int(steps[step].reference & (RCF_LEAF - 1))
+      writer.write(UInt16(steps[step].mass))
       writer.write(keys[entry])
-      guard step.mass > 1 else { continue }
+      guard steps[step].mass > 1 else { continue }
       var twins: [Float] = []
-      for other in 0..<Int(state.mass)
+      for other in 0..<Int(fields.trees[tree].mass)
       where other != entry
         && fields.position(first + other) == fields.position(first + entry)
       {
@@ -163,22 +227,29 @@ extension ForestCore {
     }
   }
 
-  /// Every reference of the tree, parents before their left, then their right part, with its mass.
-  package func preorder(_ tree: Int) -> [(reference: UInt32, mass: Int)] {
+  /// Puts down every node and leaf of the tree, parents before their left, then their right part.
+  ///
+  /// Both areas have room for twice the sample; returns how many there are.
+  private func walk(
+    _ tree: Int, into steps: UnsafeMutablePointer<Step>, pending: UnsafeMutablePointer<Step>
+  ) -> Int {
     let state = forest.pointee.trees[tree]
-    guard state.mass > 0 else { return [] }
     let nodes = forest.pointee.nodes + tree * capacity
-    var order: [(reference: UInt32, mass: Int)] = []
-    order.reserveCapacity(2 * Int(state.mass))
-    var pending: [(reference: UInt32, mass: Int)] = [(UInt32(state.root), Int(state.mass))]
-    while let next = pending.popLast() {
-      order.append(next)
+    pending[0] = (UInt32(state.root), state.mass)
+    var waiting = 1
+    var count = 0
+    while waiting > 0 {
+      waiting -= 1
+      let next = pending[waiting]
+      steps[count] = next
+      count += 1
       guard next.reference & RCF_LEAF == 0 else { continue }
       let node = nodes[Int(next.reference)]
-      pending.append((UInt32(node.right), next.mass - Int(node.left_mass)))
-      pending.append((UInt32(node.left), Int(node.left_mass)))
+      pending[waiting] = (UInt32(node.right), next.mass - UInt32(node.left_mass))
+      pending[waiting + 1] = (UInt32(node.left), UInt32(node.left_mass))
+      waiting += 2
     }
-    return order
+    return count
   }
 
   mutating func read(from reader: inout SnapshotReader) throws(ForestError) {

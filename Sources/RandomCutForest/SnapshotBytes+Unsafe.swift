@@ -36,6 +36,13 @@ struct SnapshotWriter: ~Copyable {
     write(contentsOf: source)
   }
 
+  /// Reserves bytes, all of which the caller stores before it writes anything else.
+  mutating func reserve(_ byteCount: Int) -> UnsafeMutableRawPointer {
+    precondition(count + byteCount <= limit, "the size of a snapshot is known")
+    count += byteCount
+    return bytes + (count - byteCount)
+  }
+
   /// Reserves bytes that start at 0, for bits set later; returns where they begin.
   mutating func reserveZeroes(_ byteCount: Int) -> Int {
     precondition(count + byteCount <= limit, "the size of a snapshot is known")

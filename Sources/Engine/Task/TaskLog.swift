@@ -49,6 +49,8 @@ final class TaskLog {
   /// store numbers.
   private var begunSnapshots: (count: Int64, numbers: [Int64: Int64]) = (0, [:])
   private(set) var snapshotStatus = SnapshotStatus()
+  /// The parts that were copied between batches, and how long that took.
+  private var copied = (parts: 0, milliseconds: Int64(0))
   /// The longest turns since a snapshot was begun: until it is stored, and after that.
   private var turns = (copying: Int64(0), others: Int64(0))
   /// Whether there was never a commit before.
@@ -330,6 +332,9 @@ final class TaskLog {
       isWhole = wasLast
       parts += 1
     }
+    if copied.parts > Self.rememberedParts { copied = (copied.parts / 2, copied.milliseconds / 2) }
+    copied.parts += parts
+    copied.milliseconds += time.elapsed - begin
     guard isWhole else { return true }
     copying = nil
     let (worker, name) = (start.services.worker, start.name)
@@ -347,6 +352,12 @@ final class TaskLog {
       turns.others = max(turns.others, milliseconds)
     }
   }
+
+  /// How long the copy of a part of the state takes, milliseconds; 0 before the first.
+  var copyCost: Double { Double(copied.milliseconds) / Double(max(1, copied.parts)) }
+
+  /// Of about so many parts it is remembered how long their copies took.
+  private static let rememberedParts = 1_000
 
   /// How many parts are copied in a turn at most.
   private static let copiedParts = 16

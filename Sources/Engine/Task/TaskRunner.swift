@@ -239,7 +239,7 @@ final class TaskRunner {
 
   /// How many records the next batch may have.
   private var takeLimit: Int {
-    if log.isCopying { return pace.copyingLimit }
+    if log.isCopying { return pace.limitWhileCopying(cost: log.copyCost) }
     let isLagging = core.buffers.contains { $0.records.count > Batch.rowLimit }
     return isLagging && !isStorm ? pace.limit : Batch.rowLimit
   }

@@ -6,12 +6,12 @@ import Columns
 /// It decides only where batches are cut, on which results do not depend.
 struct TurnPace {
   private var rowsPerMillisecond = Double(Batch.laggingRowLimit)
-  /// The most records of a batch while a snapshot is copied: each model that one touches is copied first,
-  /// until all are.
-  private(set) var copyingLimit = Self.copyingLimits.lowerBound
+  /// The most records of a batch while a snapshot is copied, as far as the last batches tell.
+  private var copyingLimit = Self.copyingLimits.lowerBound
 
   private static let milliseconds: Int64 = 20
   private static let copyingLimits = Batch.rowLimit / 32...Batch.rowLimit / 4
+  private static let leastWhileCopying = 8
 
   /// Notes how long a take took.
   mutating func note(rows: Int, milliseconds: Int64, isCopying: Bool) {
@@ -29,6 +29,16 @@ struct TurnPace {
     } else if milliseconds * 2 < Self.milliseconds, rows >= copyingLimit {
       copyingLimit = min(Self.copyingLimits.upperBound, copyingLimit * 2)
     }
+  }
+
+  /// The most records of a batch while a snapshot is copied: the part of the state that one touches is
+  /// copied first unless it was before, and none of the records of a batch may be so lucky.
+  ///
+  /// - Parameter cost: How long the copy of a part takes, milliseconds; 0 when that is not known.
+  /// - Returns: At least 8.
+  func limitWhileCopying(cost: Double) -> Int {
+    guard cost * Double(copyingLimit) > Double(Self.milliseconds) else { return copyingLimit }
+    return max(Self.leastWhileCopying, Int(Double(Self.milliseconds) / cost))
   }
 
   /// The most records of a lagging task's batch; never less than what one takes that does not lag.
