@@ -72,11 +72,14 @@ extension KafkaError {
     guard code.rawValue != RD_KAFKA_RESP_ERR__FATAL.rawValue else {
       return KafkaError.fatal(of: client) ?? KafkaError(code, text, operation: "run", isFatal: true)
     }
+    // A certificate that the broker refuses after the handshake comes as a connection that broke.
+    let isTLS = code == .transport && text.contains("SSL routines")
     // `host:port/id: reason`, or `GroupCoordinator: host:port: reason`.
     let broker = text.split(separator: " ").prefix(2).first { word in
       word.last == ":" && word.dropLast().contains(":")
     }.map { String($0.dropLast()) }
-    return KafkaError(code, text, operation: "run", broker: broker, isRetriable: true)
+    return KafkaError(
+      isTLS ? .tls : code, text, operation: "run", broker: broker, isRetriable: true)
   }
 
   /// The error that made the client unusable, if there was one.

@@ -142,7 +142,8 @@ extension KafkaError.Code {
     case .resolve:
       "check the host names of the brokers, also those that the brokers advertise"
     case .tls:
-      "check security.protocol, ssl.ca.location and the host name in the broker's certificate"
+      "check security.protocol, ssl.ca.location, the host name in the broker's certificate, and "
+        + "ssl.certificate.location and ssl.key.location where brokers ask for a certificate"
     case .authentication:
       "check sasl.mechanism, sasl.username and sasl.password"
     case .topicAuthorization, .groupAuthorization, .clusterAuthorization,
