@@ -139,6 +139,7 @@ private final class Relay: ChannelInboundHandler {
 
   private let proxy: DisturbedProxy
   private let other: any Channel
+  private var arrived = ByteBuffer()
 
   init(_ proxy: DisturbedProxy, to other: any Channel) {
     self.proxy = proxy
@@ -146,12 +147,20 @@ private final class Relay: ChannelInboundHandler {
   }
 
   func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-    var chunk = unwrapInboundIn(data)
+    var part = unwrapInboundIn(data)
+    arrived.writeBuffer(&part)
+  }
+
+  // One reading may come in several parts: together they are one chunk, which nothing overtakes.
+  func channelReadComplete(context: ChannelHandlerContext) {
+    var chunk = arrived
+    guard chunk.readableBytes > 0 else { return context.read() }
+    arrived = ByteBuffer()
     let fate = proxy.fate(ofChunk: chunk.readableBytes)
     let part = chunk.readSlice(length: fate.length) ?? chunk
     let channel = context.channel
     let other = other
-    // The next chunk is read when this one has gone, so that none overtakes another.
+    // The next chunk is read when this one has gone.
     context.eventLoop.scheduleTask(in: .milliseconds(Int64(fate.delay))) {
       other.writeAndFlush(part).whenComplete { _ in
         if fate.isLast {

@@ -3,7 +3,8 @@ import Testing
 
 extension SystemTests {
   /// A pipeline whose ROWTIME is a column, killed while it holds rows.
-  @Suite(.timeLimit(.minutes(3))) struct EventTime {
+  @Suite("Fault 14: out of order within the bound, and beyond", .timeLimit(.minutes(3)))
+  struct Fault14 {
     @Test func isTheSameAfterAKill() async throws {
       let stage = try Stage(topics: ["readings": 1])
       try stage.write(Self.pipeline, to: "p.yaml")
@@ -27,6 +28,8 @@ extension SystemTests {
       let late = seconds.indices.filter { $0 > 100 && $0 % 10 == 0 }
       #expect(
         stage.rows("late").sorted() == late.map { "{\"s\":\(seconds[$0] - 90)}" }.sorted())
+      let balance = try await stage.expectBalance(of: "readings")
+      #expect(balance.polled == 2_001)
     }
 
     private static func record(_ second: Int) -> String {
