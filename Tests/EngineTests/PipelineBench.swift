@@ -62,11 +62,14 @@ final class PipelineBench: Sendable {
   }
 
   /// Appends numbers, each stamped by itself.
-  func produceNumbers(_ numbers: some Sequence<Int>, partition: Int32 = 0) throws {
+  func produceNumbers(
+    _ numbers: some Sequence<Int>, partition: Int32 = 0, hasKeys: Bool = false
+  ) throws {
     let topic = try producer.topic(topic)
     for number in numbers {
       try producer.produce(
-        to: topic, partition: partition, key: nil, value: Array("{\"n\":\(number)}".utf8),
+        to: topic, partition: partition, key: hasKeys ? Array("\(number)".utf8) : nil,
+        value: Array("{\"n\":\(number)}".utf8),
         timestamp: 1_600_000_000_000 + Int64(number) * 1_000, timeout: .seconds(10))
     }
     try producer.flush(timeout: .seconds(20))
