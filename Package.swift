@@ -148,8 +148,8 @@ let package = Package(
     .testTarget(
       name: "DataflowTests",
       dependencies: [
-        "Columns", "Dataflow", "LearnedModels", "RandomCutForest", "SQLCases", "StreamSQL",
-        "Transport",
+        "Columns", "Dataflow", "LearnedModels", "RandomCutForest", "RimSupport", "SQLCases",
+        "StreamSQL", "Transport",
       ],
       swiftSettings: strict),
     .testTarget(
@@ -189,7 +189,7 @@ let package = Package(
     .target(
       name: "Simulation",
       dependencies: [
-        "Delivery", "Engine", "Kafka", "Transport",
+        "Dataflow", "Delivery", "Engine", "Kafka", "RimSupport", "Transport",
         .product(name: "Logging", package: "swift-log"),
       ],
       path: "Tests/Simulation", swiftSettings: strict),
@@ -209,7 +209,7 @@ let package = Package(
     .target(
       name: "RimSupport",
       dependencies: [
-        "Delivery", "Transport",
+        "Dataflow", "Delivery", "Transport",
         .product(name: "NIOCore", package: "swift-nio"),
         .product(name: "NIOHTTP1", package: "swift-nio"),
         .product(name: "NIOPosix", package: "swift-nio"),

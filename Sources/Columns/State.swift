@@ -192,6 +192,9 @@ public struct SectionReader: Sendable {
   /// Whether everything was read.
   public var isAtEnd: Bool { offset == end }
 
+  /// The bytes that were not read.
+  public var remaining: [UInt8] { offset == 0 ? bytes : Array(bytes[offset...]) }
+
   /// An error at the present position.
   public func failure(_ message: String) -> StateError {
     StateError(section: name, offset: offset, message: message)

@@ -22,6 +22,7 @@ public final class Dataflow {
   private let watched: [(stream: Int, output: Int)]
   private let errorOutput: Int?
   private let outputNames: [String]
+  private let space: ScratchSpace?
 
   /// A stream in execution.
   private struct StreamState {
@@ -36,10 +37,19 @@ public final class Dataflow {
 
   /// Makes the operators of a plan.
   ///
+  /// - Parameters:
+  ///   - plan: What is executed.
+  ///   - configuration: What it is made for.
+  ///   - scratch: Opens the room for models that are not in use, when the first one leaves memory; without
+  ///     it the limit of their memory is not held.
   /// - Throws: `DataflowError` when a watched stream does not exist or a parameter is refused.
-  public init(plan: Plan, configuration: DataflowConfiguration = .init()) throws {
+  public init(
+    plan: Plan, configuration: DataflowConfiguration = .init(),
+    scratch: (() throws -> any ModelScratch)? = nil
+  ) throws {
     self.plan = plan
     self.configuration = configuration
+    space = configuration.limits.modelBytes == nil ? nil : scratch.map(ScratchSpace.init)
     streams = plan.streams.map { stream in
       var state = StreamState(batch: Batch(schema: stream.schema))
       state.notNull = stream.schema.columns.indices.filter {
@@ -65,7 +75,7 @@ public final class Dataflow {
 
   private func makePumps() throws {
     var builder = OperatorBuilder(
-      plan: plan, configuration: configuration, tables: tables, endpoints: endpoints)
+      plan: plan, configuration: configuration, tables: tables, endpoints: endpoints, space: space)
     for (index, pump) in plan.pumps.enumerated() where pump.isStarted {
       let executor = try builder.makePump(pump, index: index)
       for scan in executor.scans { streams[scan.stream].readers.append(scan) }
@@ -76,6 +86,16 @@ public final class Dataflow {
     // Pumps run in topological order; streams merge their writers in the order of the program.
     for index in streams.indices {
       streams[index].writers.sort { pumps[$0].position < pumps[$1].position }
+    }
+    shareModelMemory()
+  }
+
+  /// Divides the memory for models evenly among the functions that have models by key.
+  private func shareModelMemory() {
+    guard let bytes = configuration.limits.modelBytes else { return }
+    let residences = pumps.flatMap { $0.nodes.compactMap(\.residence) }
+    for residence in residences {
+      residence.setBudget(bytes / configuration.sharers / residences.count)
     }
   }
 
@@ -220,6 +240,34 @@ public final class Dataflow {
   /// What happened to the rows of every operator, under the operator's name.
   public var counters: [(name: String, counters: OperatorCounters)] {
     pumps.flatMap { pump in pump.nodes.map { ($0.section, $0.counters) } }
+  }
+
+  // MARK: Models of keys
+
+  /// What became of the models of every function that has models by key, under the operator's name.
+  public var modelCounters: [(name: String, counters: ModelCounters)] {
+    pumps.flatMap { pump in
+      pump.nodes.compactMap { node in node.residence.map { (node.section, $0.counters) } }
+    }
+  }
+
+  /// Bytes that models take in the scratch.
+  public var scratchBytes: Int64 { space?.byteCount ?? 0 }
+
+  /// Why the dataflow cannot go on: a model cannot be read back.
+  ///
+  /// What it emits afterwards is of no use.
+  public var failure: String? { space?.failure }
+
+  /// Why more models are in memory than should be: what the scratch said when it refused one.
+  public var scratchProblem: String? { space?.problem }
+
+  /// Tries again to keep to the memory for models after the scratch has refused one.
+  public func keepToModelMemory() {
+    space?.forgetProblem()
+    for pump in pumps {
+      for node in pump.nodes { node.residence?.keepToBudget() }
+    }
   }
 
   // MARK: Reference tables

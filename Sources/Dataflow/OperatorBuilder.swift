@@ -20,6 +20,7 @@ struct OperatorBuilder {
   private let configuration: DataflowConfiguration
   private let tables: [TableState]
   private let endpoints: [EndpointSlot]
+  private let space: ScratchSpace?
   private let programOrder: [Int]
   private var isBounded: [Bool]
   private var tableFunctions: UInt64 = 0
@@ -32,9 +33,10 @@ struct OperatorBuilder {
 
   init(
     plan: Plan, configuration: DataflowConfiguration, tables: [TableState],
-    endpoints: [EndpointSlot]
+    endpoints: [EndpointSlot], space: ScratchSpace?
   ) {
     self.endpoints = endpoints
+    self.space = space
     self.plan = plan
     self.configuration = configuration
     self.tables = tables
@@ -142,7 +144,7 @@ struct OperatorBuilder {
     case .randomCutForest(let parameters):
       return try RandomCutForestOperator(
         input: input, parameters: parameters, partitionBy: partitionBy, seed: seed,
-        seededBy: forestSeed, limits: limits, schema: schema, section: section)
+        seededBy: forestSeed, limits: limits, space: space, schema: schema, section: section)
     case .hotspots(let features, let windowSize, let scanRadius, let minimumPoints):
       return HotspotsOperator(
         input: input, features: features, windowSize: windowSize, scanRadius: scanRadius,
@@ -163,7 +165,7 @@ struct OperatorBuilder {
     case .detectAnomalies(let parameters):
       return try DetectAnomaliesOperator(
         input: input, parameters: parameters, partitionBy: partitionBy, seed: seed,
-        seededBy: forestSeed, limits: limits, schema: schema, section: section,
+        seededBy: forestSeed, limits: limits, space: space, schema: schema, section: section,
         columnsRead: columnsRead)
     case .predict(let parameters):
       return PredictOperator(

@@ -1,3 +1,4 @@
+import Dataflow
 import Engine
 import Foundation
 import Synchronization
@@ -191,4 +192,7 @@ final class FailingDisk: Disk {
   func note(_ bytes: [UInt8], in path: String) throws { try local.note(bytes, in: path) }
   func move(_ path: String, to target: String) throws { try local.move(path, to: target) }
   func remove(_ path: String) throws { try local.remove(path) }
+  func makeScratch(in folder: String) throws -> any ModelScratch {
+    try local.makeScratch(in: folder)
+  }
 }

@@ -53,30 +53,6 @@ import Testing
     #expect(try bench.lines("errors")[0].contains("matches_per_row"))
   }
 
-  /// 10 trees of 16 points of one column take some kilobytes each: there is room for a few of seven keys.
-  @Test func aMemoryBudgetBecomesACountOfModels() async throws {
-    let bench = try PipelineBench()
-    defer { #expect(throws: Never.self) { try bench.remove() } }
-    try bench.produceNumbers(0..<700)
-    var counts: [Int] = []
-    for budget in ["1GiB", "40KiB"] {
-      let plan = try bench.plan(
-        Self.forests, stream: "SCORED",
-        extra: "limits: {model_memory: \(budget)}\ngroup: \(budget)")
-      let daemon = bench.daemon(plan, data: budget)
-      #expect(try await bench.run(daemon, until: 700))
-      let rows = try bench.lines("out").map(DaemonTests.object)
-      counts.append(
-        Set(
-          rows.filter { $0["status"] as? String != "NO_MODEL" }.map {
-            ($0["n"] as? Int ?? 0) % 7
-          }
-        ).count)
-      try FileManager.default.removeItem(atPath: bench.folder + "/out")
-    }
-    #expect(counts[0] == 7 && (1..<7).contains(counts[1]), "\(counts)")
-  }
-
   @Test func aBudgetBelowOneModelIsRefused() throws {
     let bench = try PipelineBench()
     defer { #expect(throws: Never.self) { try bench.remove() } }
@@ -90,6 +66,8 @@ import Testing
   @Test(arguments: [
     ("limits: {modells: 3}", "did you mean models?"),
     ("limits: {keys: 0}", "limits.keys must be a whole number from 1"),
+    ("limits: {model_after: 101}", "limits.model_after must be a whole number from 1 to 100"),
+    ("limits: {model_ttl: 10ms}", "limits.model_ttl"),
   ]) func whatIsNoLimitIsRefused(extra: String, problem: String) throws {
     let bench = try PipelineBench()
     defer { #expect(throws: Never.self) { try bench.remove() } }

@@ -1,5 +1,7 @@
 import Columns
+import Dataflow
 import Engine
+import RimSupport
 import Synchronization
 import Testing
 
@@ -27,6 +29,7 @@ final class MemoryDisk: Disk {
     files[target] = files.removeValue(forKey: path)
   }
   func remove(_ path: String) throws { files[path] = nil }
+  func makeScratch(in folder: String) throws -> any ModelScratch { MemoryScratch() }
 }
 
 @Suite struct StateFileTests {

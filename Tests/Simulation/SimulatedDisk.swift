@@ -1,4 +1,6 @@
+import Dataflow
 import Engine
+import RimSupport
 
 /// The files of one machine.
 final class DiskImage: @unchecked Sendable {
@@ -107,6 +109,9 @@ struct SimulatedDisk: Disk {
     } torn: {
     }
   }
+
+  // It is gone with the process, and what it refuses is tried elsewhere.
+  func makeScratch(in folder: String) throws -> any ModelScratch { MemoryScratch() }
 
   func remove(_ path: String) throws {
     try change("remove", path) {

@@ -49,9 +49,14 @@ final class Program: Sendable {
   var isRunning: Bool { record.state.withLock { $0.status == nil } }
 
   /// The memory that it has in use, bytes; 0 when it has ended.
-  var residentBytes: Int {
+  var residentBytes: Int { memory("VmRSS:") }
+
+  /// The most memory that it ever had in use, bytes; 0 when it has ended.
+  var peakBytes: Int { memory("VmHWM:") }
+
+  private func memory(_ name: String) -> Int {
     let status = (try? String(contentsOfFile: "/proc/\(child.id)/status", encoding: .utf8)) ?? ""
-    let line = status.split(separator: "\n").first { $0.hasPrefix("VmRSS:") }
+    let line = status.split(separator: "\n").first { $0.hasPrefix(name) }
     return 1_024 * (line?.firstMatch(of: /\d+/).flatMap { Int($0.output) } ?? 0)
   }
 

@@ -99,6 +99,9 @@ struct Detector: ~Copyable {
     seen = Int64(trained.treeCount * trained.sampleSize)
   }
 
+  /// Bytes of the forest's arrays.
+  var byteCount: Int { forest.byteCount }
+
   /// Judges a record and learns it, and says which features made the score.
   mutating func detectWithAttribution(_ point: [Double]) throws(ForestError) -> Detection {
     let input = point.map { Float($0) }

@@ -334,7 +334,7 @@ final class ForecastOperator: Operator, EndpointUser {
     _ snapshot: Int64, into writer: inout StateWriter, _ pool: borrowing StringPool
   ) {
     saveKeys(into: &writer, pool)
-    copies.begin(snapshot, count: series.count, section: section, into: &writer)
+    copies.begin(snapshot, models: Array(0..<series.count), section: section, into: &writer)
   }
 
   override func continueSave(

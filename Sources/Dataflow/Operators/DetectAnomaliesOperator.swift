@@ -2,57 +2,74 @@ import Columns
 import RandomCutForest
 import StreamSQL
 
+/// The detector of one key.
+private final class KeyedDetector: KeyedModel {
+  struct Parameters {
+    let detector: DetectorParameters
+    let features: Int
+    let seeding: ForestSeeding?
+  }
+
+  var detector: Detector
+
+  init(_ parameters: Parameters, seed: UInt64) throws {
+    if let trained = parameters.seeding?.forest(ofSeed: seed) {
+      detector = try Detector(parameters.detector, features: parameters.features, trained: trained)
+    } else {
+      detector = try Detector(parameters.detector, features: parameters.features, seed: seed)
+    }
+  }
+
+  init(_ parameters: Parameters, from reader: inout SectionReader) throws {
+    detector = try Detector(parameters.detector, features: parameters.features, seed: 0)
+    try detector.restore(from: &reader)
+  }
+
+  var byteCount: Int { detector.byteCount }
+
+  func save(into writer: inout SectionWriter) { detector.save(into: &writer) }
+}
+
 /// ML_DETECT_ANOMALIES: the cursor's rows with score, grade, confidence, threshold, expectation, attribution
 /// and status; one detector for all rows or one for each key.
 ///
-/// The rows of a call are grouped by key and judged key by key, because many forests do not fit the
-/// processor's caches; they come out in the order of input.
+/// The rows come out in the order of input.
 final class DetectAnomaliesOperator: Operator {
-  /// A detector with the rows that wait for it.
-  private final class Model {
-    var detector: Detector
-    var rows: [Int32] = []
-
-    init(_ detector: consuming Detector) { self.detector = detector }
-  }
-
   private let features: [Int]
-  private let parameters: DetectorParameters
-  private let partitionBy: [Int]
-  private let seed: UInt64
-  private var modelLimit = 1
-  private var seeding: ForestSeeding?
+  private let isKeyed: Bool
   private let firstColumn: Int
   /// Whether anybody reads the attribution, which takes longer than the score.
   private let needsAttribution: Bool
-  private var keys: KeyTable
-  private var models: [Model] = []
-  private var copies = ModelCopies()
+  private let models: KeyedModels<KeyedDetector>
 
   init(
     input: Operator, parameters: DetectAnomaliesParameters, partitionBy: [Int], seed: UInt64,
-    seededBy slot: EndpointSlot?, limits: DataflowLimits, schema: Schema, section: String,
-    columnsRead: [Int]?
+    seededBy slot: EndpointSlot?, limits: DataflowLimits, space: ScratchSpace?, schema: Schema,
+    section: String, columnsRead: [Int]?
   ) throws {
     features = parameters.features
-    self.parameters = DetectorParameters(parameters.options)
-    self.partitionBy = partitionBy
-    self.seed = seed
+    isKeyed = !partitionBy.isEmpty
     firstColumn = input.schema.columns.count
     needsAttribution = columnsRead?.contains(firstColumn + 7) ?? true
-    keys = KeyTable(partitionBy.map { input.schema.columns[$0].type.storage })
-    super.init(
-      schema: schema, section: section, inputs: [input], isBounded: input.isBounded)
-    let forest = Detector.configuration(
-      self.parameters, features: features.count, seed: seed)
-    seeding = slot.map { ForestSeeding("ML_DETECT_ANOMALIES", forest, slot: $0) }
+    let own = DetectorParameters(parameters.options)
+    let forest = Detector.configuration(own, features: features.count, seed: seed)
     do {
       let size = try forest.byteCount()
-      if !partitionBy.isEmpty { modelLimit = try limits.models(ofBytes: size) }
+      if isKeyed { try limits.check(modelBytes: size) }
     } catch {
       throw DataflowError("ML_DETECT_ANOMALIES: \(error)")
     }
+    models = KeyedModels(
+      KeyedDetector.Parameters(
+        detector: own, features: features.count,
+        seeding: slot.map { ForestSeeding("ML_DETECT_ANOMALIES", forest, slot: $0) }),
+      partitionBy: partitionBy, of: input.schema, seed: seed, limits: limits, section: section,
+      space: space)
+    super.init(
+      schema: schema, section: section, inputs: [input], isBounded: input.isBounded)
   }
+
+  override var residence: (any ModelResidence)? { isKeyed ? models : nil }
 
   override var hasState: Bool { true }
 
@@ -74,10 +91,8 @@ final class DetectAnomaliesOperator: Operator {
     output.rowtimes = input.rowtimes
     output.causes = input.causes
     setStatus("NO_MODEL", ofRows: 0..<Int32(input.count), &pool)
-    for number in assign(input, &evaluation, pool) {
-      copies.willChange(number, section: section) { models[number].detector.save(into: &$0) }
-      judge(models[number], input, &evaluation, &pool)
-      models[number].rows.removeAll(keepingCapacity: true)
+    _ = models.process(input, &evaluation, &pool) { model, rows, evaluation, pool in
+      judge(model, rows, input, &evaluation, &pool)
     }
     if evaluation.hasFailures {
       report(evaluation, input, context, pool)
@@ -86,46 +101,11 @@ final class DetectAnomaliesOperator: Operator {
     counters.passed += Int64(output.count)
   }
 
-  /// Gives every row to the detector of its key and returns which have rows; rows beyond the limit of
-  /// detectors stay without one.
-  private func assign(
-    _ input: Batch, _ evaluation: inout Evaluation, _ pool: borrowing StringPool
-  ) -> [Int] {
-    var touched: [Int] = []
-    let words = keys.keys(of: partitionBy.map { input.columns[$0] }, count: input.count)
-    for row in 0..<input.count where !evaluation.failed[row] {
-      let number: Int
-      if let known = keys.find(words, row: row) {
-        number = known
-      } else {
-        guard models.count < modelLimit else { continue }
-        let own = modelSeed(seed, partitionBy, input, row, pool)
-        do {
-          models.append(Model(try makeDetector(own)))
-        } catch {
-          evaluation.fail(row, .badModelInput, "\(error)")
-          continue
-        }
-        number = keys.insert(words, row: row).number
-      }
-      if models[number].rows.isEmpty { touched.append(number) }
-      models[number].rows.append(Int32(truncatingIfNeeded: row))
-    }
-    return touched
-  }
-
-  private func makeDetector(_ own: UInt64) throws -> Detector {
-    guard let trained = seeding?.forest(ofSeed: own) else {
-      return try Detector(parameters, features: features.count, seed: own)
-    }
-    return try Detector(parameters, features: features.count, trained: trained)
-  }
-
   /// Lets a detector judge the rows that wait for it.
   private func judge(
-    _ model: Model, _ input: Batch, _ evaluation: inout Evaluation, _ pool: inout StringPool
+    _ model: KeyedDetector, _ rows: [Int32], _ input: Batch, _ evaluation: inout Evaluation,
+    _ pool: inout StringPool
   ) {
-    let rows = model.rows
     let width = features.count
     var points = [Double](repeating: 0, count: rows.count * width)
     for (offset, feature) in features.enumerated() {
@@ -197,53 +177,24 @@ final class DetectAnomaliesOperator: Operator {
   }
 
   override func save(into writer: inout StateWriter, _ pool: borrowing StringPool) {
-    saveKeys(into: &writer, pool)
-    for (index, model) in models.enumerated() {
-      writer.section(section, slice: index + 1) { model.detector.save(into: &$0) }
-    }
-  }
-
-  private func saveKeys(into writer: inout StateWriter, _ pool: borrowing StringPool) {
-    writer.section(section) { section in
-      section.write(Int64(models.count))
-      keys.save(into: &section, pool)
-    }
+    models.save(into: &writer, pool)
   }
 
   override func beginSave(
     _ snapshot: Int64, into writer: inout StateWriter, _ pool: borrowing StringPool
-  ) {
-    saveKeys(into: &writer, pool)
-    copies.begin(snapshot, count: models.count, section: section, into: &writer)
-  }
+  ) { models.beginSave(snapshot, into: &writer, pool) }
 
   override func continueSave(
     into writer: inout StateWriter, _ pool: borrowing StringPool
   ) -> Bool {
-    copies.copyOne(section: section, into: &writer) { number, section in
-      models[number].detector.save(into: &section)
-    }
+    models.continueSave(into: &writer)
   }
 
-  override func forgetSaved() { copies.forget() }
+  override func forgetSaved() { models.forgetSaved() }
 
   override func restore(from reader: StateReader, _ pool: inout StringPool) throws {
-    var head = try reader.section(section)
-    let count = try head.integer(Int64.self)
-    try keys.restore(from: &head, &pool)
-    try head.finish()
-    guard count == reader.sliceCount(section) - 1, keys.count == count else {
-      throw head.failure("\(count) detectors are announced")
-    }
-    models = []
-    for index in 0..<Int(count) {
-      var slice = try reader.section(section, slice: index + 1)
-      let model = Model(try Detector(parameters, features: features.count, seed: 0))
-      try model.detector.restore(from: &slice)
-      try slice.finish()
-      models.append(model)
-    }
+    try models.restore(from: reader, &pool)
   }
 
-  override func remapStrings(_ remap: inout StringRemapper) { keys.remapStrings(&remap) }
+  override func remapStrings(_ remap: inout StringRemapper) { models.remapStrings(&remap) }
 }

@@ -138,7 +138,7 @@ final class HotspotsOperator: Operator {
     _ snapshot: Int64, into writer: inout StateWriter, _ pool: borrowing StringPool
   ) {
     saveKeys(into: &writer, pool)
-    copies.begin(snapshot, count: models.count, section: section, into: &writer)
+    copies.begin(snapshot, models: Array(0..<models.count), section: section, into: &writer)
   }
 
   override func continueSave(

@@ -45,6 +45,9 @@ class Operator {
   /// The earliest rowtime bound that would bring rows forth; `Int64.max` without one.
   var nextDue: Int64 { Int64.max }
 
+  /// The models of its keys that need not be in memory, if it has any.
+  var residence: (any ModelResidence)? { nil }
+
   /// Fills `output`.
   func run(_ context: ExecutionContext, _ pool: inout StringPool) {
     preconditionFailure("an operator runs itself")

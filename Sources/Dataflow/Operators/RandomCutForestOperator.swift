@@ -3,58 +3,77 @@ import LearnedModels
 import RandomCutForest
 import StreamSQL
 
+/// The forest of one key.
+private final class Forest: KeyedModel {
+  struct Parameters {
+    let configuration: ForestConfiguration
+    let seeding: ForestSeeding?
+  }
+
+  var forest: RandomCutForest
+
+  init(_ parameters: Parameters, seed: UInt64) throws {
+    if let trained = parameters.seeding?.forest(ofSeed: seed) {
+      forest = try trained.makeStreamingForest(timeDecay: parameters.configuration.timeDecay)
+    } else {
+      var own = parameters.configuration
+      own.seed = seed
+      forest = try RandomCutForest(own)
+    }
+  }
+
+  init(_ parameters: Parameters, from reader: inout SectionReader) throws {
+    let bytes = try reader.byteArray()
+    do {
+      forest = try RandomCutForest(snapshot: bytes.span)
+    } catch {
+      throw reader.failure("\(error)")
+    }
+  }
+
+  var byteCount: Int { forest.byteCount }
+
+  func save(into writer: inout SectionWriter) { writer.write(forest.snapshot()) }
+}
+
 /// RANDOM_CUT_FOREST and RANDOM_CUT_FOREST_WITH_EXPLANATION: the cursor's rows with their scores, one
 /// forest for all or one for each key.
 ///
-/// The rows of a call are grouped by key and scored key by key, because many forests do not fit the
-/// processor's caches; they come out in the order of input.
+/// The rows come out in the order of input.
 final class RandomCutForestOperator: Operator {
-  /// A forest with the rows that wait for it.
-  private final class Model {
-    var forest: RandomCutForest
-    var rows: [Int32] = []
-
-    init(_ forest: consuming RandomCutForest) { self.forest = forest }
-  }
-
   private let parameters: RandomCutForestParameters
-  private let partitionBy: [Int]
-  private let seed: UInt64
-  private var modelLimit = 1
-  private var seeding: ForestSeeding?
-  private var keys: KeyTable
-  private var models: [Model] = []
-  private var copies = ModelCopies()
+  private let isKeyed: Bool
+  private let models: KeyedModels<Forest>
   private var points: [Float] = []
   private var explanation: [UInt8] = []
 
   init(
     input: Operator, parameters: RandomCutForestParameters, partitionBy: [Int], seed: UInt64,
-    seededBy slot: EndpointSlot?, limits: DataflowLimits, schema: Schema, section: String
+    seededBy slot: EndpointSlot?, limits: DataflowLimits, space: ScratchSpace?, schema: Schema,
+    section: String
   ) throws {
     self.parameters = parameters
-    self.partitionBy = partitionBy
-    self.seed = seed
-    keys = KeyTable(partitionBy.map { input.schema.columns[$0].type.storage })
-    super.init(
-      schema: schema, section: section, inputs: [input], isBounded: input.isBounded)
-    let forest = configuration(seed: seed)
-    seeding = slot.map { ForestSeeding("RANDOM_CUT_FOREST", forest, slot: $0) }
-    do {
-      let size = try forest.byteCount()
-      if !partitionBy.isEmpty { modelLimit = try limits.models(ofBytes: size) }
-    } catch {
-      throw DataflowError("RANDOM_CUT_FOREST: \(error)")
-    }
-  }
-
-  private func configuration(seed: UInt64) -> ForestConfiguration {
-    ForestConfiguration(
+    isKeyed = !partitionBy.isEmpty
+    let configuration = ForestConfiguration(
       dimensions: parameters.features.count * parameters.shingleSize,
       shingleSize: parameters.shingleSize, sampleSize: parameters.subSampleSize,
       numberOfTrees: parameters.numberOfTrees, timeDecay: 1 / Double(parameters.timeDecay),
       outputAfter: parameters.subSampleSize, seed: seed)
+    do {
+      let size = try configuration.byteCount()
+      if isKeyed { try limits.check(modelBytes: size) }
+    } catch {
+      throw DataflowError("RANDOM_CUT_FOREST: \(error)")
+    }
+    let seeding = slot.map { ForestSeeding("RANDOM_CUT_FOREST", configuration, slot: $0) }
+    models = KeyedModels(
+      Forest.Parameters(configuration: configuration, seeding: seeding), partitionBy: partitionBy,
+      of: input.schema, seed: seed, limits: limits, section: section, space: space)
+    super.init(
+      schema: schema, section: section, inputs: [input], isBounded: input.isBounded)
   }
+
+  override var residence: (any ModelResidence)? { isKeyed ? models : nil }
 
   override var hasState: Bool { true }
 
@@ -66,17 +85,15 @@ final class RandomCutForestOperator: Operator {
     var evaluation = Evaluation(count: input.count)
     checkFeatures(parameters.features, input, &evaluation)
     var result = Column(zeros: input.count, storage: .floating)
-    let touched = assign(input, &evaluation, &result, pool)
     var texts = [StringID](repeating: .empty, count: input.count)
-    for model in touched {
-      copies.willChange(model, section: section) { $0.write(models[model].forest.snapshot()) }
+    let unmodelled = models.process(input, &evaluation, &pool) { model, rows, evaluation, pool in
       if parameters.explanation == .none {
-        score(models[model], input, &result, &evaluation)
+        score(model, rows, input, &result, &evaluation)
       } else {
-        explain(models[model], input, &result, &texts, &evaluation, &pool)
+        explain(model, rows, input, &result, &texts, &evaluation, &pool)
       }
-      models[model].rows.removeAll(keepingCapacity: true)
     }
+    for row in unmodelled { result.nulls[Int(row)] = true }
     for index in input.columns.indices {
       output.columns[index] = Column(type: schema.columns[index].type, values: input.columns[index])
     }
@@ -90,7 +107,7 @@ final class RandomCutForestOperator: Operator {
       column.nulls = result.nulls
       output.columns[place] = column
     }
-    if !partitionBy.isEmpty { writeStatus(of: result, &pool) }
+    if isKeyed { writeStatus(of: result, &pool) }
     if evaluation.hasFailures {
       report(evaluation, input, context, pool)
       output.keep(Rows(count: input.count).filter { !evaluation.failed[$0] })
@@ -107,45 +124,6 @@ final class RandomCutForestOperator: Operator {
       column.append(scores.isNull(row) ? names[0] : names[scores.doubles[row] > 0 ? 2 : 1])
     }
     output.columns[place] = column
-  }
-
-  /// Gives every row to its model; rows beyond the limit of models keep the score NULL.
-  private func assign(
-    _ input: Batch, _ evaluation: inout Evaluation, _ result: inout Column,
-    _ pool: borrowing StringPool
-  ) -> [Int] {
-    var touched: [Int] = []
-    let words = keys.keys(of: partitionBy.map { input.columns[$0] }, count: input.count)
-    for row in 0..<input.count where !evaluation.failed[row] {
-      let number: Int
-      if let known = keys.find(words, row: row) {
-        number = known
-      } else if models.count < modelLimit {
-        do {
-          models.append(try makeModel(input, row, pool))
-        } catch {
-          evaluation.fail(row, .badModelInput, "\(error)")
-          continue
-        }
-        number = keys.insert(words, row: row).number
-      } else {
-        result.nulls[row] = true
-        continue
-      }
-      if models[number].rows.isEmpty { touched.append(number) }
-      models[number].rows.append(Int32(truncatingIfNeeded: row))
-    }
-    return touched
-  }
-
-  private func makeModel(
-    _ input: Batch, _ row: Int, _ pool: borrowing StringPool
-  ) throws -> Model {
-    let own = modelSeed(seed, partitionBy, input, row, pool)
-    if let trained = seeding?.forest(ofSeed: own) {
-      return Model(try trained.makeStreamingForest(timeDecay: 1 / Double(parameters.timeDecay)))
-    }
-    return Model(try RandomCutForest(configuration(seed: own)))
   }
 
   private func gather(_ input: Batch, _ rows: [Int32]) {
@@ -167,29 +145,30 @@ final class RandomCutForestOperator: Operator {
   }
 
   private func score(
-    _ model: Model, _ input: Batch, _ result: inout Column, _ evaluation: inout Evaluation
+    _ model: Forest, _ rows: [Int32], _ input: Batch, _ result: inout Column,
+    _ evaluation: inout Evaluation
   ) {
-    gather(input, model.rows)
+    gather(input, rows)
     let points = self.points
-    var scores = [Double](repeating: 0, count: model.rows.count)
+    var scores = [Double](repeating: 0, count: rows.count)
     do {
       var span = scores.mutableSpan
-      try model.forest.scoreAndUpdate(points: points.span, count: model.rows.count, into: &span)
+      try model.forest.scoreAndUpdate(points: points.span, count: rows.count, into: &span)
     } catch {
-      for row in model.rows { evaluation.fail(Int(row), .badModelInput, "\(error)") }
+      for row in rows { evaluation.fail(Int(row), .badModelInput, "\(error)") }
       return
     }
-    for (index, row) in model.rows.enumerated() { result.doubles[Int(row)] = scores[index] }
+    for (index, row) in rows.enumerated() { result.doubles[Int(row)] = scores[index] }
   }
 
   private func explain(
-    _ model: Model, _ input: Batch, _ result: inout Column, _ texts: inout [StringID],
-    _ evaluation: inout Evaluation, _ pool: inout StringPool
+    _ model: Forest, _ rows: [Int32], _ input: Batch, _ result: inout Column,
+    _ texts: inout [StringID], _ evaluation: inout Evaluation, _ pool: inout StringPool
   ) {
-    gather(input, model.rows)
+    gather(input, rows)
     let width = parameters.features.count
     let points = self.points
-    for (index, row) in model.rows.enumerated() {
+    for (index, row) in rows.enumerated() {
       do {
         let point = points.span.extracting(index * width..<(index + 1) * width)
         let attribution = try model.forest.attribution(point)
@@ -235,56 +214,24 @@ final class RandomCutForestOperator: Operator {
   }
 
   override func save(into writer: inout StateWriter, _ pool: borrowing StringPool) {
-    saveKeys(into: &writer, pool)
-    for (index, model) in models.enumerated() {
-      writer.section(section, slice: index + 1) { $0.write(model.forest.snapshot()) }
-    }
-  }
-
-  private func saveKeys(into writer: inout StateWriter, _ pool: borrowing StringPool) {
-    writer.section(section) { section in
-      section.write(Int64(models.count))
-      keys.save(into: &section, pool)
-    }
+    models.save(into: &writer, pool)
   }
 
   override func beginSave(
     _ snapshot: Int64, into writer: inout StateWriter, _ pool: borrowing StringPool
-  ) {
-    saveKeys(into: &writer, pool)
-    copies.begin(snapshot, count: models.count, section: section, into: &writer)
-  }
+  ) { models.beginSave(snapshot, into: &writer, pool) }
 
   override func continueSave(
     into writer: inout StateWriter, _ pool: borrowing StringPool
   ) -> Bool {
-    copies.copyOne(section: section, into: &writer) { number, section in
-      section.write(models[number].forest.snapshot())
-    }
+    models.continueSave(into: &writer)
   }
 
-  override func forgetSaved() { copies.forget() }
+  override func forgetSaved() { models.forgetSaved() }
 
   override func restore(from reader: StateReader, _ pool: inout StringPool) throws {
-    var head = try reader.section(section)
-    let count = try head.integer(Int64.self)
-    try keys.restore(from: &head, &pool)
-    try head.finish()
-    guard count == reader.sliceCount(section) - 1, keys.count == count else {
-      throw head.failure("\(count) forests are announced")
-    }
-    models = []
-    for index in 0..<Int(count) {
-      var slice = try reader.section(section, slice: index + 1)
-      let bytes = try slice.byteArray()
-      try slice.finish()
-      do {
-        models.append(Model(try RandomCutForest(snapshot: bytes.span)))
-      } catch {
-        throw slice.failure("\(error)")
-      }
-    }
+    try models.restore(from: reader, &pool)
   }
 
-  override func remapStrings(_ remap: inout StringRemapper) { keys.remapStrings(&remap) }
+  override func remapStrings(_ remap: inout StringRemapper) { models.remapStrings(&remap) }
 }

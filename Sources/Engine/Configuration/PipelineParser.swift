@@ -143,6 +143,9 @@ struct PipelineParser {
     result.matchesPerRow = count("matches_per_row", result.matchesPerRow)
     result.models = count("models", result.models)
     result.modelBytes = limits.size("model_memory", in: 1...(1 << 44)).map { Int($0) }
+    result.modelTTL = limits.duration("model_ttl", in: 1_000...(36_500 * 86_400_000))
+    result.modelAfter =
+      limits.integer("model_after", in: 1...100).map { Int($0) } ?? result.modelAfter
     return result
   }
 

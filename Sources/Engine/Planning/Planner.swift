@@ -284,6 +284,19 @@ extension ConfigurationProblem {
   }
 }
 
+extension DataflowLimits {
+  /// Names the limits that results depend on; where models wait changes none.
+  fileprivate var identity: String {
+    var text =
+      "DataflowLimits(keys: \(keys), heldRows: \(heldRows), matchesPerRow: \(matchesPerRow), "
+      + "models: \(models), modelBytes: nil"
+    // What is new and not used leaves the name of older states as it was.
+    if let modelTTL { text += ", modelTTL: \(modelTTL)" }
+    if modelAfter > 1 { text += ", modelAfter: \(modelAfter)" }
+    return text + ")"
+  }
+}
+
 extension PipelinePlan {
   /// Names the application, for alerts of models that have no version of their own.
   var applicationVersion: String {
@@ -296,7 +309,7 @@ extension PipelinePlan {
     let timing = configuration.timing
     var parts = [
       configuration.name, configuration.application, "\(configuration.seed)",
-      "\(configuration.sql)", "\(timing.maxFuture)", "\(configuration.limits)",
+      "\(configuration.sql)", "\(timing.maxFuture)", configuration.limits.identity,
     ]
     parts += configuration.forestSeeds.map { "seed \($0.pump) \($0.endpoint)" }
     parts += configuration.inputs.map { "\($0.stream) \($0.topic) \($0.format) \($0.columns)" }

@@ -199,7 +199,7 @@ final class ControlSession {
     for task in unstarted where !running.contains(task) {
       do throws(KafkaError) {
         let start = TaskStart(
-          name: task, plan: plan, partitions: try partitionsWithEnds(task),
+          name: task, plan: plan, partitions: try partitionsWithEnds(task), taskCount: taskCount,
           origin: try origin(of: task),
           control: mailbox, services: services[task.number % services.count], consumer: consumer)
         unstarted.removeAll { $0 == task }
@@ -211,6 +211,13 @@ final class ControlSession {
         note(error)
         return
       }
+    }
+  }
+
+  private var taskCount: Int {
+    switch plan.parallelism {
+    case .single: 1
+    case .partitionParallel: partitions[0]
     }
   }
 

@@ -70,6 +70,8 @@ struct TaskStart: Sendable {
   let plan: PipelinePlan
   /// The partitions in merge order; the first is the lead.
   let partitions: [TaskPartition]
+  /// How many tasks the pipeline has, on all daemons.
+  let taskCount: Int
   let origin: TaskOrigin
   let control: Mailbox<ControlMessage>
   let services: TaskServices

@@ -1,3 +1,4 @@
+public import Dataflow
 import Synchronization
 
 /// What a task is doing, for pages, logs and the demo's progress.
@@ -22,6 +23,16 @@ public struct TaskStatus: Hashable, Sendable {
   public var snapshots = SnapshotStatus()
   /// How long reading its state and replaying its journal took, milliseconds.
   public var recovery: Int64 = 0
+  /// The models of its keys; nil when it has none.
+  public var models: ModelStatus?
+}
+
+/// The models that the functions with PARTITION BY of one task have for keys.
+public struct ModelStatus: Hashable, Sendable {
+  /// All functions together.
+  public var counters: ModelCounters
+  /// Bytes of models that wait on the disk.
+  public var spilledBytes: Int64
 }
 
 /// What became of the rows of one output since the task's birth.

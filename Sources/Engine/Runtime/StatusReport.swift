@@ -1,4 +1,5 @@
 import Alerting
+import Dataflow
 import Delivery
 import Logging
 import Transport
@@ -85,9 +86,23 @@ struct StatusReport: Sendable {
     if let oldest = tasks.compactMap(\.oldestUndelivered).min() {
       metadata["freshness_seconds"] = "\(max(0, time.now - oldest) / 1_000)"
     }
+    let models = tasks.compactMap(\.models)
+    if !models.isEmpty { add(models, to: &metadata) }
     let problem = status.problem ?? tasks.lazy.compactMap(\.problem).first
     if let problem { metadata["problem"] = "\(problem)" }
     return metadata
+  }
+
+  private func add(_ models: [ModelStatus], to metadata: inout Logger.Metadata) {
+    let all = models.reduce(into: ModelCounters()) { $0.add($1.counters) }
+    metadata["models_resident"] = "\(all.resident)"
+    metadata["models_spilled"] = "\(all.spilled)"
+    metadata["models_resident_bytes"] = "\(all.residentBytes)"
+    metadata["models_spilled_bytes"] = "\(models.reduce(0) { $0 + $1.spilledBytes })"
+    metadata["model_loads_total"] = "\(all.loads)"
+    metadata["model_evictions_total"] = "\(all.evictions)"
+    metadata["model_expirations_total"] = "\(all.expirations)"
+    metadata["rows_without_model_total"] = "\(all.rowsWithoutModel)"
   }
 
   private func addDeliveries(of pipeline: Pipeline, to metadata: inout Logger.Metadata) {

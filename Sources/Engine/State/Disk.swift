@@ -1,3 +1,4 @@
+package import Dataflow
 import Glibc
 
 /// The files of one machine, as far as state needs them; tests and simulations bring their own.
@@ -20,6 +21,8 @@ package protocol Disk: Sendable {
   func move(_ path: String, to target: String) throws
   /// Removes a file; no error when it is gone already.
   func remove(_ path: String) throws
+  /// Room below a folder, which is created if need be, that is gone with the process.
+  func makeScratch(in folder: String) throws -> any ModelScratch
 }
 
 /// A failed system call on a file.

@@ -1,3 +1,4 @@
+package import Dataflow
 import Glibc
 
 /// The file system of this machine.
@@ -88,6 +89,20 @@ package struct LocalDisk: Disk {
     if unlink(path) != 0, errno != ENOENT { throw failure("remove", path) }
   }
 
+  package func makeScratch(in folder: String) throws -> any ModelScratch {
+    try createDirectory(folder)
+    let path = folder + "/models.tmp"
+    let file = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
+    guard file >= 0 else { throw failure("create", path) }
+    // Without a name its room is free again however the process ends.
+    guard unlink(path) == 0 else {
+      let refused = failure("remove", path)
+      close(file)
+      throw refused
+    }
+    return LocalScratch(file: file, path: path)
+  }
+
   private func write(
     _ bytes: [UInt8], to path: String, flags: Int32, at start: Int, isSynced: Bool = true
   ) throws {
@@ -118,8 +133,60 @@ package struct LocalDisk: Disk {
   }
 
   private func failure(_ operation: String, _ path: String) -> DiskError {
+    .last(operation, path)
+  }
+}
+
+extension DiskError {
+  /// What the last system call of this thread said.
+  fileprivate static func last(_ operation: String, _ path: String) -> DiskError {
     let code = errno
     return DiskError(
       operation: operation, path: path, code: code, text: String(cString: strerror(code)))
+  }
+}
+
+/// A file without a name.
+private final class LocalScratch: ModelScratch {
+  private let file: Int32
+  private let path: String
+
+  init(file: Int32, path: String) {
+    self.file = file
+    self.path = path
+  }
+
+  deinit { close(file) }
+
+  func write(_ bytes: [UInt8], at offset: Int64) throws {
+    var done = 0
+    while done < bytes.count {
+      let count = bytes.withUnsafeBytes { buffer in
+        pwrite(
+          file, buffer.baseAddress.map { $0 + done }, buffer.count - done,
+          off_t(offset) + off_t(done))
+      }
+      if count < 0, errno == EINTR { continue }
+      guard count > 0 else { throw DiskError.last("write", path) }
+      done += count
+    }
+  }
+
+  func read(_ count: Int, at offset: Int64) throws -> [UInt8] {
+    var bytes = [UInt8](repeating: 0, count: count)
+    var done = 0
+    while done < count {
+      let part = bytes.withUnsafeMutableBytes { buffer in
+        pread(
+          file, buffer.baseAddress.map { $0 + done }, count - done, off_t(offset) + off_t(done))
+      }
+      if part < 0, errno == EINTR { continue }
+      guard part >= 0 else { throw DiskError.last("read", path) }
+      guard part > 0 else {
+        throw DiskError(operation: "read", path: path, code: EIO, text: "it ends too early")
+      }
+      done += part
+    }
+    return bytes
   }
 }

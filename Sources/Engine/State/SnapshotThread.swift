@@ -14,7 +14,7 @@ final class SnapshotThread: Sendable {
   }
 
   /// How many bytes may be on their way before the worker copies no more of its own accord.
-  private static let byteLimit = 64 << 20
+  private static let byteLimit = 16 << 20
 
   init(_ work: any BackgroundWork) { self.work = work }
 

@@ -51,7 +51,8 @@ final class TaskCore {
 
   init(
     plan: PipelinePlan, task: Int, life: String, buffers: [PartitionBuffer], seed: UInt64,
-    readBlob: @escaping (String) throws -> [UInt8]
+    taskCount: Int, readBlob: @escaping (String) throws -> [UInt8],
+    makeScratch: @escaping () throws -> any ModelScratch
   ) throws {
     self.readBlob = readBlob
     self.plan = plan
@@ -70,7 +71,8 @@ final class TaskCore {
     dataflow = try Dataflow(
       plan: plan.application,
       configuration: DataflowConfiguration(
-        seed: seed, limits: plan.configuration.limits, watched: streams))
+        seed: seed, limits: plan.configuration.limits, watched: streams, sharers: taskCount),
+      scratch: makeScratch)
     output = dataflow.makeOutput()
     order = EventTimeOrder(plan, rowLimit: plan.configuration.limits.heldRows)
   }
@@ -222,6 +224,7 @@ final class TaskCore {
 
   /// Stages what was computed and forgets the records that it came from.
   private func endBatch() throws {
+    try checkModels()
     try drain()
     origins.removeAll(keepingCapacity: true)
     order?.batch += 1
@@ -379,6 +382,7 @@ final class TaskCore {
     try saveOwn(into: &writer)
     dataflow.forgetSaved()
     dataflow.save(into: &writer, pool: pool)
+    try checkModels()
     return writer.slices
   }
 
@@ -391,9 +395,10 @@ final class TaskCore {
   }
 
   /// One more part of the snapshot that was begun, and whether parts are left.
-  func continueSave() -> (slices: [StateWriter.Slice], isWhole: Bool) {
+  func continueSave() throws -> (slices: [StateWriter.Slice], isWhole: Bool) {
     var writer = StateWriter()
     let isUnfinished = dataflow.continueSave(into: &writer, pool: pool)
+    try checkModels()
     return (writer.slices, !isUnfinished)
   }
 

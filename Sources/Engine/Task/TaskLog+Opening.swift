@@ -157,8 +157,11 @@ extension TaskLog {
     }
     return try TaskCore(
       plan: start.plan, task: start.name.number, life: life, buffers: buffers,
-      seed: start.plan.configuration.seed,
-      readBlob: { try readBlob($0, store: store, start: start) })
+      seed: start.plan.configuration.seed, taskCount: start.taskCount,
+      readBlob: { try readBlob($0, store: store, start: start) },
+      makeScratch: {
+        try start.services.disk.makeScratch(in: start.services.stateFolder(start.name))
+      })
   }
 
   private static func readBlob(

@@ -320,14 +320,14 @@ final class TaskLog {
   /// Copies more of the state for the snapshot that was begun, for at most 5 ms.
   ///
   /// - Returns: Whether it got any further.
-  func copyMore(_ core: TaskCore) -> Bool {
+  func copyMore(_ core: TaskCore) throws -> Bool {
     guard let writer = copying, let number = underWay, snapshots.hasRoom else { return false }
     let time = start.services.time
     let begin = time.elapsed
     var parts = 0
     var isWhole = false
     while !isWhole, parts < Self.copiedParts, time.elapsed - begin < 4 {
-      let (slices, wasLast) = core.continueSave()
+      let (slices, wasLast) = try core.continueSave()
       snapshots.add(numbered(slices), to: writer)
       isWhole = wasLast
       parts += 1

@@ -48,6 +48,9 @@ final class TaskRunner {
   var slotChanges = 0
   /// Whether reference tables without rows hold records up.
   private var waitsForTables = true
+  /// Why models of keys hold records up, if they do, and when the disk is tried again.
+  var modelProblem: String?
+  var nextModelAttempt: Int64 = 0
 
   init(_ start: TaskStart) throws {
     self.start = start
@@ -165,6 +168,10 @@ final class TaskRunner {
     switch phase {
     case .birth, .waiting, .ended: return false
     case .replaying(var cursor):
+      guard try modelsHaveRoom(now: elapsed) else {
+        publishStatus(always: false)
+        return false
+      }
       let progressed = try advance(&cursor)
       phase = cursor.isAtEnd ? phase : .replaying(cursor)
       if cursor.isAtEnd { becomeLive() }
@@ -189,7 +196,7 @@ final class TaskRunner {
     try closeDue()
     try boundIfIdle(taken: taken)
     if log.schedule.commitIsDue(now: elapsed) || core.isFull { try commitIfNeeded() }
-    let copied = log.copyMore(core)
+    let copied = try log.copyMore(core)
     publishStatus(always: taken > 0)
     return taken > 0 || copied
   }
@@ -216,7 +223,8 @@ final class TaskRunner {
 
   private func takeRecords() throws -> Int {
     guard uploads.hasRoom(core), !core.isFull, start.services.topics?.hasRoom ?? true,
-      breaker.reason == nil, !watch.waits, try tablesAreThere()
+      breaker.reason == nil, !watch.waits, try tablesAreThere(),
+      try modelsHaveRoom(now: elapsed)
     else { return 0 }
     if log.needsSnapshot {
       if log.hasRoom { try log.commit(core, now: elapsed, snapshot: .take) }
@@ -435,9 +443,10 @@ final class TaskRunner {
         phase: phaseName, counters: core.counters, rowtime: core.position.rowtime,
         nextOffsets: core.position.nextOffsets, pendingBytes: uploads.pendingBytes(core),
         oldestUndelivered: core.stages.compactMap(\.oldestRowTime).min(),
-        problem: log.problem ?? watchPatience.problem ?? breaker.reason ?? missingTables,
+        problem: log.problem ?? watchPatience.problem ?? breaker.reason ?? missingTables
+          ?? modelProblem,
         outputs: core.stages.map(\.balance), snapshots: log.snapshotStatus,
-        recovery: recovery))
+        recovery: recovery, models: core.modelStatus))
   }
 
   /// What is said while reference tables have no rows.

@@ -3,8 +3,9 @@ import Columns
 /// What a snapshot in the making still lacks of an operator's models, and where those lie that have
 /// not changed since an earlier one.
 ///
-/// A model is copied when its turn comes, or just before it is first changed. Slice `n + 1` of the
-/// operator's section is model `n`, of which the operator tells before it changes, or removes, it.
+/// A model is copied when its turn comes, or just before it is first changed; of one that comes back from
+/// the scratch the bytes there are kept until its turn. Slice `n + 1` of the operator's section is model
+/// `n`, of which the operator tells before it changes, or removes, it.
 struct ModelCopies {
   /// The snapshot that holds each model as it is now, or -1.
   private var places: [Int64] = []
@@ -20,26 +21,32 @@ struct ModelCopies {
   private var written: [(snapshot: Int64, bytes: Int)] = []
   /// The copies that no caller has taken.
   private var copied = StateWriter()
+  /// Where the bytes of models lie that are due and have changed since.
+  private var pinned: [Int: ScratchPlace] = [:]
+  private let space: ScratchSpace?
 
-  /// Begins a snapshot of the models 0..<count: refers to those that an earlier snapshot holds, and
-  /// lets the others be copied.
+  /// Creates what no snapshot has anything of; `space` is where models lie that are not in memory.
+  init(space: ScratchSpace? = nil) { self.space = space }
+
+  /// Begins a snapshot of models, whose numbers ascend: refers to those that an earlier snapshot holds,
+  /// and lets the others be copied.
   ///
   /// An earlier snapshot of which less than half is still of use is left behind, so that old snapshots
   /// take at most as much room again as the state; and so is one after sixteen others, so that none
   /// holds up the end of a log for ever.
   mutating func begin(
-    _ snapshot: Int64, count: Int, section: String, into writer: inout StateWriter
+    _ snapshot: Int64, models: [Int], section: String, into writer: inout StateWriter
   ) {
     forgetCopies()
     self.snapshot = snapshot
-    grow(to: count)
+    grow(to: (models.last ?? -1) + 1)
     var live = [Int](repeating: 0, count: written.count)
-    for model in 0..<count {
+    for model in models {
       if let place = place(of: model) { live[place] += sizes[model] }
     }
     let oldest = max(0, written.count - Self.referredSnapshots)
     for index in 0..<oldest { live[index] = 0 }
-    for model in 0..<count {
+    for model in models {
       if let place = place(of: model), place >= oldest, live[place] * 2 >= written[place].bytes {
         writer.reference(section, slice: model + 1, origin: places[model])
       } else {
@@ -74,8 +81,18 @@ struct ModelCopies {
     _ model: Int, section: String, _ write: (inout SectionWriter) -> Void
   ) {
     guard model < places.count else { return }
-    copy(model, section: section, write)
+    if pinned.isEmpty || pinned[model] == nil { copy(model, section: section, write) }
     places[model] = -1
+  }
+
+  /// To be called in its stead for a model that leaves the scratch; returns whether the bytes there are
+  /// still wanted and will be released from here.
+  mutating func pin(_ model: Int, at place: ScratchPlace) -> Bool {
+    guard model < places.count else { return false }
+    places[model] = -1
+    guard isDue[model], pinned[model] == nil else { return false }
+    pinned[model] = place
+    return true
   }
 
   private mutating func copy(
@@ -98,7 +115,14 @@ struct ModelCopies {
     if dueCount > 0 {
       while !isDue[next] { next += 1 }
       let model = next
-      copy(model, section: section) { write(model, &$0) }
+      if let place = pinned.removeValue(forKey: model) {
+        let space = space
+        copy(model, section: section) { $0.append(raw: space?.load(place) ?? []) }
+        places[model] = -1
+        space?.release(place)
+      } else {
+        copy(model, section: section) { write(model, &$0) }
+      }
     }
     writer.append(copied.slices)
     copied = StateWriter()
@@ -116,6 +140,9 @@ struct ModelCopies {
     copied = StateWriter()
     guard dueCount > 0 else { return }
     dueCount = 0
-    for model in isDue.indices { isDue[model] = false }
+    for model in isDue.indices where isDue[model] {
+      isDue[model] = false
+      if let place = pinned.removeValue(forKey: model) { space?.release(place) }
+    }
   }
 }

@@ -1,0 +1,430 @@
+import Columns
+
+/// A model of one key of a table function.
+protocol KeyedModel: AnyObject {
+  associatedtype Parameters
+  /// Bytes that it takes in memory, as asked of the allocator.
+  var byteCount: Int { get }
+  /// A model that has seen nothing.
+  init(_ parameters: Parameters, seed: UInt64) throws
+  /// A model as it was saved.
+  init(_ parameters: Parameters, from reader: inout SectionReader) throws
+  /// Writes everything that the model's answers depend on.
+  func save(into writer: inout SectionWriter)
+}
+
+/// What became of the models of one table function since its task was started.
+public struct ModelCounters: Hashable, Sendable {
+  /// Models in memory.
+  public var resident = 0
+  /// Models in the scratch.
+  public var spilled = 0
+  /// Bytes of the models in memory, with what the allocator loses.
+  public var residentBytes = 0
+  /// Models taken back into memory.
+  public var loads: Int64 = 0
+  /// Models moved from memory to the scratch.
+  public var evictions: Int64 = 0
+  /// Models forgotten because their keys had not come for longer than `model_ttl`.
+  public var expirations: Int64 = 0
+  /// Rows whose keys had no model.
+  public var rowsWithoutModel: Int64 = 0
+
+  /// Nothing so far.
+  public init() {}
+
+  /// Adds what became of other models.
+  public mutating func add(_ other: ModelCounters) {
+    resident += other.resident
+    spilled += other.spilled
+    residentBytes += other.residentBytes
+    loads += other.loads
+    evictions += other.evictions
+    expirations += other.expirations
+    rowsWithoutModel += other.rowsWithoutModel
+  }
+}
+
+/// The models of a table function, one for all rows or one for each key.
+///
+/// Which keys have models follows from the rows and the limits alone. Where a model is, in memory or in
+/// the scratch, follows from the budget of memory and changes no answer.
+///
+/// The rows of a call are grouped by key and judged key by key, because many models do not fit the
+/// processor's caches.
+final class KeyedModels<Model: KeyedModel> {
+  private struct Entry {
+    var model: Model?
+    /// Where its bytes are when it is not in memory.
+    var place: ScratchPlace?
+    /// Its bytes in memory, now or when it was there last.
+    var size = 0
+    /// The ROWTIME of its last row.
+    var lastSeen = Int64.min
+    /// The rows of this call that wait for it, as a chain in `nextRow`.
+    var firstRow: Int32 = -1
+    var lastRow: Int32 = -1
+  }
+
+  private let parameters: Model.Parameters
+  private let columns: [Int]
+  private let seed: UInt64
+  private let limits: DataflowLimits
+  private let section: String
+  private let space: ScratchSpace?
+  private var budget = Int.max
+  private var keys: KeyTable
+  private var entries: [Entry] = []
+  /// All models where they can expire.
+  private var lastUses = UseOrder()
+  /// The models in memory where there is a budget.
+  private var residents = UseOrder()
+  private var sketch: SightingSketch
+  private var copies: ModelCopies
+  private(set) var counters = ModelCounters()
+  /// The models that rows wait for, with the seeds of those that are to be made.
+  private var waiting: [(number: Int, seed: UInt64)] = []
+  private var nextRow: [Int32] = []
+  private var rows: [Int32] = []
+  /// Whether some models come from a state that did not say when their keys came.
+  private var hasUndated = false
+
+  /// Creates an empty store.
+  ///
+  /// `columns` are those of the key in `schema`, none for one model that all rows share. The state stands
+  /// in `section`: keys in slice 0, a model in each further one. Without a `space` all models stay in
+  /// memory.
+  init(
+    _ parameters: Model.Parameters, partitionBy columns: [Int], of schema: Schema, seed: UInt64,
+    limits: DataflowLimits, section: String, space: ScratchSpace?
+  ) {
+    self.parameters = parameters
+    self.columns = columns
+    self.seed = seed
+    self.section = section
+    var limits = limits
+    if columns.isEmpty { (limits.modelTTL, limits.modelAfter) = (nil, 1) }
+    self.limits = limits
+    self.space = columns.isEmpty ? nil : space
+    keys = KeyTable(columns.map { schema.columns[$0].type.storage })
+    sketch = SightingSketch(threshold: limits.modelAfter, keys: limits.models)
+    copies = ModelCopies(space: self.space)
+  }
+
+  // MARK: Rows
+
+  /// Gives the rows of a call to the models of their keys.
+  ///
+  /// Rows that have failed in `evaluation` are passed over. `judge` takes a model and its rows, ascending.
+  ///
+  /// - Returns: The rows whose keys have no model.
+  func process(
+    _ input: Batch, _ evaluation: inout Evaluation, _ pool: inout StringPool,
+    judge: (Model, [Int32], inout Evaluation, inout StringPool) -> Void
+  ) -> [Int32] {
+    let words = keys.keys(of: columns.map { input.columns[$0] }, count: input.count)
+    nextRow.removeAll(keepingCapacity: true)
+    nextRow.append(contentsOf: repeatElement(-1, count: input.count))
+    var unmodelled: [Int32] = []
+    for row in 0..<input.count where !evaluation.failed[row] {
+      let time = input.rowtimes[row]
+      if let ttl = limits.modelTTL {
+        if hasUndated { date(time) }
+        while let oldest = lastUses.oldest, entries[oldest].lastSeen < time - ttl {
+          if entries[oldest].firstRow >= 0 { judgeWaiting(&evaluation, &pool, judge) }
+          forget(oldest)
+          counters.expirations += 1
+        }
+      }
+      let number: Int
+      if let known = keys.find(words, row: row) {
+        number = known
+        if entries[number].firstRow < 0 { waiting.append((number, 0)) }
+      } else {
+        let own = modelSeed(seed, columns, input, row, pool)
+        guard sketch.admits(spread(own)), keys.count < modelLimit else {
+          unmodelled.append(Int32(truncatingIfNeeded: row))
+          continue
+        }
+        number = insert(words, row)
+        waiting.append((number, own))
+      }
+      entries[number].lastSeen = time
+      if limits.modelTTL != nil { lastUses.use(number) }
+      chain(row, to: number)
+    }
+    judgeWaiting(&evaluation, &pool, judge)
+    counters.rowsWithoutModel += Int64(unmodelled.count)
+    return unmodelled
+  }
+
+  private var modelLimit: Int { columns.isEmpty ? 1 : limits.models }
+
+  private func insert(_ words: [UInt64], _ row: Int) -> Int {
+    let number = keys.insert(words, row: row).number
+    while entries.count <= number { entries.append(Entry()) }
+    return number
+  }
+
+  @inline(__always)
+  private func chain(_ row: Int, to number: Int) {
+    let row = Int32(truncatingIfNeeded: row)
+    if entries[number].firstRow < 0 {
+      entries[number].firstRow = row
+    } else {
+      nextRow[Int(entries[number].lastRow)] = row
+    }
+    entries[number].lastRow = row
+  }
+
+  /// Lets models judge the rows that wait for them, in the order of their first rows.
+  private func judgeWaiting(
+    _ evaluation: inout Evaluation, _ pool: inout StringPool,
+    _ judge: (Model, [Int32], inout Evaluation, inout StringPool) -> Void
+  ) {
+    for (number, seed) in waiting {
+      takeRows(of: number)
+      do {
+        let model = try wake(number, seed: seed)
+        judge(model, rows, &evaluation, &pool)
+        measure(number, model)
+      } catch {
+        for row in rows { evaluation.fail(Int(row), .badModelInput, "\(error)") }
+        if entries[number].place == nil { forget(number) }
+      }
+    }
+    waiting.removeAll(keepingCapacity: true)
+  }
+
+  private func takeRows(of number: Int) {
+    rows.removeAll(keepingCapacity: true)
+    var row = entries[number].firstRow
+    while row >= 0 {
+      rows.append(row)
+      row = nextRow[Int(row)]
+    }
+    entries[number].firstRow = -1
+  }
+
+  // MARK: Residence
+
+  /// A model that is about to change, in memory: from there, from the scratch, or new.
+  private func wake(_ number: Int, seed: UInt64) throws -> Model {
+    if let model = entries[number].model {
+      copies.willChange(number, section: section) { model.save(into: &$0) }
+      if budget < Int.max { residents.use(number) }
+      return model
+    }
+    makeRoom(for: entries[number].size)
+    let model: Model
+    if let place = entries[number].place, let space {
+      guard let bytes = space.load(place) else { throw DataflowError(space.failure ?? "") }
+      model = try read(bytes)
+      if !copies.pin(number, at: place) { space.release(place) }
+      entries[number].place = nil
+      counters.loads += 1
+      counters.spilled -= 1
+    } else {
+      model = try Model(parameters, seed: seed)
+    }
+    entries[number].model = model
+    entries[number].size = 0
+    counters.resident += 1
+    if budget < Int.max { residents.use(number) }
+    return model
+  }
+
+  private func read(_ bytes: [UInt8]) throws -> Model {
+    var reader = SectionReader(section: section, bytes: bytes)
+    do {
+      let model = try Model(parameters, from: &reader)
+      try reader.finish()
+      return model
+    } catch {
+      space?.fail("\(error)")
+      throw error
+    }
+  }
+
+  /// Takes note of the size of a model that has changed, with what the allocator loses between many
+  /// arrays that come and go: half as much again, as measured with small forests.
+  private func measure(_ number: Int, _ model: Model) {
+    let arrays = model.byteCount
+    let size = arrays + arrays / 2
+    counters.residentBytes += size - entries[number].size
+    entries[number].size = size
+    makeRoom(for: 0)
+  }
+
+  /// Moves models that were not used for the longest time out of memory until there is room.
+  private func makeRoom(for size: Int) {
+    guard let space else { return }
+    let least = size > 0 ? 0 : 1
+    while counters.residentBytes + size > budget, counters.resident > least,
+      let oldest = residents.oldest
+    {
+      guard spill(oldest, to: space) else { return }
+    }
+  }
+
+  private func spill(_ number: Int, to space: ScratchSpace) -> Bool {
+    guard let model = entries[number].model else { return false }
+    var writer = SectionWriter()
+    model.save(into: &writer)
+    guard let place = space.store(writer.bytes) else { return false }
+    entries[number].place = place
+    entries[number].model = nil
+    residents.remove(number)
+    counters.residentBytes -= entries[number].size
+    counters.resident -= 1
+    counters.spilled += 1
+    counters.evictions += 1
+    return true
+  }
+
+  /// Forgets a key and its model.
+  private func forget(_ number: Int) {
+    if let model = entries[number].model {
+      copies.willChange(number, section: section) { model.save(into: &$0) }
+      counters.resident -= 1
+      counters.residentBytes -= entries[number].size
+    } else if let place = entries[number].place {
+      if !copies.pin(number, at: place) { space?.release(place) }
+      counters.spilled -= 1
+    }
+    keys.remove(number)
+    lastUses.remove(number)
+    residents.remove(number)
+    entries[number] = Entry()
+  }
+
+  /// Gives models whose keys nobody knows the time of the time of the first row.
+  private func date(_ time: Int64) {
+    for number in keys.numbers where entries[number].lastSeen == Int64.min {
+      entries[number].lastSeen = time
+    }
+    hasUndated = false
+  }
+
+  // MARK: State
+
+  private static var format: Int64 { -1 }
+
+  func save(into writer: inout StateWriter, _ pool: borrowing StringPool) {
+    saveKeys(into: &writer, pool)
+    for number in keys.numbers {
+      writer.section(section, slice: number + 1) { save(number, into: &$0) }
+    }
+  }
+
+  private func save(_ number: Int, into writer: inout SectionWriter) {
+    if let model = entries[number].model {
+      model.save(into: &writer)
+    } else if let place = entries[number].place, let bytes = space?.load(place) {
+      // Without the bytes the space has failed, and the state goes nowhere.
+      writer.append(raw: bytes)
+    }
+  }
+
+  private func saveKeys(into writer: inout StateWriter, _ pool: borrowing StringPool) {
+    writer.section(section) { section in
+      section.write(Self.format)
+      keys.save(into: &section, pool)
+      section.write(keys.numbers.map { entries[$0].lastSeen })
+      section.write(lastUses.numbers.map(Int64.init))
+      sketch.save(into: &section)
+    }
+  }
+
+  func beginSave(
+    _ snapshot: Int64, into writer: inout StateWriter, _ pool: borrowing StringPool
+  ) {
+    saveKeys(into: &writer, pool)
+    copies.begin(snapshot, models: keys.numbers, section: section, into: &writer)
+  }
+
+  func continueSave(into writer: inout StateWriter) -> Bool {
+    copies.copyOne(section: section, into: &writer) { number, section in
+      save(number, into: &section)
+    }
+  }
+
+  func forgetSaved() { copies.forget() }
+
+  func restore(from reader: StateReader, _ pool: inout StringPool) throws {
+    var head = try reader.section(section)
+    let first: Int64 = try head.integer()
+    try keys.restore(from: &head, &pool)
+    let numbers = keys.numbers
+    var times = [Int64](repeating: Int64.min, count: numbers.count)
+    var uses: [Int] = []
+    if first == Self.format {
+      times = try head.integers()
+      uses = try head.integers().map { Int($0) }
+      try sketch.restore(from: &head)
+    }
+    try head.finish()
+    guard reader.sliceCount(section) - 1 == numbers.count, times.count == numbers.count,
+      first == Self.format || first == Int64(numbers.count),
+      uses.allSatisfy({ $0 >= 0 && $0 < keys.capacity })
+    else { throw head.failure("\(numbers.count) models are announced") }
+    entries = [Entry](repeating: Entry(), count: keys.capacity)
+    counters = ModelCounters()
+    for (index, number) in numbers.enumerated() { entries[number].lastSeen = times[index] }
+    hasUndated = times.contains(Int64.min)
+    restoreUses(uses, numbers)
+    try restoreModels(numbers, from: reader)
+  }
+
+  /// Orders models by their last use; those of which it was not noted come in the order of time.
+  private func restoreUses(_ uses: [Int], _ numbers: [Int]) {
+    lastUses.removeAll()
+    residents.removeAll()
+    guard limits.modelTTL != nil else { return }
+    let isNoted = uses.count == numbers.count
+    let order =
+      isNoted
+      ? uses
+      : numbers.sorted {
+        (entries[$0].lastSeen, $0) < (entries[$1].lastSeen, $1)
+      }
+    for number in order { lastUses.use(number) }
+  }
+
+  /// Takes models into memory as long as there is room; the others stay in the form that was saved.
+  private func restoreModels(_ numbers: [Int], from reader: StateReader) throws {
+    for (index, number) in numbers.enumerated() {
+      var slice = try reader.section(section, slice: index + 1)
+      if let space, counters.residentBytes >= budget {
+        guard let place = space.store(slice.remaining) else {
+          throw DataflowError(space.problem ?? "the scratch refuses a model")
+        }
+        entries[number].place = place
+        counters.spilled += 1
+        continue
+      }
+      let model = try Model(parameters, from: &slice)
+      try slice.finish()
+      entries[number].model = model
+      counters.resident += 1
+      if budget < Int.max { residents.use(number) }
+      measure(number, model)
+    }
+  }
+
+  func remapStrings(_ remap: inout StringRemapper) { keys.remapStrings(&remap) }
+}
+
+/// What a dataflow asks of the models of a table function, whatever they are.
+protocol ModelResidence: AnyObject {
+  var counters: ModelCounters { get }
+  /// Sets how many bytes of models may be in memory; one model may always.
+  func setBudget(_ bytes: Int)
+  /// Tries again to move models out of memory that the scratch has refused.
+  func keepToBudget()
+}
+
+extension KeyedModels: ModelResidence {
+  func setBudget(_ bytes: Int) { budget = bytes }
+  func keepToBudget() { makeRoom(for: 0) }
+}

@@ -1,0 +1,29 @@
+import Dataflow
+
+extension TaskCore {
+  /// Why models that should wait on the disk are in memory, if there are any.
+  var modelProblem: String? { dataflow.scratchProblem }
+
+  /// The models of keys; nil when the application has none.
+  var modelStatus: ModelStatus? {
+    let all = dataflow.modelCounters
+    guard !all.isEmpty else { return nil }
+    return ModelStatus(
+      counters: all.reduce(into: ModelCounters()) { $0.add($1.counters) },
+      spilledBytes: dataflow.scratchBytes)
+  }
+
+  /// Tries again to move models to the disk.
+  func keepToModelMemory() throws {
+    dataflow.keepToModelMemory()
+    try checkModels()
+  }
+
+  /// Ends the task when a model could not be read back: what was computed since is of no use.
+  func checkModels() throws {
+    guard let failure = dataflow.failure else { return }
+    throw TaskFailure.disk(
+      "\(failure)\n  hint: look after the disk of data_directory and start again; the pipeline goes on "
+        + "from its last snapshot, and nothing is lost")
+  }
+}

@@ -1,0 +1,29 @@
+import Logging
+
+extension TaskRunner {
+  /// Whether the models of keys keep to their memory; a disk that refuses them holds records up.
+  ///
+  /// - Throws: `TaskFailure` when a model cannot be read back: the next start goes on from the snapshot.
+  func modelsHaveRoom(now: Int64) throws -> Bool {
+    guard let problem = core.modelProblem else {
+      modelProblem = nil
+      return true
+    }
+    guard now >= nextModelAttempt else { return false }
+    nextModelAttempt = now + 1_000
+    try core.keepToModelMemory()
+    guard core.modelProblem != nil else {
+      start.services.logger.notice("task \(name) goes on: models that wait have room again")
+      modelProblem = nil
+      return true
+    }
+    if modelProblem == nil {
+      start.services.logger.warning(
+        "task \(name) takes no records: models beyond model_memory have no place to wait: \(problem)",
+        metadata: ["hint": "make room in data_directory; nothing is lost, and it goes on by itself"]
+      )
+    }
+    modelProblem = "models beyond model_memory have no place to wait: \(problem)"
+    return false
+  }
+}
