@@ -32,8 +32,8 @@ package struct ForestCore: ~Copyable {
   package var clock: SamplerClock
   /// The buffers of the batch functions, made at their first use.
   package var block: PointBlock?
-  let fixed: UnsafeMutableRawPointer
-  var trees: UnsafeMutableRawPointer
+  let fixed: ZeroedMemory
+  var trees: ZeroedMemory
   package let sampleSize: Int
   package let numberOfTrees: Int
   package let dimensions: Int
@@ -43,7 +43,8 @@ package struct ForestCore: ~Copyable {
     numberOfTrees = configuration.numberOfTrees
     dimensions = configuration.dimensions
     let layout = FixedLayout(configuration)
-    fixed = allocateZeroed(layout.byteCount)
+    fixed = ZeroedMemory(byteCount: layout.byteCount)
+    let fixed = self.fixed.start
     forest = (fixed + layout.forest).bindMemory(to: rcf_forest.self, capacity: 1)
     nextAcceptance = (fixed + layout.nextAcceptance).bindMemory(
       to: Int64.self, capacity: numberOfTrees)
@@ -88,8 +89,8 @@ package struct ForestCore: ~Copyable {
     forest.pointee.capacity = UInt32(capacity)
     let treeLayout = TreeLayout(
       capacity: capacity, lanes: lanes, trees: numberOfTrees, boxed: boxed, isWide: false)
-    trees = allocateZeroed(treeLayout.byteCount)
-    treeLayout.place(in: trees, forest)
+    trees = ZeroedMemory(byteCount: treeLayout.byteCount)
+    treeLayout.place(in: trees.start, forest)
   }
 
   deinit {
@@ -102,14 +103,14 @@ package struct ForestCore: ~Copyable {
   package var isWide: Bool { forest.pointee.wide != 0 }
   package var boxedTrees: Int { Int(forest.pointee.boxed_trees) }
 
-  /// Bytes of all arrays, as requested from the allocator.
+  /// Bytes of all arrays, as requested from the allocator, the buffers of the batch functions included.
   package var byteCount: Int {
     FixedLayout(
       dimensions: dimensions, sampleSize: sampleSize, numberOfTrees: numberOfTrees
     ).byteCount
       + TreeLayout(
         capacity: capacity, lanes: lanes, trees: numberOfTrees, boxed: boxedTrees, isWide: isWide
-      ).byteCount + store.byteCount
+      ).byteCount + store.byteCount + PointBlock.byteCount(dimensions: dimensions)
   }
 
   /// Gives the trees room for `capacity` points each, and boxes to the first `boxed` of them.
@@ -117,8 +118,8 @@ package struct ForestCore: ~Copyable {
     let old = forest.pointee
     let layout = TreeLayout(
       capacity: capacity, lanes: lanes, trees: numberOfTrees, boxed: boxed, isWide: isWide)
-    let memory = allocateZeroed(layout.byteCount)
-    layout.place(in: memory, forest)
+    let memory = ZeroedMemory(byteCount: layout.byteCount)
+    layout.place(in: memory.start, forest)
     forest.pointee.capacity = UInt32(capacity)
     forest.pointee.boxed_trees = UInt32(boxed)
     forest.pointee.wide = isWide ? 1 : 0
@@ -205,10 +206,25 @@ package func laneCount(dimensions: Int) -> Int {
   }
 }
 
-func allocateZeroed(_ byteCount: Int) -> UnsafeMutableRawPointer {
-  let memory = UnsafeMutableRawPointer.allocate(byteCount: byteCount, alignment: 64)
-  memory.initializeMemory(as: UInt8.self, repeating: 0, count: byteCount)
-  return memory
+/// Zeroed memory whose arrays begin at cache lines.
+///
+/// The allocator is not asked to align it: glibc before 2.38 finds no use for the room of an aligned block
+/// when another of its size is wanted, so that forests that come and go would take twice their memory.
+struct ZeroedMemory {
+  /// What is asked for beyond the arrays, so that they fit behind the first line that begins there.
+  static let slack = 48
+
+  /// Where the arrays begin.
+  let start: UnsafeMutableRawPointer
+  private let allocated: UnsafeMutableRawPointer
+
+  init(byteCount: Int) {
+    allocated = .allocate(byteCount: byteCount, alignment: 16)
+    start = allocated.alignedUp(toMultipleOf: 64)
+    start.initializeMemory(as: UInt8.self, repeating: 0, count: byteCount - Self.slack)
+  }
+
+  func deallocate() { allocated.deallocate() }
 }
 
 /// Offsets of the arrays that never change their size.
@@ -239,7 +255,7 @@ struct FixedLayout {
     laneScratch = end.take(16 * lanes)
     log2 = end.take(8 * (sampleSize + 2))
     inverse = end.take(8 * (sampleSize + 1))
-    byteCount = end.bytes
+    byteCount = end.bytes + ZeroedMemory.slack
   }
 }
 
@@ -261,7 +277,7 @@ struct TreeLayout {
     paths = end.take(2 * capacity * Int(RCF_LOCKSTEP))
     duePaths = end.take(2 * capacity * Int(RCF_LOCKSTEP))
     order = end.take(2 * capacity)
-    byteCount = end.bytes
+    byteCount = end.bytes + ZeroedMemory.slack
   }
 
   func place(in memory: UnsafeMutableRawPointer, _ forest: UnsafeMutablePointer<rcf_forest>) {

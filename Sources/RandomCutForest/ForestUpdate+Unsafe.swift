@@ -167,6 +167,13 @@ package struct PointBlock: ~Copyable {
     scores = .allocate(capacity: blockSize)
   }
 
+  /// Bytes of the buffers for points of so many dimensions.
+  package static func byteCount(dimensions: Int) -> Int {
+    blockSize
+      * (MemoryLayout<Float>.size * (dimensions + laneCount(dimensions: dimensions))
+        + MemoryLayout<Int>.size + MemoryLayout<Double>.size)
+  }
+
   deinit {
     points.deallocate()
     queries.deallocate()

@@ -12,5 +12,6 @@ extension ForestConfiguration {
       isWide: expectedStoreBlocks > 1 << 16)
     return FixedLayout(self).byteCount + trees.byteCount
       + PointStore.byteCount(capacity: expectedStoreBlocks, block: storeBlock)
+      + PointBlock.byteCount(dimensions: dimensions)
   }
 }

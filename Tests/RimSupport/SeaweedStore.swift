@@ -93,21 +93,24 @@ public final class SeaweedStore: Sendable {
   ///   - method: The method.
   ///   - path: The path, percent-encoded.
   ///   - query: Names and values, not encoded.
+  ///   - body: The body; empty for none.
   /// - Returns: What came back.
   /// - Throws: `HTTPExchangeFailure`.
   public func call(
-    _ method: String, _ path: String, query: [(name: String, value: String)] = []
+    _ method: String, _ path: String, query: [(name: String, value: String)] = [],
+    body: [UInt8] = []
   ) async throws -> HTTPExchangeResponse {
-    try await Self.call(method, path, query: query, port: port, connections: connections)
+    try await Self.call(
+      method, path, query: query, body: body, port: port, connections: connections)
   }
 
   private static func call(
-    _ method: String, _ path: String, query: [(name: String, value: String)] = [], port: Int,
-    connections: HTTPConnections
+    _ method: String, _ path: String, query: [(name: String, value: String)] = [],
+    body: [UInt8] = [], port: Int, connections: HTTPConnections
   ) async throws -> HTTPExchangeResponse {
     let signature = SigV4(keys: keys, region: "us-east-1", service: "s3", now: SystemTime().now)
     let signed = signature.signed(
-      [("host", "127.0.0.1:\(port)")], method: method, path: path, query: query, body: [])
+      [("host", "127.0.0.1:\(port)")], method: method, path: path, query: query, body: body)
     let tail =
       query.isEmpty ? "" : "?" + query.map { "\($0.name)=\($0.value)" }.joined(separator: "&")
     guard let url = WebURL("http://127.0.0.1:\(port)\(path)\(tail)") else {
@@ -115,7 +118,7 @@ public final class SeaweedStore: Sendable {
     }
     return try await connections.send(
       HTTPExchangeRequest(
-        method: method, url: url, headers: signed.filter { $0.name != "host" },
+        method: method, url: url, headers: signed.filter { $0.name != "host" }, body: body,
         timeoutMilliseconds: 10_000, responseLimit: 1 << 26))
   }
 }

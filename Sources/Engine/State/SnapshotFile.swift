@@ -4,11 +4,12 @@ import Crypto
 /// The binary form of snapshots: a tag, a version, then blocks of a kind, a length, a SHA-256 and the
 /// bytes: one head, slices and references to slices of earlier snapshots, one end.
 ///
-/// Version 2, which is still read, had the groups of windows and hot spots in one slice; version 1 held
-/// everything in one block.
+/// Earlier versions are still read: in version 3 forests of keys had no times of their last rows and no
+/// sightings; in version 2 the groups of windows and hot spots were in one slice; version 1 held everything
+/// in one block.
 enum SnapshotFile {
   static let tag: [UInt8] = Array("CUTBANKS".utf8)
-  static let version: UInt16 = 3
+  static let version: UInt16 = 4
 
   private enum Kind: UInt8 {
     case head = 1
@@ -80,7 +81,7 @@ enum SnapshotFile {
     }
     switch found {
     case 1: return try decodeFirstVersion(bytes, name: name)
-    case 2, version: return try decodeBlocks(bytes, name: name)
+    case 2, 3, version: return try decodeBlocks(bytes, name: name)
     default:
       throw StateError(
         section: name, offset: tag.count,
