@@ -73,6 +73,21 @@ import Testing
     #expect(try bench.lines("out") == expected)
   }
 
+  /// The last snapshot, which is copied part by part, holds all that was computed: only then may the
+  /// pipeline change.
+  @Test func aChangedPipelineGoesOnAfterAStopWithModelsOnTheDisk() async throws {
+    let bench = try PipelineBench()
+    defer { #expect(throws: Never.self) { try bench.remove() } }
+    let first = try Self.plan(bench, "limits: {model_memory: \(Self.tight)}")
+    try bench.produceNumbers(0..<400)
+    #expect(try await bench.run(bench.daemon(first), until: 400))
+    try bench.produceNumbers(400..<600)
+    let second = try Self.plan(bench, "limits: {model_memory: \(Self.tight), keys: 1000}")
+    #expect(try await bench.run(bench.daemon(second), until: 600))
+    let expected = try await Self.straight(600)
+    #expect(try bench.lines("out") == expected)
+  }
+
   /// What cannot be read back ends the pipeline before anything of it leaves, and the next start has it.
   @Test func aModelThatCannotBeReadBackIsRestoredFromTheSnapshot() async throws {
     let bench = try PipelineBench()
@@ -138,6 +153,7 @@ final class ScratchDisk: Disk {
   func append(_ bytes: [UInt8], to path: String, at offset: Int) throws {
     try local.append(bytes, to: path, at: offset)
   }
+  func note(_ bytes: [UInt8], in path: String) throws { try local.note(bytes, in: path) }
   func move(_ path: String, to target: String) throws { try local.move(path, to: target) }
   func remove(_ path: String) throws { try local.remove(path) }
   func makeScratch(in folder: String) throws -> any ModelScratch {

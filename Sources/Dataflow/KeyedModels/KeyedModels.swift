@@ -246,11 +246,11 @@ final class KeyedModels<Model: KeyedModel> {
     }
   }
 
-  /// Takes note of the size of a model that has changed, and an eighth more for what the allocator
-  /// loses between arrays that come and go.
+  /// Takes note of the size of a model that has changed, and a sixth more for what the allocator loses
+  /// between arrays that come and go, and for copies on their way to a snapshot.
   private func measure(_ number: Int, _ model: Model) {
     let arrays = model.byteCount
-    let size = arrays + arrays / 8
+    let size = arrays + arrays / 6
     counters.residentBytes += size - entries[number].size
     entries[number].size = size
     makeRoom(for: 0)

@@ -4,6 +4,9 @@ extension TaskCore {
   /// Why models that should wait on the disk are in memory, if there are any.
   var modelProblem: String? { dataflow.scratchProblem }
 
+  /// Whether models wait on the disk.
+  var hasSpilledModels: Bool { dataflow.scratchBytes > 0 }
+
   /// The models of keys; nil when the application has none.
   var modelStatus: ModelStatus? {
     let all = dataflow.modelCounters

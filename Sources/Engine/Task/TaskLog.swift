@@ -185,6 +185,7 @@ final class TaskLog {
     switch choice {
     case .none: break
     case .begin:
+      abandonSnapshot(core)
       begunSnapshots.count += 1
       snapshotStatus.longestOtherTurn = turns.others
       turns = (0, 0)
@@ -401,6 +402,9 @@ final class TaskLog {
       "task \(start.name) could not store a snapshot: \(problem)",
       metadata: ["hint": "the next one is tried after snapshot_interval; nothing is lost"])
   }
+
+  /// Whether a snapshot is stored that the next commit names.
+  var hasStored: Bool { stored != nil }
 
   /// Whether a snapshot is being stored.
   var isSaving: Bool { underWay != nil }

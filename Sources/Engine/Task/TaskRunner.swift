@@ -30,7 +30,7 @@ final class TaskRunner {
   private var lastTick: Int64 = 0
   private var idleSince: Int64?
   private var lastStatus: Int64 = 0
-  private var finalSnapshotIsTaken = false
+  var lastSnapshot = LastSnapshot.none
   private var breaker: CircuitBreaker
   private var pace = TurnPace()
   /// How long reading the state took, and the replay.
@@ -180,8 +180,7 @@ final class TaskRunner {
     case .live: return try liveTurn()
     case .stopping(let mode):
       publishStatus(always: false)
-      try stopTurn(mode)
-      return false
+      return try stopTurn(mode)
     }
   }
 
@@ -399,34 +398,6 @@ final class TaskRunner {
       && log.schedule.snapshotIsDue(now: elapsed, rowNumber: core.position.rowNumber)
     if log.needsSnapshot { return try log.commit(core, now: elapsed, snapshot: .take) }
     try log.commit(core, now: elapsed, snapshot: isDue ? .begin : .none)
-  }
-
-  private func stopTurn(_ mode: StopMode) throws {
-    if mode == .drain, start.services.isOutOfTime() { return endOutOfTime() }
-    if mode == .handOver, log.isBlocked { return end(nil) }
-    guard log.hasRoom else { return }
-    if mode == .barrier {
-      if finalSnapshotIsTaken { return end(nil) }
-      finalSnapshotIsTaken = true
-      return try log.commit(core, now: elapsed, snapshot: .take)
-    }
-    if log.hasNews {
-      let isLast = mode == .drain && core.stages.allSatisfy(\.pending.isEmpty)
-      finalSnapshotIsTaken = isLast
-      return try log.commit(core, now: elapsed, snapshot: isLast ? .take : .none)
-    }
-    guard mode == .drain else { return end(nil) }
-    guard core.stages.allSatisfy(\.pending.isEmpty) else { return }
-    if finalSnapshotIsTaken { return end(nil) }
-    finalSnapshotIsTaken = true
-    try log.commit(core, now: elapsed, snapshot: .take)
-  }
-
-  private func endOutOfTime() {
-    start.services.logger.warning(
-      "task \(name) ends before everything was delivered; the next start goes on from its last commit"
-    )
-    end(nil)
   }
 
   /// Tells what the task does: at once, or when that was a second ago.
