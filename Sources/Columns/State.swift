@@ -193,7 +193,9 @@ public struct SectionReader: Sendable {
   public var isAtEnd: Bool { offset == end }
 
   /// The bytes that were not read.
-  public var remaining: [UInt8] { offset == 0 ? bytes : Array(bytes[offset...]) }
+  public var remaining: [UInt8] {
+    offset == 0 && end == bytes.count ? bytes : Array(bytes[offset..<end])
+  }
 
   /// An error at the present position.
   public func failure(_ message: String) -> StateError {

@@ -270,6 +270,19 @@ public final class Dataflow {
     }
   }
 
+  /// Reads one more of the models that were left as they were saved when a state was restored; a row that
+  /// asks for one need not wait for its turn.
+  ///
+  /// - Returns: Whether any are left for which there is room.
+  public func readOneModel() -> Bool {
+    for pump in pumps {
+      for node in pump.nodes {
+        if let residence = node.residence, residence.readOne() { return true }
+      }
+    }
+    return false
+  }
+
   // MARK: Reference tables
 
   /// Replaces the rows of a reference table; rows that come later meet the new ones.

@@ -55,6 +55,9 @@ public struct ModelCounters: Hashable, Sendable {
 final class KeyedModels<Model: KeyedModel> {
   private struct Entry {
     var model: Model?
+    /// Its bytes in a snapshot, as long as nobody has asked for it since: reading them takes longer than
+    /// all else of a start.
+    var saved: [UInt8]?
     /// Where its bytes are when it is not in memory.
     var place: ScratchPlace?
     /// Its bytes in memory, now or when it was there last.
@@ -86,6 +89,8 @@ final class KeyedModels<Model: KeyedModel> {
   private var waiting: [(number: Int, seed: UInt64)] = []
   private var nextRow: [Int32] = []
   private var rows: [Int32] = []
+  /// All models before this one were read from the snapshot that was restored.
+  private var nextToRead = 0
   /// Whether some models come from a state that did not say when their keys came.
   private var hasUndated = false
 
@@ -190,7 +195,7 @@ final class KeyedModels<Model: KeyedModel> {
         measure(number, model)
       } catch {
         for row in rows { evaluation.fail(Int(row), .badModelInput, "\(error)") }
-        if entries[number].place == nil { forget(number) }
+        if entries[number].place == nil, entries[number].saved == nil { forget(number) }
       }
     }
     waiting.removeAll(keepingCapacity: true)
@@ -215,6 +220,10 @@ final class KeyedModels<Model: KeyedModel> {
       if budget < Int.max { residents.use(number) }
       return model
     }
+    if let bytes = entries[number].saved {
+      copies.willChange(number, section: section) { $0.append(raw: bytes) }
+      return try wake(number, saved: bytes)
+    }
     makeRoom(for: entries[number].size)
     let model: Model
     if let place = entries[number].place, let space {
@@ -233,6 +242,34 @@ final class KeyedModels<Model: KeyedModel> {
     if budget < Int.max { residents.use(number) }
     return model
   }
+
+  /// A model out of the snapshot that was restored.
+  private func wake(_ number: Int, saved bytes: [UInt8]) throws -> Model {
+    let model = try read(bytes)
+    entries[number].saved = nil
+    entries[number].model = model
+    if budget < Int.max { residents.use(number) }
+    return model
+  }
+
+  /// Reads one more model of the snapshot that was restored, unless a row has asked for it or there is no
+  /// room; returns whether any are left.
+  func readOne() -> Bool {
+    while nextToRead < entries.count, entries[nextToRead].saved == nil { nextToRead += 1 }
+    guard nextToRead < entries.count, let bytes = entries[nextToRead].saved,
+      counters.residentBytes + Self.expansion * bytes.count <= budget
+    else {
+      nextToRead = entries.count
+      return false
+    }
+    // What cannot be read is told by the first row that asks for it.
+    if let model = try? wake(nextToRead, saved: bytes) { measure(nextToRead, model) }
+    nextToRead += 1
+    return nextToRead < entries.count
+  }
+
+  /// A model in memory takes up to so many times the bytes of its saved form.
+  private static var expansion: Int { 16 }
 
   private func read(_ bytes: [UInt8]) throws -> Model {
     var reader = SectionReader(section: section, bytes: bytes)
@@ -268,12 +305,13 @@ final class KeyedModels<Model: KeyedModel> {
   }
 
   private func spill(_ number: Int, to space: ScratchSpace) -> Bool {
-    guard let model = entries[number].model else { return false }
+    guard entries[number].model != nil || entries[number].saved != nil else { return false }
     var writer = SectionWriter()
-    model.save(into: &writer)
+    save(number, into: &writer)
     guard let place = space.store(writer.bytes) else { return false }
     entries[number].place = place
     entries[number].model = nil
+    entries[number].saved = nil
     residents.remove(number)
     counters.residentBytes -= entries[number].size
     counters.resident -= 1
@@ -286,6 +324,10 @@ final class KeyedModels<Model: KeyedModel> {
   private func forget(_ number: Int) {
     if let model = entries[number].model {
       copies.willChange(number, section: section) { model.save(into: &$0) }
+      counters.resident -= 1
+      counters.residentBytes -= entries[number].size
+    } else if let bytes = entries[number].saved {
+      copies.willChange(number, section: section) { $0.append(raw: bytes) }
       counters.resident -= 1
       counters.residentBytes -= entries[number].size
     } else if let place = entries[number].place {
@@ -320,6 +362,8 @@ final class KeyedModels<Model: KeyedModel> {
   private func save(_ number: Int, into writer: inout SectionWriter) {
     if let model = entries[number].model {
       model.save(into: &writer)
+    } else if let bytes = entries[number].saved {
+      writer.append(raw: bytes)
     } else if let place = entries[number].place, let bytes = space?.load(place) {
       // Without the bytes the space has failed, and the state goes nowhere.
       writer.append(raw: bytes)
@@ -391,8 +435,10 @@ final class KeyedModels<Model: KeyedModel> {
     for number in order { lastUses.use(number) }
   }
 
-  /// Takes models into memory as long as there is room; the others stay in the form that was saved.
+  /// Keeps models in the form that was saved, in memory as long as there is room; of a function without
+  /// keys the model is read at once.
   private func restoreModels(_ numbers: [Int], from reader: StateReader) throws {
+    nextToRead = columns.isEmpty ? entries.count : 0
     for (index, number) in numbers.enumerated() {
       var slice = try reader.section(section, slice: index + 1)
       if let space, counters.residentBytes >= budget {
@@ -403,11 +449,18 @@ final class KeyedModels<Model: KeyedModel> {
         counters.spilled += 1
         continue
       }
+      counters.resident += 1
+      guard columns.isEmpty else {
+        let bytes = slice.remaining
+        entries[number].saved = bytes
+        entries[number].size = bytes.count
+        counters.residentBytes += bytes.count
+        if budget < Int.max { residents.use(number) }
+        continue
+      }
       let model = try Model(parameters, from: &slice)
       try slice.finish()
       entries[number].model = model
-      counters.resident += 1
-      if budget < Int.max { residents.use(number) }
       measure(number, model)
     }
   }
@@ -422,6 +475,8 @@ protocol ModelResidence: AnyObject {
   func setBudget(_ bytes: Int)
   /// Tries again to move models out of memory that the scratch has refused.
   func keepToBudget()
+  /// Reads one more model of the snapshot that was restored; returns whether any are left.
+  func readOne() -> Bool
 }
 
 extension KeyedModels: ModelResidence {

@@ -16,6 +16,9 @@ extension TaskCore {
       spilledBytes: dataflow.scratchBytes)
   }
 
+  /// Reads one more model of the snapshot that was restored; returns whether any are left.
+  func readOneModel() -> Bool { dataflow.readOneModel() }
+
   /// Tries again to move models to the disk.
   func keepToModelMemory() throws {
     dataflow.keepToModelMemory()

@@ -26,4 +26,30 @@ extension TaskRunner {
     modelProblem = "models beyond model_memory have no place to wait: \(problem)"
     return false
   }
+
+  /// Reads models of the snapshot that the task began with, for at most 5 ms; records that come need not wait
+  /// for those of other keys.
+  ///
+  /// - Returns: Whether any are left.
+  func readModels() throws -> Bool {
+    guard reading.isUnfinished else { return false }
+    let begin = elapsed
+    while reading.isUnfinished, elapsed - begin < 4 {
+      reading.isUnfinished = core.readOneModel()
+      reading.models += 1
+    }
+    reading.milliseconds += elapsed - begin
+    try core.checkModels()
+    return reading.isUnfinished
+  }
+}
+
+/// How far a task is with reading the models of the snapshot that it began with.
+struct ModelReading {
+  var isUnfinished = true
+  var models = 0
+  var milliseconds: Int64 = 0
+
+  /// How long one takes, milliseconds.
+  var cost: Double { Double(milliseconds) / Double(max(1, models)) }
 }

@@ -51,6 +51,7 @@ final class TaskRunner {
   /// Why models of keys hold records up, if they do, and when the disk is tried again.
   var modelProblem: String?
   var nextModelAttempt: Int64 = 0
+  var reading = ModelReading()
 
   init(_ start: TaskStart) throws {
     self.start = start
@@ -196,8 +197,9 @@ final class TaskRunner {
     try boundIfIdle(taken: taken)
     if log.schedule.commitIsDue(now: elapsed) || core.isFull { try commitIfNeeded() }
     let copied = try log.copyMore(core)
+    let read = try readModels()
     publishStatus(always: taken > 0)
-    return taken > 0 || copied
+    return taken > 0 || copied || read
   }
 
   private func advance(_ cursor: inout ReplayCursor) throws -> Bool {
@@ -247,6 +249,7 @@ final class TaskRunner {
   /// How many records the next batch may have.
   private var takeLimit: Int {
     if log.isCopying { return pace.limitWhileCopying(cost: log.copyCost) }
+    if reading.isUnfinished { return pace.limitWhileCopying(cost: reading.cost) }
     let isLagging = core.buffers.contains { $0.records.count > Batch.rowLimit }
     return isLagging && !isStorm ? pace.limit : Batch.rowLimit
   }
