@@ -120,7 +120,7 @@ import Testing
       (
         .grid, ["k=2:3", "init_method=random|fast"], nil, nil, "init_method in the ranges is 'fast'"
       ),
-      (.grid, ["mini_batch_size=5:9"], nil, nil, "'5:9:linear', it must be given once"),
+      (.grid, ["mini_batch_size=5:9"], nil, nil, "'5:9', it must be given once"),
       (.grid, ["k=2:3", "k=4:5"], nil, nil, "it must be given once"),
       (.grid, ["k=2:3", "local_lloyd_tol=0:1"], nil, nil, "it must be a list for a grid"),
       (.grid, ["local_lloyd_tol=0:1:log"], nil, nil, "above 0 to be spread by the logarithm"),

@@ -149,9 +149,10 @@ extension SystemTests {
         Self.pipeline + "\ncircuit_breaker: {percent: 50, records: 20}", to: "numbers.yaml")
       let daemon = try stage.daemon(file)
       _ = try #require(await daemon.line(containing: "the group gives"))
-      // The very first take counts: nothing went well before.
+      // The very first records count: nothing went well before. However they are cut into batches, the last
+      // of them pauses the task.
       let bad = partitions - 1
-      try stage.produce(Array(repeating: "bad", count: 100), to: "numbers", partition: bad)
+      try stage.produce(Array(repeating: "bad", count: 20), to: "numbers", partition: bad)
       let paused = try #require(await daemon.line(containing: "is paused"))
       #expect(paused.contains("records could not be decoded"), "\(paused)")
       for partition in 0..<partitions {

@@ -191,13 +191,13 @@ final class TaskRunner {
       return false
     }
     try activatePublished()
+    let read = try readModels()
     let taken = try takeRecords()
     if taken > 0 { observe() }
     try closeDue()
     try boundIfIdle(taken: taken)
     if log.schedule.commitIsDue(now: elapsed) || core.isFull { try commitIfNeeded() }
     let copied = try log.copyMore(core)
-    let read = try readModels()
     publishStatus(always: taken > 0)
     return taken > 0 || copied || read
   }
