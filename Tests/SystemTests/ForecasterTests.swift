@@ -1,6 +1,5 @@
 import Foundation
 import RimSupport
-import Synchronization
 import Testing
 
 extension SystemTests {
@@ -107,7 +106,7 @@ extension SystemTests {
         daemons.append(daemon)
       }
       let (one, two) = (daemons[0], daemons[1])
-      let next = Minutes(300)
+      let next = Counter(300)
       let isServed = try await one.waits(within: .seconds(400)) {
         guard stage.rows().count == 2 * Self.sites * next.value else { return false }
         let found = try self.rows(stage)
@@ -238,23 +237,6 @@ extension SystemTests {
       #expect(await daemon.exitCode() == -1, "\(daemon.text)")
       #expect(FileManager.default.fileExists(atPath: file), "\(daemon.text)")
       return children
-    }
-  }
-}
-
-/// A number that only grows.
-private final class Minutes: Sendable {
-  private let number: Mutex<Int>
-
-  init(_ start: Int) { number = Mutex(start) }
-
-  var value: Int { number.withLock { $0 } }
-
-  /// The number before.
-  func advance(by step: Int) -> Int {
-    number.withLock { number in
-      defer { number += step }
-      return number
     }
   }
 }

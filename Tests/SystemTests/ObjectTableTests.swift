@@ -11,7 +11,9 @@ extension SystemTests {
     func isFetchedAgainWhenItsObjectChanges() async throws {
       let store = try await SeaweedStore(program: #require(RealParts.weed as String?))
       let stage = try Stage(topics: ["numbers": 1])
-      try stage.write(Self.pipeline(store.url), to: "p.yaml")
+      let source =
+        "s3: {bucket: bucket, key: names.jsonl, endpoint: '\(store.url)', allow: [127.0.0.0/8]}"
+      try stage.write(SystemTests.tablePipeline(source: source), to: "p.yaml")
       let keys = try stage.write(
         """
         [default]
@@ -44,31 +46,6 @@ extension SystemTests {
       let body = Array("{\"k\":0,\"name\":\"\(text)-0\"}\n{\"k\":1,\"name\":\"\(text)-1\"}\n".utf8)
       let answer = try await store.call("PUT", "/bucket/names.jsonl", body: body)
       #expect(answer.status == 200)
-    }
-
-    private static func pipeline(_ url: String) -> String {
-      """
-      name: numbers
-      application: |
-        CREATE OR REPLACE STREAM "NAMED" ("n" BIGINT, "name" VARCHAR(32));
-        CREATE OR REPLACE PUMP "NAME_PUMP" AS INSERT INTO "NAMED"
-        SELECT STREAM s."n", t."name" FROM "NUMBERS" AS s
-        JOIN "NAMES" AS t ON MOD(s."n", 2) = t."k";
-      inputs:
-        - stream: NUMBERS
-          kafka: {topic: numbers, start: earliest}
-          columns: [{name: n, type: BIGINT}]
-      reference_tables:
-        - table: NAMES
-          s3: {bucket: bucket, key: names.jsonl, endpoint: '\(url)', allow: [127.0.0.0/8]}
-          refresh: 100ms
-          columns: [{name: k, type: BIGINT}, {name: name, type: VARCHAR(32)}]
-      outputs:
-        - stream: NAMED
-          delivery: {to: file://./out, buffer: {interval: 900s, records: 100}}
-      kafka: {session.timeout.ms: 3000, heartbeat.interval.ms: 300}
-      commit_interval: 200ms
-      """
     }
   }
 }

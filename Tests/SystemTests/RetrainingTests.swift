@@ -1,6 +1,5 @@
 import Foundation
 import Glibc
-import Synchronization
 import Testing
 
 extension SystemTests {
@@ -113,23 +112,6 @@ extension SystemTests {
       await stage.end(again)
       let shown = try await stage.command("models", "show", "cells")
       #expect(shown.text.contains("Failed  the process that trained it ended"), "\(shown.text)")
-    }
-  }
-}
-
-/// A number that only grows.
-private final class Counter: Sendable {
-  private let number: Mutex<Int>
-
-  init(_ start: Int) { number = Mutex(start) }
-
-  var value: Int { number.withLock { $0 } }
-
-  /// The number before.
-  func advance(by step: Int) -> Int {
-    number.withLock { number in
-      defer { number += step }
-      return number
     }
   }
 }

@@ -52,30 +52,34 @@ extension SystemTests {
       numbers.map { "{\"n\":\($0)}" }
     }
 
-    private static let pipeline = """
-      name: numbers
-      application: |
-        CREATE OR REPLACE STREAM "NAMED" ("n" BIGINT, "name" VARCHAR(32));
-        CREATE OR REPLACE PUMP "NAME_PUMP" AS INSERT INTO "NAMED"
-        SELECT STREAM s."n", t."name" FROM "NUMBERS" AS s
-        JOIN "NAMES" AS t ON MOD(s."n", 2) = t."k";
-      inputs:
-        - stream: NUMBERS
-          kafka: {topic: numbers, start: earliest}
-          format: json
-          columns: [{name: n, type: BIGINT}]
-      reference_tables:
-        - table: NAMES
-          file: names.csv
-          format: csv
-          csv: {header: true}
-          refresh: 100ms
-          columns: [{name: k, type: BIGINT}, {name: name, type: VARCHAR(32)}]
-      outputs:
-        - stream: NAMED
-          delivery: {to: file://./out, buffer: {interval: 900s, records: 100}}
-      kafka: {session.timeout.ms: 3000, heartbeat.interval.ms: 300}
-      commit_interval: 200ms
-      """
+    private static let pipeline = tablePipeline(
+      source: "file: names.csv\n    format: csv\n    csv: {header: true}")
+  }
+
+  /// Rows of a topic joined with the table that `source` names.
+  static func tablePipeline(source: String) -> String {
+    """
+    name: numbers
+    application: |
+      CREATE OR REPLACE STREAM "NAMED" ("n" BIGINT, "name" VARCHAR(32));
+      CREATE OR REPLACE PUMP "NAME_PUMP" AS INSERT INTO "NAMED"
+      SELECT STREAM s."n", t."name" FROM "NUMBERS" AS s
+      JOIN "NAMES" AS t ON MOD(s."n", 2) = t."k";
+    inputs:
+      - stream: NUMBERS
+        kafka: {topic: numbers, start: earliest}
+        format: json
+        columns: [{name: n, type: BIGINT}]
+    reference_tables:
+      - table: NAMES
+        \(source)
+        refresh: 100ms
+        columns: [{name: k, type: BIGINT}, {name: name, type: VARCHAR(32)}]
+    outputs:
+      - stream: NAMED
+        delivery: {to: file://./out, buffer: {interval: 900s, records: 100}}
+    kafka: {session.timeout.ms: 3000, heartbeat.interval.ms: 300}
+    commit_interval: 200ms
+    """
   }
 }
