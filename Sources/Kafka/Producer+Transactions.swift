@@ -35,6 +35,8 @@ extension Producer {
 
   /// Delivers what waits and commits; after a timeout the same call goes on waiting.
   public func commitTransaction(timeout: Duration) throws(KafkaError) {
+    // As part of the commit it would take 10 ms at least.
+    try flush(timeout: timeout)
     try KafkaError.check(
       rd_kafka_commit_transaction(client.handle, timeout.milliseconds),
       operation: "commit transaction")

@@ -120,9 +120,21 @@ public final class Producer: Sendable {
   ///
   /// - Throws: `KafkaError` `.timedOut` when something is still queued after `timeout`.
   public func flush(timeout: Duration) throws(KafkaError) {
-    try KafkaError.check(
-      rd_kafka_flush(client.handle, timeout.milliseconds), operation: "flush")
+    // Where successes are not reported, one call looks only every 10 ms whether all are there.
+    var remaining = max(0, timeout.milliseconds)
+    for slice in Self.flushSlices {
+      let slice = min(slice, remaining)
+      let error = rd_kafka_flush(client.handle, slice)
+      remaining -= slice
+      guard error == RD_KAFKA_RESP_ERR__TIMED_OUT, remaining > 0 else {
+        return try KafkaError.check(error, operation: "flush")
+      }
+    }
+    try KafkaError.check(rd_kafka_flush(client.handle, remaining), operation: "flush")
   }
+
+  /// Milliseconds of the first calls; a broker that takes longer is worth a delay of 10 ms.
+  private static let flushSlices = [Int32](repeating: 1, count: 20)
 
   /// Gives up everything that waits; their reports say `purgedFromQueue` or `purgedInFlight`.
   public func purge() throws(KafkaError) {

@@ -147,7 +147,9 @@ final class PipelineStage: Sendable {
       try await Task.sleep(for: .milliseconds(5))
       try BenchStage.check(daemon)
     }
-    try await onThread { [self] in try producePaced(rate: rate, seconds: seconds) }
+    try await onThread { [self] in
+      try producePaced(rate: rate, seconds: seconds + Int(Self.warmUp / 1_000))
+    }
     try await Task.sleep(for: .seconds(1))
     isOver.store(true, ordering: .relaxed)
     let found = try await reader.value.sorted()
@@ -160,7 +162,7 @@ final class PipelineStage: Sendable {
   private func readLatencies(until isOver: () -> Bool) throws -> [Int64] {
     let consumer = try Consumer(
       ConsumerConfiguration(
-        brokers: stage.brokers, group: nil, properties: ["fetch.wait.max.ms": "10"]),
+        brokers: stage.brokers, group: nil, properties: ["fetch.wait.max.ms": "\(stage.fetchWait)"]),
       logger: stage.logger)
     let queues = try consumer.assign([
       PartitionStart(TopicPartition(topic: output, partition: 0), at: .beginning)
@@ -169,6 +171,7 @@ final class PipelineStage: Sendable {
     queues[0].attach(wakeup)
     var batch = RecordBatch(capacity: 1_024)
     var found: [Int64] = []
+    var firstSent: Int64?
     while !isOver() {
       _ = consumer.poll(timeout: .zero)
       queues[0].poll(into: &batch)
@@ -177,14 +180,19 @@ final class PipelineStage: Sendable {
         guard let value = batch.copyOfValue(at: index), let sent = Self.sent(value) else {
           continue
         }
-        found.append(now - sent)
+        let first = firstSent ?? sent
+        firstSent = first
+        if sent - first >= Self.warmUp { found.append(now - sent) }
       }
       if batch.count == 0 { wakeup.wait(timeout: .milliseconds(20)) }
     }
     try consumer.close()
-    // The first second is the start.
-    return Array(found.dropFirst(found.count / 10))
+    return found
   }
+
+  /// How long records are sent before latencies count, milliseconds: meanwhile all forests are made, and
+  /// what waits because of that is caught up with.
+  private static let warmUp: Int64 = 3_000
 
   /// The first number of a row.
   private static func sent(_ value: [UInt8]) -> Int64? {

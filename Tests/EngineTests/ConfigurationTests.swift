@@ -139,7 +139,7 @@ import Testing
     let text = Self.valid.replacing(
       "webhook: {url: \"${ALERT_URL}\", secret: \"${SECRET:-}\"}", with: "kafka: {topic: t}")
     let cases: [(head: String, interval: Int64, adapts: Bool)] = [
-      ("", 20, true), ("guarantee: at_least_once\n", 1_000, false),
+      ("", 25, true), ("guarantee: at_least_once\n", 1_000, false),
       ("commit_interval: 2s\n", 2_000, false),
     ]
     for (head, interval, adapts) in cases {

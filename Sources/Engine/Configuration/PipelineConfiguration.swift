@@ -97,7 +97,7 @@ public struct PipelineConfiguration: Sendable {
     public var snapshotRecords: Int64 = 500_000
     /// How long between two commits.
     public var commitInterval: Int64 = 1_000
-    /// Whether the interval between commits follows how long they take, within 20 to 100 ms.
+    /// Whether the interval between commits follows how long they take, within 25 to 100 ms.
     public var adaptsCommitInterval = false
     /// Creates the defaults.
     public init() {}

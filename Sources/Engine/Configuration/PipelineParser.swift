@@ -63,7 +63,7 @@ struct PipelineParser {
     if root.value("commit_interval") == nil, configuration.hasTopicOutput,
       configuration.guarantee == .exactlyOnce
     {
-      configuration.timing.commitInterval = 20
+      configuration.timing.commitInterval = 25
       configuration.timing.adaptsCommitInterval = true
     }
     checkOutputs(configuration, root)

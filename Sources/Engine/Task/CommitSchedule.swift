@@ -1,6 +1,10 @@
 /// When a task commits and takes snapshots.
-struct CommitSchedule {
+///
+/// Tasks that write through one producer commit at the same instants, the multiples of their intervals
+/// on the monotonic clock, so that one transaction or one flush serves all of them.
+package struct CommitSchedule {
   let timing: PipelineConfiguration.Timing
+  private let isShared: Bool
   private(set) var lastCommit: Int64
   private(set) var lastSnapshot: Int64
   private var rowsAtSnapshot: Int64
@@ -9,15 +13,30 @@ struct CommitSchedule {
   /// How long to wait between two commits.
   private var commitInterval: Int64
 
-  init(timing: PipelineConfiguration.Timing, now: Int64, rowNumber: Int64) {
+  /// Creates the schedule of a task that begins; times are milliseconds on the monotonic clock, here and
+  /// below.
+  ///
+  /// - Parameters:
+  ///   - timing: The pipeline's intervals.
+  ///   - isShared: Whether commits go through a producer that other tasks write through too.
+  ///   - now: The clock.
+  ///   - rowNumber: How many rows the task has taken.
+  package init(
+    timing: PipelineConfiguration.Timing, isShared: Bool, now: Int64, rowNumber: Int64
+  ) {
     self.timing = timing
+    self.isShared = isShared
     lastCommit = now
     lastSnapshot = now
     rowsAtSnapshot = rowNumber
     commitInterval = timing.commitInterval
   }
 
-  func commitIsDue(now: Int64) -> Bool { now - lastCommit >= commitInterval }
+  /// Whether it is time for a commit.
+  package func commitIsDue(now: Int64) -> Bool {
+    isShared
+      ? now / commitInterval > lastCommit / commitInterval : now - lastCommit >= commitInterval
+  }
 
   /// Whether the group may soon forget the offsets of an idle task.
   func isStale(now: Int64) -> Bool { now - lastCommit >= 3_600_000 }
@@ -30,14 +49,19 @@ struct CommitSchedule {
       || rowNumber - rowsAtSnapshot >= timing.snapshotRecords
   }
 
-  mutating func committed(now: Int64) { lastCommit = now }
+  /// A commit was begun.
+  package mutating func committed(now: Int64) { lastCommit = now }
 
-  /// Adapts the interval to how long a commit takes: half of the time at most goes to commits, within
-  /// 20 to 100 ms.
-  mutating func acknowledged(now: Int64) {
+  /// Adapts the interval to how long the commit took that was begun last: half of the time at most goes
+  /// to commits, unless they take more than 50 ms.
+  package mutating func acknowledged(now: Int64) {
     guard timing.adaptsCommitInterval else { return }
-    commitInterval = min(100, max(20, 2 * (now - lastCommit)))
+    let wanted = 2 * (now - lastCommit)
+    commitInterval = Self.intervals.first { $0 >= wanted } ?? Self.intervals[2]
   }
+
+  /// Each is a multiple of the one before, so that tasks with different ones have instants in common.
+  private static let intervals: [Int64] = [25, 50, 100]
 
   mutating func tookSnapshot(now: Int64, rowNumber: Int64) {
     lastSnapshot = now

@@ -78,8 +78,8 @@ final class TaskLog {
     snapshots = SnapshotThread(start.services.makeBackground("snapshots"))
     alerts = try TaskAlerts(start: start)
     schedule = CommitSchedule(
-      timing: start.plan.configuration.timing, now: start.services.time.elapsed,
-      rowNumber: rowNumber)
+      timing: start.plan.configuration.timing, isShared: start.services.topics != nil,
+      now: start.services.time.elapsed, rowNumber: rowNumber)
   }
 
   /// Makes the outbox hold what was committed and nothing else.

@@ -4,8 +4,10 @@ import Columns
 /// about 20 ms at most.
 ///
 /// It decides only where batches are cut, on which results do not depend.
-struct TurnPace {
-  private var rowsPerMillisecond = Double(Batch.laggingRowLimit)
+package struct TurnPace {
+  /// Until batches have told otherwise, as little as a task takes that does not lag: the first ones make
+  /// models, and nobody knows how large these are.
+  private var rowsPerMillisecond = Double(Batch.rowLimit) / Double(Self.milliseconds)
   /// The most records of a batch while a snapshot is copied, as far as the last batches tell.
   private var copyingLimit = Self.copyingLimits.lowerBound
 
@@ -13,8 +15,11 @@ struct TurnPace {
   private static let copyingLimits = Batch.rowLimit / 32...Batch.rowLimit / 4
   private static let leastWhileCopying = 8
 
+  /// Creates a pace of which nothing is known.
+  package init() {}
+
   /// Notes how long a take took.
-  mutating func note(rows: Int, milliseconds: Int64, isCopying: Bool) {
+  package mutating func note(rows: Int, milliseconds: Int64, isCopying: Bool) {
     guard !isCopying else { return noteCopying(rows: rows, milliseconds: milliseconds) }
     copyingLimit = Self.copyingLimits.lowerBound
     // A few rows tell more of the clock than of the application.
@@ -36,13 +41,13 @@ struct TurnPace {
   ///
   /// - Parameter cost: How long the copy of a part takes, milliseconds; 0 when that is not known.
   /// - Returns: At least 8.
-  func limitWhileCopying(cost: Double) -> Int {
+  package func limitWhileCopying(cost: Double) -> Int {
     guard cost * Double(copyingLimit) > Double(Self.milliseconds) else { return copyingLimit }
     return max(Self.leastWhileCopying, Int(Double(Self.milliseconds) / cost))
   }
 
   /// The most records of a lagging task's batch; never less than what one takes that does not lag.
-  var limit: Int {
+  package var limit: Int {
     let rows = rowsPerMillisecond * Double(Self.milliseconds)
     return max(Batch.rowLimit, Int(min(rows, Double(Batch.laggingRowLimit))))
   }
