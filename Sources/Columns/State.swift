@@ -139,6 +139,7 @@ public struct SectionWriter: Sendable {
 /// Gives back the sections that a `StateWriter` collected.
 public struct StateReader: Sendable {
   private let slices: [String: [[UInt8]]]
+  private var renaming: (from: String, to: String)?
 
   /// Creates a reader over slices, of which none refers to an earlier snapshot.
   public init(_ slices: [StateWriter.Slice]) {
@@ -150,17 +151,32 @@ public struct StateReader: Sendable {
     self.slices = grouped
   }
 
+  /// The same state, with a section and those below it, `name/…`, under another name.
+  public func renaming(_ name: String, to other: String) -> StateReader {
+    var renamed = self
+    renamed.renaming = (name, other)
+    return renamed
+  }
+
+  /// The name under which a section was written.
+  private func written(_ name: String) -> String {
+    guard let renaming, name == renaming.to || name.hasPrefix(renaming.to + "/") else {
+      return name
+    }
+    return renaming.from + name.dropFirst(renaming.to.count)
+  }
+
   /// Whether a section was written.
-  public func has(_ name: String) -> Bool { slices[name] != nil }
+  public func has(_ name: String) -> Bool { slices[written(name)] != nil }
 
   /// How many slices a section has.
-  public func sliceCount(_ name: String) -> Int { slices[name]?.count ?? 0 }
+  public func sliceCount(_ name: String) -> Int { slices[written(name)]?.count ?? 0 }
 
   /// A reader at the start of one slice.
   ///
   /// - Throws: `StateError` when the state has no such slice.
   public func section(_ name: String, slice: Int = 0) throws(StateError) -> SectionReader {
-    guard let found = slices[name], slice < found.count else {
+    guard let found = slices[written(name)], slice < found.count else {
       throw StateError(section: name, offset: 0, message: "slice \(slice) is missing")
     }
     return SectionReader(section: name, bytes: found[slice])

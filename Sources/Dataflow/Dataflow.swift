@@ -370,6 +370,23 @@ public final class Dataflow {
     }
   }
 
+  /// Reads how far time is.
+  func restoreContext(from section: inout SectionReader) throws(StateError) {
+    try context.restore(from: &section)
+  }
+
+  /// Rows of a stream, if the plan has it, may not be earlier than the last one before.
+  func setLastRowtime(_ rowtime: Int64, ofStream name: String) {
+    for index in streams.indices where plan.streams[index].name == name {
+      streams[index].lastRowtime = rowtime
+    }
+  }
+
+  /// The operator in execution of a started pump.
+  func node(_ name: OperatorName) -> Operator? {
+    pumps.lazy.flatMap(\.nodes).first { $0.section == name.section }
+  }
+
   /// Takes the new ids of all strings that the task holds, when its pool is compacted between batches.
   public func remapStrings(_ remap: inout StringRemapper) {
     for table in tables { table.remapStrings(&remap) }

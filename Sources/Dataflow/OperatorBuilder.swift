@@ -76,7 +76,7 @@ struct OperatorBuilder {
     let read = columnsRead
     columnsRead = nil
     let schema = node.output
-    let section = "operator/\(pumpName)/\(node.id)"
+    let section = OperatorName(pump: pumpName, node: node.id).section
     let limits = configuration.limits
     switch node.operation {
     case .scan(let stream):
@@ -185,4 +185,9 @@ struct OperatorBuilder {
     }
     return found
   }
+}
+
+extension OperatorName {
+  /// Where the operator's state stands.
+  var section: String { "operator/\(pump)/\(node)" }
 }

@@ -24,6 +24,13 @@ public struct ImportedApplication: Hashable, Sendable {
 public func importKinesisAnalytics(
   _ text: String, file: String, readFile: @escaping (String) throws -> String
 ) throws(ImportProblem) -> [ImportedApplication] {
+  guard !TemplateReader.isProgram(text) else {
+    throw ImportProblem(
+      file: file, "this is a program without the application around it",
+      hint:
+        "what it reads and writes is not in it: \(TemplateReader.expected); or write a pipeline by "
+        + "hand, with 'application: \(file.split(separator: "/").last ?? "app.sql")'")
+  }
   let isTerraform = file.hasSuffix(".tf") || text.contains("resource \"aws_kinesis")
   let document =
     isTerraform

@@ -29,6 +29,21 @@ struct TemplateReader {
       "neither 'ApplicationDetail' nor 'Resources' is in the file", hint: Self.expected)
   }
 
+  /// Whether a text is SQL alone: its first word, behind comments, is CREATE.
+  static func isProgram(_ text: String) -> Bool {
+    var rest = Substring(text)
+    while true {
+      rest = rest.drop { $0.isWhitespace || $0 == "\u{FEFF}" }
+      if rest.hasPrefix("--") {
+        rest = rest.drop { !$0.isNewline }
+      } else if rest.hasPrefix("/*"), let end = rest.firstRange(of: "*/") {
+        rest = rest[end.upperBound...]
+      } else {
+        return rest.prefix { !$0.isWhitespace }.uppercased() == "CREATE"
+      }
+    }
+  }
+
   static let expected =
     "write it with 'aws kinesisanalyticsv2 describe-application', or give a CloudFormation template "
     + "or a Terraform file"

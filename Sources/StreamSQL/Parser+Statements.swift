@@ -30,7 +30,9 @@ extension Parser {
         hint: "a query feeds a stream: CREATE OR REPLACE PUMP \"P\" AS INSERT INTO \"S\" SELECT …")
     default:
       throw unexpected(
-        "a statement", hint: "statements are CREATE STREAM, CREATE PUMP and CREATE FUNCTION")
+        "a statement",
+        hint: "statements begin with CREATE, ALTER or DROP and STREAM, PUMP or FUNCTION, or with "
+          + "DESCRIBE, EXPLAIN or SHOW")
     }
   }
 

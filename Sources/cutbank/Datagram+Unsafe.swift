@@ -4,7 +4,7 @@ import Glibc
 enum Datagram {
   /// Sends `text` to the socket at `path`; a leading `@` is the abstract name space.
   ///
-  /// - Returns: Whether the socket took it.
+  /// - Returns: Whether the socket took it at once: a receiver that stands still holds nobody up.
   static func send(_ text: String, to path: String) -> Bool {
     var address = sockaddr_un()
     address.sun_family = sa_family_t(AF_UNIX)
@@ -20,7 +20,10 @@ enum Datagram {
     let bytes = Array(text.utf8)
     let sent = withUnsafePointer(to: &address) { pointer in
       pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-        sendto(file, bytes, bytes.count, Int32(truncatingIfNeeded: MSG_NOSIGNAL), $0, length)
+        sendto(
+          file, bytes, bytes.count,
+          Int32(truncatingIfNeeded: MSG_NOSIGNAL) | Int32(truncatingIfNeeded: MSG_DONTWAIT), $0,
+          length)
       }
     }
     return sent == bytes.count

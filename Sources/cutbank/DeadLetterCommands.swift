@@ -30,9 +30,10 @@ struct DeadLetterOptions: ParsableArguments {
   @Option(help: "Only the letter of this id, TOPIC-PARTITION-OFFSET-N.") var id: String?
   @OptionGroup var options: PipelineOptions
 
-  func plan() throws -> PipelinePlan {
+  /// The pipeline; `brokersRequired` refuses one without brokers.
+  func plan(brokersRequired: Bool = false) throws -> PipelinePlan {
     let (plans, _) = try PipelineFiles.plans(
-      [pipeline], daemon: try options.daemon(), brokersRequired: false)
+      [pipeline], daemon: try options.daemon(), brokersRequired: brokersRequired)
     return plans[0]
   }
 
@@ -96,7 +97,7 @@ struct DeadLetterShowCommand: ParsableCommand {
   func run() throws {
     let letters = try selection.letters(try selection.plan())
     for letter in letters.suffix(limit) { try Output.write(Self.text(letter)) }
-    if letters.count > limit { Output.note("\(limit) of \(letters.count) dead letters") }
+    Output.note("\(min(limit, letters.count)) of \(letters.count) dead letters")
   }
 
   private static func text(_ letter: DeadLetter) -> String {
@@ -106,7 +107,7 @@ struct DeadLetterShowCommand: ParsableCommand {
       ?? "base64 \(letter.rawData.prefix(2_000))"
     var lines = [
       "\(letter.dataId)  \(DeadLetterListCommand.moment(letter.arrivalTimestamp))",
-      "  \(letter.place), stage \(letter.stage)", "  \(letter.errorCode): \(letter.errorMessage)",
+      "  \(letter.place), stage \(letter.stage)", "  \(letter.reason)",
     ]
     if let key = letter.keyBytes { lines.append("  key: \(String(decoding: key, as: UTF8.self))") }
     lines.append("  \(bytes.count) bytes: \(body)")
@@ -131,7 +132,7 @@ struct DeadLetterReplayCommand: ParsableCommand {
   @Flag(help: "Only say what would be done.") var dryRun = false
 
   func run() throws {
-    let plan = try selection.plan()
+    let plan = try selection.plan(brokersRequired: !dryRun)
     let folder = try selection.folder.map { DeadLetterFolder(path: $0) } ?? DeadLetterFolder(plan)
     var ledger = try ReplayLedger(folder: folder.path)
     let all = try selection.letters(plan)
@@ -166,12 +167,18 @@ struct DeadLetterReplayCommand: ParsableCommand {
     while start < letters.count {
       let batch = letters[start..<min(start + Self.notedAtOnce, letters.count)]
       for letter in batch { try send(letter, producer, &topics) }
-      try producer.flush(timeout: .seconds(60))
-      guard producer.failed == 0 else {
+      var problem: String?
+      do {
+        try producer.flush(timeout: .seconds(60))
+        let failed = producer.failed
+        if failed > 0 { problem = "\(failed) of \(batch.count) records were refused" }
+      } catch {
+        problem = "\(kafka.brokers) did not take \(batch.count) records within 60 s: \(error)"
+      }
+      if let problem {
         throw Failure(
-          message: "\(producer.failed) of \(batch.count) records were not delivered after \(start) "
-            + "that were",
-          hint: "check the topic and the broker; only those before are noted as replayed",
+          message: "\(problem); the \(start) before them were delivered",
+          hint: "check the topic and the brokers; only those before are noted as replayed",
           code: Outcome.temporary)
       }
       try ledger.add(batch.map(\.dataId))
@@ -200,10 +207,13 @@ struct DeadLetterReplayCommand: ParsableCommand {
 struct ReplayLedger {
   private let file: String
   private var ids: Set<String>
+  /// Whether the last line was cut short by the end of an earlier command.
+  private var isCut: Bool
 
   init(folder: String) throws {
     file = folder + "/.replayed"
     let data = FileManager.default.contents(atPath: file) ?? Data()
+    isCut = data.last.map { $0 != UInt8(ascii: "\n") } ?? false
     ids = Set(String(decoding: data, as: UTF8.self).split(separator: "\n").map(String.init))
   }
 
@@ -211,9 +221,17 @@ struct ReplayLedger {
 
   mutating func add(_ new: [String]) throws {
     ids.formUnion(new)
-    let text = ids.sorted().joined(separator: "\n") + "\n"
+    let text = (isCut ? "\n" : "") + new.map { $0 + "\n" }.joined()
     do {
-      try Data(text.utf8).write(to: URL(fileURLWithPath: file), options: .atomic)
+      if !FileManager.default.fileExists(atPath: file) {
+        try Data().write(to: URL(fileURLWithPath: file))
+      }
+      let handle = try FileHandle(forWritingTo: URL(fileURLWithPath: file))
+      try handle.seekToEnd()
+      try handle.write(contentsOf: Data(text.utf8))
+      try handle.synchronize()
+      try handle.close()
+      isCut = false
     } catch {
       throw Failure(
         message: "the records were replayed, but \(file) could not be written: \(error)",

@@ -22,6 +22,11 @@ struct DeadLetter: Decodable {
   /// The record's key, decoded.
   var keyBytes: [UInt8]? { key.flatMap { Data(base64Encoded: $0) }.map(Array.init) }
 
+  /// What was wrong, its code first.
+  var reason: String {
+    errorMessage.hasPrefix(errorCode) ? errorMessage : "\(errorCode): \(errorMessage)"
+  }
+
   /// Where it stood, or what names it.
   var place: String {
     guard let topic, let partition, let offset else { return dataId }

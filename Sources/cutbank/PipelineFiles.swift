@@ -46,6 +46,35 @@ enum PipelineFiles {
     }
   }
 
+  /// The pipeline files that an argument means: itself, or of a folder those that end in `.yaml` or
+  /// `.yml`, by name.
+  ///
+  /// - Throws: `ConfigurationRefused` when a folder has none.
+  private static func files(_ path: String) throws -> [String] {
+    var isFolder: ObjCBool = false
+    guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder), isFolder.boolValue
+    else { return [path] }
+    var problem = "the folder holds no pipeline"
+    var names: [String] = []
+    do {
+      names = try FileManager.default.contentsOfDirectory(atPath: path)
+    } catch {
+      problem = "the folder cannot be read: \(error.localizedDescription)"
+    }
+    let files = names.filter { name in
+      !name.hasPrefix(".") && name != "cutbank.yaml"
+        && (name.hasSuffix(".yaml") || name.hasSuffix(".yml"))
+    }
+    guard !files.isEmpty else {
+      throw ConfigurationRefused(
+        problems: [
+          ConfigurationProblem(
+            file: path, message: problem, hint: "pipelines are files that end in .yaml or .yml")
+        ])
+    }
+    return files.sorted().map { (path.hasSuffix("/") ? path : path + "/") + $0 }
+  }
+
   /// Plans for all files; `brokersRequired` refuses a pipeline without brokers.
   ///
   /// - Returns: The plans, and warnings.
@@ -58,7 +87,7 @@ enum PipelineFiles {
     var plans: [PipelinePlan] = []
     var refused: [ConfigurationProblem] = []
     var warnings: [ConfigurationProblem] = []
-    for path in paths {
+    for path in try paths.flatMap(files) {
       do {
         let (configuration, first) = try PipelineConfiguration.read(
           file: path, text: try read(path),

@@ -16,7 +16,7 @@ struct RunCommand: AsyncParsableCommand {
       are refused; it also lets pipelines go on that bad records have paused. A configuration that is refused ends with 78.
       """)
 
-  @Argument(help: "Pipeline files.")
+  @Argument(help: "Pipeline files, or folders of them; a reload looks into folders again.")
   var pipelines: [String]
 
   @OptionGroup var options: PipelineOptions

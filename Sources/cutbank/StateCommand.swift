@@ -37,7 +37,7 @@ struct StateVerify: ParsableCommand {
     guard found.problems.isEmpty else {
       throw Failure(
         message: found.problems.joined(separator: "\n"),
-        hint: "a damaged snapshot is set aside at the next start, and the one before it is used")
+        hint: found.hints.joined(separator: "\n  hint: "))
     }
     try Output.write("everything can be read\n")
   }
@@ -49,7 +49,7 @@ extension StateCommand {
     do {
       found = try StateInspection(folder: folder)
     } catch {
-      throw Failure(message: "\(error)", hint: "name the folder of a task")
+      throw Failure(message: "\(error)")
     }
     guard !found.lines.isEmpty || !found.problems.isEmpty else {
       throw Failure(

@@ -23,6 +23,37 @@ final class Supervisor: Sendable {
         || !zip(plans, other.plans).allSatisfy { isSame($0.configuration, $1.configuration) }
     }
 
+    /// Why a running daemon cannot go on with this; nil when it can.
+    ///
+    /// - Parameters:
+    ///   - old: What it runs.
+    ///   - failed: The names of its pipelines that have stopped for good.
+    func obstacle(after old: Loaded, failed: [String]) -> String? {
+      guard settings.dataDirectory == old.settings.dataDirectory,
+        settings.registryFolder == old.settings.registryFolder
+      else { return "data_directory and registry_directory cannot change while the daemon runs" }
+      for (before, now) in old.successors(in: self)
+      where !failed.contains(before.configuration.name) && !now.sharesInputs(as: before) {
+        return
+          "the inputs of pipeline \(before.configuration.name), or how they are shared between tasks, "
+          + "cannot change while it has state: give it another name and a start position"
+      }
+      return nil
+    }
+
+    /// Whether rows may wait for outputs that are not there any more.
+    func losesOutputs(of old: Loaded) -> Bool {
+      let kept = old.successors(in: self)
+      return kept.count < old.plans.count || !kept.allSatisfy { $1.keepsOutputs(of: $0) }
+    }
+
+    /// The pipelines that are in both, as they are here and there.
+    private func successors(in other: Loaded) -> [(before: PipelinePlan, now: PipelinePlan)] {
+      plans.compactMap { plan in
+        other.plans.first { $0.configuration.name == plan.configuration.name }.map { (plan, $0) }
+      }
+    }
+
     var summary: String { "running \(plans.map(\.configuration.name).joined(separator: ", "))" }
   }
 
@@ -60,12 +91,9 @@ final class Supervisor: Sendable {
     defer { manager.ready(current.loaded.summary) }
     do {
       let loaded = try load()
-      guard loaded.settings.dataDirectory == current.loaded.settings.dataDirectory,
-        loaded.settings.registryFolder == current.loaded.settings.registryFolder
-      else {
-        return logger.error(
-          "reload refused: data_directory and registry_directory cannot change while the daemon runs; it goes on as before"
-        )
+      let failed = current.daemon.statuses.filter(\.hasFailed).map(\.name)
+      if let obstacle = loaded.obstacle(after: current.loaded, failed: failed) {
+        return logger.error("reload refused, the daemon goes on as before: \(obstacle)")
       }
       current.daemon.resume()
       guard loaded.differs(from: current.loaded) else {
@@ -76,7 +104,12 @@ final class Supervisor: Sendable {
         state.next = loaded
         return state.isStopping
       }
-      if !isStopping { current.daemon.stopAtBarrier() }
+      guard !isStopping else { return }
+      if loaded.losesOutputs(of: current.loaded) {
+        current.daemon.stop()
+      } else {
+        current.daemon.stopAtBarrier()
+      }
     } catch {
       logger.error("reload refused, the daemon goes on as before:\n\(error)")
     }

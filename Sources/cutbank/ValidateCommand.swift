@@ -7,7 +7,7 @@ struct ValidateCommand: ParsableCommand {
     commandName: "validate",
     abstract: "Check pipelines and print every error with its place and a hint.")
 
-  @Argument(help: "Pipeline files.")
+  @Argument(help: "Pipeline files, or folders of them.")
   var pipelines: [String]
 
   @OptionGroup var options: PipelineOptions

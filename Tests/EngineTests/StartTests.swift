@@ -39,13 +39,24 @@ import Testing
     #expect(try bench.lines("out") == DaemonTests.expectedEvens(0..<100))
   }
 
-  @Test func lostRecordsAreCountedWhereThatIsAllowed() async throws {
+  /// In a task of its own for the partition, and in one that merges all, as the group then is balanced
+  /// otherwise.
+  @Test(arguments: [false, true])
+  func lostRecordsAreCountedWhereThatIsAllowed(isSingle: Bool) async throws {
+    let merging = """
+
+      CREATE OR REPLACE STREAM "COUNTS" ("seen" BIGINT);
+      CREATE OR REPLACE PUMP "COUNT_PUMP" AS INSERT INTO "COUNTS"
+        SELECT STREAM COUNT(*) OVER (ROWS 10 PRECEDING) FROM "NUMBERS";
+      """
+    let program = PipelineBench.evens + (isSingle ? merging : "")
     let bench = try PipelineBench()
     defer { #expect(throws: Never.self) { try bench.remove() } }
     try bench.produceNumbers(0..<100)
-    #expect(try await bench.run(bench.daemon(bench.plan()), until: 100))
+    #expect(try await bench.run(bench.daemon(bench.plan(program)), until: 100))
     try overflow(bench, from: 100)
-    let plan = try bench.plan(start: "earliest, offset_out_of_range: earliest")
+    let plan = try bench.plan(
+      program, start: "earliest, offset_out_of_range: earliest")
     let daemon = bench.daemon(plan)
     async let result = daemon.run()
     var polled: Int64 = 0

@@ -19,6 +19,10 @@ import Testing
 
   static let cases: [Case] = [
     Case(text: "", expect: "a.json: error: the file is empty"),
+    Case(
+      file: "app.sql", text: "-- scores\n/* of\n rides */ create OR REPLACE STREAM S (a INTEGER);",
+      expect: "app.sql: error: this is a program without the application around it"),
+    Case(text: "CREATED: 1", expect: "a.json:1:1: error: neither 'ApplicationDetail'"),
     Case(text: "[1, 2]", expect: "a.json:1:1: error: the file holds no object"),
     Case(
       text: #"{"ApplicationSummaries": []}"#,

@@ -61,10 +61,13 @@ struct CommitLedger {
 
 /// Where a task without a commit begins.
 enum StartOffsets {
+  /// The offset of a partition, of whose deleted records `gapPolicy` says what to do.
+  ///
+  /// - Throws: `TaskFailure` when the topic has no such offset; `KafkaError` when the brokers do not answer.
   static func resolve(
     _ start: PipelineConfiguration.StartPosition, of partition: TopicPartition,
-    member: any GroupMember
-  ) throws(KafkaError) -> Int64 {
+    gapPolicy: PipelineConfiguration.GapPolicy, member: any GroupMember
+  ) throws -> Int64 {
     let timeout = Duration.seconds(10)
     switch start {
     case .earliest: return try member.watermarks(of: partition, timeout: timeout).low
@@ -74,8 +77,20 @@ enum StartOffsets {
       if let offset = found[partition], offset >= 0 { return offset }
       return try member.watermarks(of: partition, timeout: timeout).high
     case .offsets(let offsets):
-      if let offset = offsets[partition.partition] { return offset }
-      return try member.watermarks(of: partition, timeout: timeout).low
+      let marks = try member.watermarks(of: partition, timeout: timeout)
+      guard let offset = offsets[partition.partition] else { return marks.low }
+      // Nothing is committed yet: a mistake can be put right and costs nothing.
+      guard offset <= marks.high else {
+        throw TaskFailure.output(
+          "start.offsets: offset \(offset) lies beyond the end \(marks.high) of \(partition)")
+      }
+      guard offset >= marks.low || gapPolicy != .stop else {
+        throw TaskFailure.output(
+          "start.offsets: offset \(offset) < log start \(marks.low) on \(partition): "
+            + "\(marks.low - offset) records are there no more\n  hint: begin at \(marks.low), at "
+            + "trim_horizon, or set offset_out_of_range: earliest")
+      }
+      return offset
     }
   }
 }

@@ -28,6 +28,8 @@ final class ControlSession {
   private var unstarted: [TaskName] = []
   /// What tasks asked for in answer to the last `assign`, until all have.
   private var assignment: Assignment?
+  /// Tasks that begin again on the partitions that they have, and where; nothing until they say so.
+  private var renewals: [TaskName: [PartitionStart]] = [:]
   /// Tasks that must end before the group's revocation can be answered.
   private var revocation: Revocation?
   private var commits = CommitLedger()
@@ -82,6 +84,7 @@ final class ControlSession {
     sendCommits()
     answerAssignment()
     answerRevocation()
+    answerRenewals()
   }
 
   // MARK: Group events
@@ -110,7 +113,8 @@ final class ControlSession {
     // Given anew without having been taken back: what runs begins again from its commit.
     for task in tasks where running.contains(task) { worker(of: task).post(.stop(task, .drop)) }
     assignment = Assignment(awaited: Set(tasks))
-    unstarted = isDraining ? [] : tasks
+    renewals = renewals.filter { !tasks.contains($0.key) }
+    unstarted = isDraining ? [] : tasks + unstarted.filter { renewals[$0] != nil }
     if isDraining { assignment?.awaited = [] }
   }
 
@@ -140,13 +144,17 @@ final class ControlSession {
   private func revoke(_ taken: [TopicPartition], mode: StopMode) {
     logger.info("pipeline \(name): the group takes back \(taken.map(\.description))")
     assignment = nil
-    unstarted = []
     let leads = Set(taken.filter { $0.topic == plan.inputs[0].topic }.map { Int($0.partition) })
     let ending: Set<TaskName>
     switch plan.parallelism {
-    case .single: ending = running
-    case .partitionParallel: ending = running.filter { leads.contains($0.number) }
+    case .single:
+      ending = running
+      renewals = [:]
+    case .partitionParallel:
+      ending = running.filter { leads.contains($0.number) }
+      renewals = renewals.filter { !leads.contains($0.key.number) }
     }
+    unstarted = unstarted.filter { renewals[$0] != nil }
     stop(ending, mode)
     revocation = Revocation(partitions: taken, awaited: ending)
   }
@@ -197,7 +205,7 @@ final class ControlSession {
     // The commits are read when nothing is open any more that could change them.
     guard services.allSatisfy({ $0.topics?.isReady ?? true }) else { return }
     for task in unstarted where !running.contains(task) {
-      do throws(KafkaError) {
+      do {
         let start = TaskStart(
           name: task, plan: plan, partitions: try partitionsWithEnds(task), taskCount: taskCount,
           origin: try origin(of: task),
@@ -205,11 +213,11 @@ final class ControlSession {
         unstarted.removeAll { $0 == task }
         running.insert(task)
         worker(of: task).post(.start(start))
+      } catch let error as KafkaError {
+        // Tried again at the next turn, unless it is fatal; the broker is slow or away.
+        return note(error)
       } catch {
-        if error.isFatal { return fail("\(error)") }
-        // Tried again at the next turn; the broker is slow or away.
-        note(error)
-        return
+        return fail("\(error)")
       }
     }
   }
@@ -247,7 +255,7 @@ final class ControlSession {
     return all
   }
 
-  private func origin(of task: TaskName) throws(KafkaError) -> TaskOrigin {
+  private func origin(of task: TaskName) throws -> TaskOrigin {
     let all = taskPartitions(task)
     let committed = try consumer.committed(all.map(\.partition), timeout: .seconds(10))
     if let text = committed[all[0].partition]?.metadata, let record = CommitRecord(text: text) {
@@ -262,7 +270,8 @@ final class ControlSession {
         let isNew = partition.partition >= firstPartitions[input]
         offsets.append(
           try StartOffsets.resolve(
-            isNew ? .earliest : plan.inputs[input].start, of: partition, member: consumer))
+            isNew ? .earliest : plan.inputs[input].start, of: partition,
+            gapPolicy: plan.inputs[input].gapPolicy, member: consumer))
       }
     }
     return .birth(
@@ -300,26 +309,62 @@ final class ControlSession {
 
   private func handle(_ message: ControlMessage) {
     switch message {
+    case .ready(let task, let starts) where renewals[task] != nil: renewals[task] = starts
     case .ready(let task, let starts):
       assignment?.starts += starts
       assignment?.ready.append(task)
       assignment?.awaited.remove(task)
     case .commit(let task, let offsets, let commit):
       commits.add(task, offsets, commit: commit)
-    case .restart(let task, let start): restart(task, start)
+    case .restart(let task, let starts):
+      guard revocation == nil else { return }
+      reassign(task, starts)
+    case .renewed(let task): renew(task)
     case .unaccepted(let task, let error): unaccepted(task, error)
     case .stopped(let task, let reason):
       stopped(task, reason)
     }
   }
 
-  private func restart(_ task: TaskName, _ start: PartitionStart) {
-    guard running.contains(task), revocation == nil else { return }
+  /// Lets a task read its partitions from elsewhere.
+  private func reassign(_ task: TaskName, _ starts: [PartitionStart]) {
+    guard running.contains(task) else { return }
     do throws(KafkaError) {
-      try consumer.incrementallyUnassign([start.topicPartition])
-      worker(of: task).post(.assigned(task, try consumer.incrementallyAssign([start])))
+      let queues: [any RecordQueue]
+      if consumer.isCooperative {
+        try consumer.incrementallyUnassign(starts.map(\.topicPartition))
+        queues = try consumer.incrementallyAssign(starts)
+      } else if running.count == 1 {
+        // This protocol knows whole assignments only: that of a single task is the whole.
+        queues = try consumer.assign(starts)
+      } else {
+        return fail(
+          "task \(task) begins to read elsewhere, which co-partitioned tasks of one daemon do only at a "
+            + "start\n  hint: start the daemon again; nothing is lost")
+      }
+      worker(of: task).post(.assigned(task, queues))
     } catch {
-      fail("cannot go on with \(start.topicPartition): \(error)")
+      fail("task \(task) cannot go on: \(error)")
+    }
+  }
+
+  /// A task that has repeated what its pipeline did before it was changed begins as it is now.
+  private func renew(_ task: TaskName) {
+    let isLeaving = isDraining || failure != nil || (revocation?.awaited.contains(task) ?? false)
+    stopped(task, nil)
+    // One that the group has given anew begins with the others.
+    guard !isLeaving, !unstarted.contains(task) else { return }
+    renewals[task] = []
+    unstarted.append(task)
+  }
+
+  /// Gives renewed tasks their partitions, when the group is not being balanced.
+  private func answerRenewals() {
+    guard assignment == nil, revocation == nil else { return }
+    let ready = renewals.filter { !$0.value.isEmpty }.sorted { $0.key.number < $1.key.number }
+    for (task, starts) in ready {
+      renewals[task] = nil
+      reassign(task, starts)
     }
   }
 
@@ -336,6 +381,7 @@ final class ControlSession {
 
   private func stopped(_ task: TaskName, _ reason: TaskFailure?) {
     running.remove(task)
+    renewals[task] = nil
     if !unstarted.contains(task) { assignment?.awaited.remove(task) }
     revocation?.awaited.remove(task)
     commits.drop(task)

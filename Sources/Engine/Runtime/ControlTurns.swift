@@ -87,6 +87,7 @@ package final class ControlTurns {
         try checkCompaction()
         try prepareState(partitions: counts)
         board.report(name, problem: nil)
+        noteUnusedStarts(counts)
         try consumer.subscribe(to: plan.inputs.map(\.topic))
         phase = .member(
           ControlSession(
@@ -107,6 +108,18 @@ package final class ControlTurns {
     board.report(name, problem: problem)
     phase = .waitingForTopics(lastProblem: problem)
     hear(within: max(timeout, .milliseconds(500)))
+  }
+
+  /// Warns of start offsets for partitions that are not there.
+  private func noteUnusedStarts(_ counts: [Int]) {
+    for (input, count) in zip(plan.inputs, counts) {
+      guard case .offsets(let offsets) = input.start else { continue }
+      for partition in offsets.keys.sorted() where partition >= count {
+        logger.warning(
+          "pipeline \(name): start.offsets names partition \(partition) of topic \(input.topic), which ends with \(count - 1)"
+        )
+      }
+    }
   }
 
   /// Hears what the client says of the brokers, waiting for it at most `timeout`.

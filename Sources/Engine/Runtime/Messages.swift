@@ -56,10 +56,13 @@ enum ControlMessage: Sendable {
   case ready(TaskName, [PartitionStart])
   /// Commit these offsets; the first is the lead partition's.
   case commit(TaskName, [PartitionOffset], commit: Int64)
-  /// Read a partition from elsewhere: records were deleted before they were read.
-  case restart(TaskName, PartitionStart)
+  /// Read the task's partitions from elsewhere: records were deleted before they were read.
+  case restart(TaskName, [PartitionStart])
   /// The group has not accepted a commit because it has moved on.
   case unaccepted(TaskName, KafkaError)
+  /// The task has repeated what its pipeline did before it was changed, and left a snapshot: it shall
+  /// begin again as the pipeline is now.
+  case renewed(TaskName)
   /// The task has ended.
   case stopped(TaskName, TaskFailure?)
 }
@@ -67,7 +70,7 @@ enum ControlMessage: Sendable {
 /// Everything that a worker needs to run a task.
 struct TaskStart: Sendable {
   let name: TaskName
-  let plan: PipelinePlan
+  var plan: PipelinePlan
   /// The partitions in merge order; the first is the lead.
   let partitions: [TaskPartition]
   /// How many tasks the pipeline has, on all daemons.

@@ -46,7 +46,13 @@ package struct DiskError: Error, CustomStringConvertible {
 
   /// The error with what to do about the common ones.
   package var description: String {
-    "cannot \(operation) \(path): \(text)"
+    let hint =
+      switch code {
+      case EACCES, EPERM: "the user that runs cutbank must be able to read and write it"
+      case ENOTDIR: "a folder must be there"
+      default: ""
+      }
+    return "cannot \(operation) \(path): \(text)" + (hint.isEmpty ? "" : "\n  hint: \(hint)")
   }
 
   /// Whether the same may succeed later without anybody changing the files: the disk is full, mounted

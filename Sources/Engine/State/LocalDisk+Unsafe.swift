@@ -15,6 +15,13 @@ package struct LocalDisk: Disk {
       prefix += (prefix.isEmpty || prefix.hasSuffix("/") ? "" : "/") + part
       if mkdir(prefix, 0o755) != 0, errno != EEXIST { throw failure("create folder", prefix) }
     }
+    var found = stat()
+    guard stat(path, &found) == 0 else { throw failure("open folder", path) }
+    guard found.st_mode & S_IFMT == S_IFDIR else {
+      throw DiskError(
+        operation: "open folder", path: path, code: ENOTDIR,
+        text: String(cString: strerror(ENOTDIR)))
+    }
   }
 
   package func list(_ path: String) throws -> [String] {

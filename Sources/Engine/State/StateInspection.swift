@@ -1,4 +1,6 @@
 import Columns
+import Crypto
+import Transport
 
 /// What lies in the state folder of a task, and whether it can be read.
 public struct StateInspection: Sendable {
@@ -6,8 +8,15 @@ public struct StateInspection: Sendable {
   public private(set) var lines: [String] = []
   /// What cannot be read, with the file.
   public private(set) var problems: [String] = []
+  /// What becomes of that and what to do, each once.
+  public private(set) var hints: [String] = []
 
-  /// Reads every snapshot and journal segment in a task's folder; changes nothing.
+  /// The numbers of the snapshots that are there, and the snapshots that have parts of them.
+  private var snapshots: [(number: Int64, origins: Set<Int64>)] = []
+  /// The numbers of the journal's segments that are there, and the segments before them.
+  private var segments: [(number: Int64, before: Int64)] = []
+
+  /// Reads every snapshot, journal segment and blob in a task's folder; changes nothing.
   ///
   /// - Throws: `DiskError` when the folder cannot be read.
   public init(folder: String) throws { try self.init(folder: folder, disk: LocalDisk()) }
@@ -15,26 +24,78 @@ public struct StateInspection: Sendable {
   package init(folder: String, disk: any Disk) throws {
     for name in try disk.list(folder).sorted() where Self.isState(name) {
       guard let bytes = try disk.read("\(folder)/\(name)") else { continue }
+      let number = name.split(separator: "-").last.flatMap { Int64($0) } ?? -1
+      var hint = Self.snapshotHint
       do {
         if name.hasPrefix("snapshot-") {
+          if SnapshotFile.isNewer(bytes) { hint = Self.newerHint }
+          snapshots.append((number, []))
           try addSnapshot(name, bytes)
-        } else {
+        } else if name.hasPrefix("journal-") {
+          hint = Self.journalHint
+          segments.append((number, -1))
           try addJournal(name, bytes)
+        } else {
+          hint = Self.copyHint
+          try addBlob(name, bytes)
         }
       } catch {
-        problems.append("\(folder)/\(name): \(error.message) at byte \(error.offset)")
+        add("\(folder)/\(name), byte \(error.offset): \(error.message)", hint)
       }
+    }
+    findMissing(folder)
+  }
+
+  private static let snapshotHint =
+    "a damaged snapshot is set aside at the next start, and the one before it is used"
+  private static let newerHint =
+    "state of a newer version is left as it is: read it with that version or a later one"
+  private static let journalHint =
+    "the end of the newest journal may be cut short while the daemon runs or after a kill, which does no "
+    + "harm; what else is damaged must come from a copy"
+  private static let copyHint = "a task that needs it stops and says so: bring it back from a copy"
+
+  private mutating func add(_ problem: String, _ hint: String) {
+    problems.append(problem)
+    if !hints.contains(hint) { hints.append(hint) }
+  }
+
+  /// Whether a name is a snapshot's, a segment's or a blob's: not what is being written, nor the folder of
+  /// what was set aside.
+  private static func isState(_ name: String) -> Bool {
+    !name.hasSuffix(".tmp")
+      && ["snapshot-", "journal-", "blob-"].contains { name.hasPrefix($0) }
+  }
+
+  /// Finds what the files name and is not there.
+  private mutating func findMissing(_ folder: String) {
+    let known = Set(snapshots.map(\.number))
+    for (number, origins) in snapshots {
+      for origin in origins.subtracting(known).sorted() {
+        add(
+          "\(folder)/snapshot-\(number): snapshot-\(origin), which has parts of it, is missing",
+          Self.snapshotHint)
+      }
+    }
+    // What lies before the oldest snapshot was removed.
+    let oldest = known.min() ?? Int64.max
+    let there = Set(segments.map(\.number))
+    for (number, before) in segments where before >= oldest && !there.contains(before) {
+      add(
+        "\(folder)/journal-\(number): journal-\(before), which comes before it, is missing",
+        Self.copyHint)
     }
   }
 
-  /// Whether a name is a snapshot's or a segment's: not what is being written, nor the folder of what
-  /// was set aside.
-  private static func isState(_ name: String) -> Bool {
-    !name.hasSuffix(".tmp") && (name.hasPrefix("snapshot-") || name.hasPrefix("journal-"))
+  private func addBlob(_ name: String, _ bytes: [UInt8]) throws(StateError) {
+    guard name == "blob-" + Hexadecimal.encode(SHA256.hash(data: bytes)) else {
+      throw StateError(section: name, offset: 0, message: "the checksum is wrong")
+    }
   }
 
   private mutating func addSnapshot(_ name: String, _ bytes: [UInt8]) throws(StateError) {
     let snapshot = try SnapshotFile.decode(bytes, name: name)
+    snapshots[snapshots.count - 1].origins = Set(snapshot.slices.compactMap(\.origin))
     lines.append(
       "\(name): \(bytes.count) bytes, after commit \(snapshot.commit), "
         + "configuration \(snapshot.fingerprint.prefix(12))")
@@ -69,7 +130,8 @@ public struct StateInspection: Sendable {
 
   private mutating func addJournal(_ name: String, _ bytes: [UInt8]) throws(StateError) {
     var offset = 0
-    _ = try StateFile.decodeSegmentHeader(bytes, at: &offset, name: name)
+    segments[segments.count - 1].before =
+      try StateFile.decodeSegmentHeader(bytes, at: &offset, name: name).segment
     var blocks: [JournalBlock] = []
     defer {
       let steps = blocks.reduce(0) { $0 + $1.steps.count }

@@ -59,6 +59,9 @@ struct OutputStage {
     }
   }
 
+  /// Where its state stands.
+  var section: String { "output/\(output.name)" }
+
   /// Bytes of closed objects that did not arrive yet.
   var pendingBytes: Int { pending.reduce(0) { $0 + $1.bytes.count } }
 

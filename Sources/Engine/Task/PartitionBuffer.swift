@@ -16,6 +16,8 @@ final class PartitionBuffer {
   var nextOffset: Int64
   /// The offset after the last record that the broker is known to hold.
   var knownEnd: Int64
+  /// Whether the broker no longer has what comes after the records that are here.
+  private var isOutOfRange = false
   /// Where records come from, once assigned.
   var queue: (any RecordQueue)?
 
@@ -32,6 +34,11 @@ final class PartitionBuffer {
 
   /// Whether nothing can be fetched before the records taken are dropped.
   var isFull: Bool { records.count == records.capacity }
+
+  /// The offset after the last record fetched.
+  var fetchedEnd: Int64 {
+    isExhausted ? nextOffset : records.offset(at: records.count - 1) + 1
+  }
 
   /// The timestamp of the first record that was not taken.
   var headTimestamp: Int64 { records.timestamp(at: cursor) }
@@ -67,14 +74,18 @@ final class PartitionBuffer {
   /// - Throws: `TaskFailure` when the broker no longer has what must be read next.
   func fetchMore() throws(TaskFailure) {
     guard let queue, records.count < records.capacity else { return }
-    queue.append(to: &records)
-    for event in records.events {
+    if !isOutOfRange { queue.append(to: &records) }
+    for event in records.events where !isOutOfRange {
       switch event {
       case .partitionEnd: break
-      case .offsetOutOfRange: throw .offsetOutOfRange(topicPartition, expected: nextOffset, nil)
+      case .offsetOutOfRange: isOutOfRange = true
       case .error(let error): throw .kafka(error)
       }
     }
+    // What was fetched before comes first.
+    guard isOutOfRange, isExhausted else { return }
+    isOutOfRange = false
+    throw .offsetOutOfRange(topicPartition, expected: nextOffset, nil)
   }
 }
 

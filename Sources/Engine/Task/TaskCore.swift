@@ -417,7 +417,7 @@ final class TaskCore {
       counters.save(into: &section)
     }
     for stage in stages {
-      writer.section("output/\(stage.output.name)") { stage.save(into: &$0) }
+      writer.section(stage.section) { stage.save(into: &$0) }
     }
     let active = activeBlobs.sorted { $0.key < $1.key }
     writer.section("slots") { section in
@@ -430,8 +430,12 @@ final class TaskCore {
     saveOrder(into: &writer)
   }
 
-  /// Takes over the state of a snapshot; `operators` is false when the application is another one.
-  func restore(_ slices: [StateWriter.Slice], operators: Bool) throws {
+  /// Takes over the state of a snapshot.
+  ///
+  /// - Returns: The operators that begin anew.
+  func restore(
+    _ slices: [StateWriter.Slice], operators: RestoredOperators
+  ) throws -> [StatefulOperator] {
     let reader = StateReader(slices)
     var section = try reader.section("task")
     _ = try section.text()
@@ -440,20 +444,20 @@ final class TaskCore {
     try section.finish()
     counters.outputRows = Array(repeating: 0, count: stages.count)
     for index in stages.indices {
-      let name = "output/\(stages[index].output.name)"
-      guard reader.has(name) else { continue }
-      var section = try reader.section(name)
+      guard reader.has(stages[index].section) else { continue }
+      var section = try reader.section(stages[index].section)
       try stages[index].restore(from: &section)
       counters.outputRows[index] = stages[index].nextRow
     }
-    try restoreSlots(reader, isSameProgram: operators)
-    if operators { try dataflow.restore(from: reader, pool: &pool) }
+    try restoreSlots(reader, isSameProgram: operators.isSameProgram)
+    let begun = try operators.restore(self, from: reader)
     if position.clock > 0 { dataflow.tick(position.clock) }
     try restoreOrder(reader)
     // Partitions that the topic got since are read from their beginning.
     position.nextOffsets += buffers.dropFirst(position.nextOffsets.count).map(\.nextOffset)
     position.liveFrom += position.nextOffsets.dropFirst(position.liveFrom.count)
     for (index, buffer) in buffers.enumerated() { buffer.nextOffset = position.nextOffsets[index] }
+    return begun
   }
 
   /// Fills the slots that the application still has; a snapshot from before slots has none.

@@ -1,10 +1,15 @@
 import Columns
 import Kafka
 import Logging
+import StreamSQL
 
 extension TaskLog {
   /// A task that can begin, or go on.
   struct Opened {
+    /// With the plan that the steps were made with.
+    let start: TaskStart
+    /// Whether that is another one than the pipeline has now.
+    var isFormer = false
     let core: TaskCore
     let log: TaskLog
     let steps: [NumberedStep]
@@ -33,7 +38,7 @@ extension TaskLog {
         segmentEnd: 0)
       let log = try TaskLog(
         start: start, store: store, record: record, isBirth: true, rowNumber: 0)
-      return Opened(core: core, log: log, steps: [])
+      return Opened(start: start, core: core, log: log, steps: [])
     case .resume(let record):
       return try resume(start, store: store, record: record)
     }
@@ -43,26 +48,50 @@ extension TaskLog {
     _ start: TaskStart, store: any SnapshotStore, record: CommitRecord
   ) throws -> Opened {
     let (snapshot, first) = try load(start, store: store, record: record)
-    let blocks = try store.blocks(from: first, to: record.segment, end: record.segmentEnd)
+    let blocks = try blocks(store, from: first, record: record)
     if let newest = blocks.map(\.epoch).max(), newest > record.epoch {
       throw TaskFailure.lost(
         "the journal of task \(start.name) has epoch \(newest), the group's commit only "
           + "\(record.epoch): a later owner has written it")
     }
     let header = try TaskCore.header(of: snapshot.slices)
-    let core = try makeCore(
-      start, store: store, offsets: withNewPartitions(header.offsets, start), life: header.life)
     let steps = blocks.filter { $0.commit > snapshot.commit && $0.commit <= record.commit }
       .flatMap(\.steps)
+    let isFormer = !steps.isEmpty && snapshot.fingerprint != start.plan.fingerprint
+    var start = start
+    if isFormer { start.plan = try former(of: snapshot, start, place: store.place) }
+    let core = try makeCore(
+      start, store: store, offsets: withNewPartitions(header.offsets, start), life: header.life)
     try checkArithmetic(of: snapshot, start: start, replays: !steps.isEmpty)
-    try restore(core, from: snapshot, start: start, place: store.place, replays: !steps.isEmpty)
+    try restore(core, from: snapshot, start: start)
     var next = record
     next.epoch += 1
     let log = try TaskLog(
       start: start, store: store, record: next, isBirth: false,
       rowNumber: core.position.rowNumber)
-    log.needsSnapshot = core.buffers.count > header.offsets.count
-    return Opened(core: core, log: log, steps: steps)
+    // Replay crosses no change: what comes after it is computed from a snapshot of its own.
+    log.needsSnapshot =
+      core.buffers.count > header.offsets.count
+      || snapshot.fingerprint != start.plan.fingerprint
+      || snapshot.arithmetic != Arithmetic.fingerprint
+    return Opened(start: start, isFormer: isFormer, core: core, log: log, steps: steps)
+  }
+
+  private static func blocks(
+    _ store: any SnapshotStore, from first: Int64, record: CommitRecord
+  ) throws -> [JournalBlock] {
+    do {
+      return try store.blocks(from: first, to: record.segment, end: record.segmentEnd)
+    } catch let error as StateError {
+      throw TaskFailure.state(
+        StateProblem(
+          message:
+            "the journal that the group's commit names cannot be read: \(error.section), byte "
+            + "\(error.offset): \(error.message)",
+          hint:
+            "bring \(store.place) back from a copy that was made after the commit; to forget the "
+            + "state remove it and the offsets of the pipeline's group"))
+    }
   }
 
   /// The offsets of a snapshot, with the beginnings of the partitions that the topic got since.
@@ -98,27 +127,85 @@ extension TaskLog {
           + "and start it here then"))
   }
 
+  /// The pipeline as it was when the steps behind a snapshot were made: they are repeated as it did them.
+  private static func former(
+    of snapshot: Snapshot, _ start: TaskStart, place: String
+  ) throws -> PipelinePlan {
+    var problem =
+      "its inputs, how they are shared between tasks, or its outputs were others, or this program "
+      + "makes something else of it"
+    do {
+      let former = try PipelinePlan.former(
+        of: snapshot, beside: start.plan, dataDirectory: start.services.dataDirectory)
+      if former.fingerprint == snapshot.fingerprint, former.sharesInputs(as: start.plan),
+        start.plan.keepsOutputs(of: former)
+      {
+        start.services.logger.notice(
+          "task \(start.name) has not ended cleanly, and its pipeline has changed: what was committed is first repeated as it was computed"
+        )
+        return former
+      }
+    } catch {
+      problem = "\(error)"
+    }
+    throw TaskFailure.state(
+      StateProblem(
+        message:
+          "the pipeline of task \(start.name) was changed after an unclean stop, and what was "
+          + "committed cannot be repeated: \(problem)",
+        hint: "start it once as it was and stop it with SIGTERM; then start the changed one. "
+          + "To forget the old state remove \(place) and the "
+          + "offsets of group '\(start.plan.configuration.group)'"))
+  }
+
   /// Gives a task the state of a snapshot; a changed pipeline takes over what still fits.
   private static func restore(
-    _ core: TaskCore, from snapshot: Snapshot, start: TaskStart, place: String, replays: Bool
+    _ core: TaskCore, from snapshot: Snapshot, start: TaskStart
   ) throws {
     if snapshot.fingerprint == start.plan.fingerprint {
-      return try core.restore(snapshot.slices, operators: true)
-    }
-    guard !replays else {
-      throw TaskFailure.state(
-        StateProblem(
-          message: "the pipeline of task \(start.name) was changed after an unclean stop",
-          hint: "start it once as it was and stop it with SIGTERM; then start the changed one. "
-            + "To forget the old state remove \(place) and the "
-            + "offsets of group '\(start.plan.configuration.group)'"))
+      _ = try core.restore(snapshot.slices, operators: .all)
+      return
     }
     let isSameProgram = snapshot.applicationText == start.plan.configuration.application
-    if !isSameProgram {
+    var operators = isSameProgram ? RestoredOperators.all : .none
+    do {
+      let former = try PipelinePlan.former(
+        of: snapshot, beside: start.plan, dataDirectory: start.services.dataDirectory)
+      try checkUndelivered(snapshot, of: former, start)
+      operators = .unchanged(former.application)
+    } catch let error as ConfigurationRefused {
       start.services.logger.warning(
-        "the application of task \(start.name) has changed: its windows and models begin anew")
+        "the pipeline that made the state of task \(start.name) cannot be read any more: \(error)")
     }
-    try core.restore(snapshot.slices, operators: isSameProgram)
+    let begun = try core.restore(snapshot.slices, operators: operators)
+    let names = begun.map { "\($0.name) of pump \"\($0.pump)\"" }
+    let what =
+      names.isEmpty ? "all state goes on" : "\(names.joined(separator: ", ")) begin anew"
+    start.services.logger.notice("the pipeline of task \(start.name) has changed: \(what)")
+  }
+
+  /// Finds rows that wait for an output that the pipeline has no more.
+  ///
+  /// - Throws: `TaskFailure` when there are some.
+  private static func checkUndelivered(
+    _ snapshot: Snapshot, of former: PipelinePlan, _ start: TaskStart
+  ) throws {
+    let reader = StateReader(snapshot.slices)
+    for output in former.outputs where !start.plan.keeps(output, of: former) {
+      var stage = OutputStage(output)
+      guard reader.has(stage.section) else { continue }
+      var section = try reader.section(stage.section)
+      try stage.restore(from: &section)
+      let count = stage.balance.inFlight
+      guard count > 0 else { continue }
+      throw TaskFailure.state(
+        StateProblem(
+          message:
+            "\(count) rows of task \(start.name) wait for its output \(output.name), which the "
+            + "pipeline has no more",
+          hint: "put the output back, with another destination if need be, and let it deliver; a "
+            + "reload or SIGTERM does that before it goes on"))
+    }
   }
 
   /// The snapshot that the commit names, or its predecessor when that one is damaged.
@@ -133,10 +220,13 @@ extension TaskLog {
           "snapshot \(number) of task \(start.name) is damaged and was set aside: \(error)")
       }
     }
+    let names =
+      record.snapshot == record.previousSnapshot
+      ? "no snapshot \(record.snapshot)"
+      : "neither snapshot \(record.snapshot) nor \(record.previousSnapshot)"
     throw TaskFailure.state(
       StateProblem(
-        message: "task \(start.name): \(store.place) has neither snapshot \(record.snapshot) nor "
-          + "\(record.previousSnapshot), which the group's commit names",
+        message: "\(store.place) has \(names), which the group's commit names",
         hint: "run the pipeline where its state is, or bring "
           + "\(store.place) here; to forget the state, reset the "
           + "offsets of group '\(start.plan.configuration.group)' and remove what is there"))

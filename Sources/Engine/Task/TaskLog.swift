@@ -289,7 +289,9 @@ final class TaskLog {
       copying = store.makeWriter(begun)
       underWay = number
     } else if var record = draft?.record {
-      record.previousSnapshot = record.snapshot < 0 ? number : record.snapshot
+      // Behind a point that no replay may cross the one before is of no use.
+      let isFirst = record.snapshot < 0 || needsSnapshot
+      record.previousSnapshot = isFirst ? number : record.snapshot
       record.snapshot = number
       record.segment = number
       record.segmentEnd = 0

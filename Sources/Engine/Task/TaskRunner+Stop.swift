@@ -11,7 +11,7 @@ extension TaskRunner {
 
   /// Goes a step further towards the end; returns whether there may be more to do at once.
   func stopTurn(_ mode: StopMode) throws -> Bool {
-    if mode == .drain, start.services.isOutOfTime() {
+    if mode == .drain || isFormer, start.services.isOutOfTime() {
       endOutOfTime()
       return false
     }

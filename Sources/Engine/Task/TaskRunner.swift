@@ -40,7 +40,9 @@ final class TaskRunner {
   /// Waits for a disk that does not take the watch's notes.
   var watchPatience = StoragePatience()
   /// A barrier that came while the task obeyed its journal.
-  private var barrierIsDue = false
+  private var barrierIsDue: Bool
+  /// Whether the task only repeats what its pipeline did before it was changed; nothing leaves it.
+  let isFormer: Bool
   private var isAssigned = false
   /// The wall clock as this task sees it: it goes on from what the task's state has seen.
   private let steady: SteadyTime
@@ -53,10 +55,12 @@ final class TaskRunner {
   var nextModelAttempt: Int64 = 0
   var reading = ModelReading()
 
-  init(_ start: TaskStart) throws {
-    self.start = start
-    let begin = start.services.time.elapsed
-    let opened = try TaskLog.open(start)
+  init(_ given: TaskStart) throws {
+    let begin = given.services.time.elapsed
+    let opened = try TaskLog.open(given)
+    start = opened.start
+    isFormer = opened.isFormer
+    barrierIsDue = opened.isFormer
     recovery = start.services.time.elapsed - begin
     core = opened.core
     log = opened.log
@@ -117,7 +121,7 @@ final class TaskRunner {
 
   func committed(_ commit: Int64) throws {
     let isSuperseded = log.acknowledged(commit, now: elapsed)
-    uploads.release(log.coveredObjects, of: core)
+    if !isFormer { uploads.release(log.coveredObjects, of: core) }
     try noteAccepted(commit)
     if isSuperseded { log.discardOld() }
     if case .birth = phase {
@@ -139,6 +143,7 @@ final class TaskRunner {
 
   func stop(_ mode: StopMode) throws {
     switch (phase, mode) {
+    case (.stopping, _) where isFormer && mode != .drop: break
     case (.replaying, .barrier): barrierIsDue = true
     case (_, .drop), (.birth, _), (.waiting, _), (.replaying, _):
       end(nil)
@@ -157,7 +162,8 @@ final class TaskRunner {
     endWatch()
     uploads.cancel()
     start.services.topics?.drop(name)
-    start.control.post(.stopped(name, failure))
+    let isRenewed = isFormer && failure == nil && lastSnapshot == .taken
+    start.control.post(isRenewed ? .renewed(name) : .stopped(name, failure))
   }
 
   // MARK: Turns
@@ -216,10 +222,11 @@ final class TaskRunner {
     phase = .live
     recovery += elapsed - replayBegin
     breaker.begin(polled: core.counters.polled, bad: core.counters.deadLettered)
-    // What is closed in the recovered state was committed with it.
-    uploads.release(core.stages.map { Set($0.pending.map(\.identity.firstRow)) }, of: core)
     publishStatus()
     if barrierIsDue { phase = .stopping(.barrier) }
+    guard !isFormer else { return }
+    // What is closed in the recovered state was committed with it.
+    uploads.release(core.stages.map { Set($0.pending.map(\.identity.firstRow)) }, of: core)
   }
 
   private func takeRecords() throws -> Int {
@@ -313,7 +320,11 @@ final class TaskRunner {
     )
     try core.passGap(partition: index, to: target)
     log.needsSnapshot = true
-    start.control.post(.restart(name, PartitionStart(partition, at: .offset(target))))
+    // Nothing more is fetched until all partitions are given anew, behind what is here already.
+    for buffer in core.buffers { buffer.queue = nil }
+    start.control.post(
+      .restart(
+        name, core.buffers.map { PartitionStart($0.topicPartition, at: .offset($0.fetchedEnd)) }))
   }
 
   /// Pauses the task when too much of what it takes is bad.

@@ -176,7 +176,7 @@ extension Faults {
       let other = try Program(
         nil, ["run", file, "--brokers", stage.address], folder: host.path)
       #expect(await other.exitCode() == 1)
-      #expect(other.text.contains("has neither snapshot"), "\(other.text)")
+      #expect(other.text.contains("which the group's commit names"), "\(other.text)")
       #expect(other.text.contains("run the pipeline where its state is"))
     }
   }
