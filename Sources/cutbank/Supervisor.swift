@@ -23,11 +23,12 @@ final class Supervisor: Sendable {
         || !zip(plans, other.plans).allSatisfy { isSame($0.configuration, $1.configuration) }
     }
 
-    /// Why a running daemon cannot go on with this; nil when it can.
+    /// Why a running daemon cannot go on with this.
     ///
     /// - Parameters:
     ///   - old: What it runs.
     ///   - failed: The names of its pipelines that have stopped for good.
+    /// - Returns: The reason; nil when it can go on.
     func obstacle(after old: Loaded, failed: [String]) -> String? {
       guard settings.dataDirectory == old.settings.dataDirectory,
         settings.registryFolder == old.settings.registryFolder

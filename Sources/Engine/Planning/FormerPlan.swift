@@ -41,6 +41,7 @@ extension PipelinePlan {
   ///   - snapshot: The snapshot.
   ///   - plan: The pipeline as it is now, whose brokers are the same.
   ///   - dataDirectory: Where its state lives.
+  /// - Returns: Its plan.
   /// - Throws: `ConfigurationRefused` when this program, or the environment, does not give that pipeline.
   static func former(
     of snapshot: Snapshot, beside plan: PipelinePlan, dataDirectory: String
