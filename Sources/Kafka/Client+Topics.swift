@@ -2,14 +2,14 @@ internal import CRdKafka
 
 // What only an administrator's request can do; the embedded broker answers none of them.
 extension Client {
-  /// Creates a topic.
+  /// Creates a topic and waits until a broker tells of it.
   ///
   /// - Parameters:
   ///   - topic: Its name.
   ///   - partitions: How many.
   ///   - replicas: Copies of each partition; nil is the brokers' default.
   ///   - configuration: Topic settings by their names in Kafka, such as `cleanup.policy`.
-  ///   - timeout: How long to wait for the controller.
+  ///   - timeout: How long to wait for the controller, and then for a broker.
   /// - Throws: `KafkaError`; `.topicAlreadyExists` when there is one.
   public func createTopic(
     _ topic: String, partitions: Int, replicas: Int? = nil, configuration: [String: String] = [:],
@@ -43,14 +43,39 @@ extension Client {
     try Self.check(
       rd_kafka_topic_result_error(results[0]), rd_kafka_topic_result_error_string(results[0]),
       operation, topic)
+    try waitForPartitions(partitions, of: topic, operation, timeout: timeout)
   }
 
-  /// Gives a topic more partitions.
+  /// Waits until a broker tells of so many partitions: the controller answers before brokers know, and
+  /// what is written or asked meanwhile would be refused.
+  private func waitForPartitions(
+    _ count: Int, of topic: String, _ operation: String, timeout: Duration
+  ) throws(KafkaError) {
+    let end = ContinuousClock.now + timeout
+    let pause = Wakeup()
+    while true {
+      let left = max(.milliseconds(1), end - ContinuousClock.now)
+      let found = try metadata(topic: topic, timeout: left).topic(topic)
+      switch found?.error?.code {
+      case nil where found?.partitions.count ?? 0 >= count: return
+      case nil, .unknownTopicOrPartition, .leaderNotAvailable: break
+      // Whoever may not see the topic is told nothing.
+      default: return
+      }
+      guard ContinuousClock.now < end else {
+        throw KafkaError(
+          .timedOut, "no broker tells of it", operation: operation, topic: topic)
+      }
+      pause.wait(timeout: .milliseconds(5))
+    }
+  }
+
+  /// Gives a topic more partitions and waits until a broker tells of them.
   ///
   /// - Parameters:
   ///   - topic: Its name.
   ///   - count: How many it shall have in all; more than it has.
-  ///   - timeout: How long to wait for the controller.
+  ///   - timeout: How long to wait for the controller, and then for a broker.
   /// - Throws: `KafkaError`; `.unknownTopicOrPartition` when there is no such topic.
   public func addPartitions(
     to topic: String, upTo count: Int, timeout: Duration
@@ -76,6 +101,7 @@ extension Client {
     try Self.check(
       rd_kafka_topic_result_error(results[0]), rd_kafka_topic_result_error_string(results[0]),
       operation, topic)
+    try waitForPartitions(count, of: topic, operation, timeout: timeout)
   }
 
   /// Lets the brokers drop the records of a partition before an offset.

@@ -89,8 +89,11 @@ import Testing
     let version = try #require(bodies[0]["v"] as? String)
     #expect(version.wholeMatch(of: /application-[0-9a-f]{12}/) != nil, "\(version)")
   }
+}
 
-  /// Fault 21: a receiver that is dead for 80 hours, by a clock that is moved on.
+/// By a clock that is moved on.
+@Suite("Fault 21: a webhook's receiver is dead for 80 hours", .timeLimit(.minutes(2)))
+struct Fault21 {
   @Test func aDeadReceiverHasItsAlertsFor72HoursAndThenDeadLetters() async throws {
     let receiver = try await HostileReceiver(then: .reset)
     let time = ShiftedTime()
@@ -116,6 +119,7 @@ import Testing
     #expect(Set(letters.map(\.webhookID)).count == 10)
     daemon.stop()
     #expect(try await isFine)
+    try bench.expectBalance()
     try bench.remove()
     try await receiver.stop()
   }

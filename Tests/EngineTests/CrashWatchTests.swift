@@ -1,6 +1,9 @@
 import Engine
+import Foundation
+import Glibc
 import Kafka
 import RimSupport
+import Synchronization
 import Testing
 import Transport
 
@@ -105,6 +108,88 @@ import Transport
     #expect(!watch.suspects(Self.place(104, partition: 1)))
     // Offsets with gaps.
     #expect(watch.cut(partition, 5) { 90 + 4 * Int64($0) } == 3)
+  }
+
+  /// The machine may be what ends when the record is taken again.
+  @Test func aRecordUnderSuspicionIsNotedOnStableStorage() throws {
+    let disk = MemoryDisk()
+    _ = try watch(disk, 9)
+    var watch = try watch(disk, 9)
+    // After a crash without a trace nothing is under suspicion.
+    try watch.begin(Self.place(100, count: 8))
+    watch = try self.watch(disk, 9)
+    #expect(disk.durableNotes.isEmpty)
+    for (offset, count) in [(96, 4), (100, 1), (101, 1), (107, 1), (108, 8)] as [(Int64, Int64)] {
+      let place = Self.place(offset, count: count)
+      let before = disk.durableNotes.count
+      try watch.begin(place)
+      #expect(disk.durableNotes.count == before + (watch.suspects(place) ? 1 : 0))
+      if watch.suspects(place) {
+        #expect(disk.durableNotes.last.flatMap(CrashWatch.Note.init(bytes:))?.present == place)
+      }
+      try watch.finish()
+      try watch.accepted(9, now: 0) { _ in offset }
+    }
+    #expect(disk.durableNotes.count == 3)
+    // Behind it none is any more.
+    try watch.accepted(10, now: 0) { _ in 116 }
+    try watch.begin(Self.place(100))
+    #expect(disk.durableNotes.count == 3)
+  }
+
+  /// However many tasks have a record under suspicion, one at a time is processed, also after a failure.
+  @Test func suspectsAreProcessedOneAtATime() async throws {
+    let gate = SuspectGate()
+    let tally = Tally()
+    let turns = 0..<200
+    let workers = 0..<4
+    @Sendable func fails(_ worker: Int, _ turn: Int) -> Bool { (turn + worker) % 7 == 0 }
+    await withTaskGroup { group in
+      for worker in workers {
+        // On a thread of its own: whoever waits at the gate holds it.
+        group.addTask {
+          await withCheckedContinuation { continuation in
+            Thread.detachNewThread {
+              for turn in turns {
+                do throws(Refused) {
+                  try gate.alone { () throws(Refused) in
+                    tally.enter()
+                    sched_yield()
+                    tally.leave()
+                    if fails(worker, turn) { throw Refused() }
+                  }
+                } catch {
+                  tally.refuse()
+                }
+              }
+              continuation.resume()
+            }
+          }
+        }
+      }
+    }
+    let refused = workers.reduce(0) { sum, worker in sum + turns.count { fails(worker, $0) } }
+    #expect(tally.most == 1 && tally.refused == refused)
+  }
+
+  /// What a task throws behind the gate.
+  private struct Refused: Error {}
+
+  /// Who was behind the gate.
+  private final class Tally: Sendable {
+    private let state = Mutex((inside: 0, most: 0, refused: 0))
+
+    var most: Int { state.withLock { $0.most } }
+    var refused: Int { state.withLock { $0.refused } }
+
+    func enter() {
+      state.withLock { state in
+        state.inside += 1
+        state.most = max(state.most, state.inside)
+      }
+    }
+    func leave() { state.withLock { $0.inside -= 1 } }
+    func refuse() { state.withLock { $0.refused += 1 } }
   }
 
   @Test func theCareEndsAfterAWhileOrWhenTheSuspectIsBehind() throws {

@@ -189,7 +189,9 @@ final class FailingDisk: Disk {
     try local.append(bytes, to: path, at: offset)
   }
   // What is noted belongs to no commit, and is not counted.
-  func note(_ bytes: [UInt8], in path: String) throws { try local.note(bytes, in: path) }
+  func note(_ bytes: [UInt8], in path: String, isDurable: Bool) throws {
+    try local.note(bytes, in: path, isDurable: isDurable)
+  }
   func move(_ path: String, to target: String) throws { try local.move(path, to: target) }
   func remove(_ path: String) throws { try local.remove(path) }
   func makeScratch(in folder: String) throws -> any ModelScratch {

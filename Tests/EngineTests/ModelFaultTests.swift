@@ -6,7 +6,7 @@ import Testing
 
 /// What goes wrong with models never touches the stream.
 @Suite("Fault 23: swaps under load, bad candidates, trainings that fail", .timeLimit(.minutes(10)))
-struct ModelFaultTests {
+struct Fault23 {
   /// A trainer that goes wrong, and the reason that its job is given.
   struct Failure: Sendable, CustomTestStringConvertible {
     let script: String
@@ -63,6 +63,7 @@ struct ModelFaultTests {
     try await SwapTests.taken(daemon, 1_000)
     daemon.stop()
     #expect(try await result)
+    try bench.expectBalance()
     #expect(job.reason?.contains(failure.reason) == true, "\(job.reason ?? "")")
     let rows = try SwapTests.rows(bench)
     #expect(rows.map(\.n) == Array(0..<1_000))
@@ -105,6 +106,7 @@ struct ModelFaultTests {
     try await SwapTests.taken(daemon, 1_000)
     daemon.stop()
     #expect(try await result)
+    try bench.expectBalance()
     #expect(job.status == .failed && job.reason?.contains(reason) == true, "\(job.reason ?? "")")
     #expect(try SwapTests.rows(bench).map(\.status) == Array(repeating: "NO_MODEL", count: 1_000))
   }
@@ -125,6 +127,7 @@ struct ModelFaultTests {
     #expect(activation.variants == ["champion cells/2"])
     daemon.stop()
     #expect(try await result)
+    try bench.expectBalance()
     #expect(try registry.audit().contains { $0.detail.contains("is damaged") })
   }
 
@@ -137,6 +140,7 @@ struct ModelFaultTests {
     let job = try #require(try await TrainingTests.ended(TrainingTests.registry(bench)).first)
     daemon.stop()
     #expect(try await result)
+    try bench.expectBalance()
     let reason = "topic numbers has 50 rows that can be trained on, data.minimum_rows asks for 100"
     #expect(job.reason == reason)
   }
@@ -156,6 +160,7 @@ struct ModelFaultTests {
     }
     daemon.stop()
     #expect(try await result)
+    try bench.expectBalance()
     #expect(try registry.jobs().map(\.status) == [.stopped])
   }
 
@@ -177,6 +182,7 @@ struct ModelFaultTests {
     let places = daemon.activations.map(\.rowNumber)
     daemon.stop()
     #expect(try await result)
+    try bench.expectBalance()
     let rows = try SwapTests.rows(bench)
     let isWhole = rows.map(\.n) == Array(0..<100_000)
     #expect(isWhole, "\(rows.count) rows")

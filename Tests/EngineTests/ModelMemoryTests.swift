@@ -153,7 +153,9 @@ final class ScratchDisk: Disk {
   func append(_ bytes: [UInt8], to path: String, at offset: Int) throws {
     try local.append(bytes, to: path, at: offset)
   }
-  func note(_ bytes: [UInt8], in path: String) throws { try local.note(bytes, in: path) }
+  func note(_ bytes: [UInt8], in path: String, isDurable: Bool) throws {
+    try local.note(bytes, in: path, isDurable: isDurable)
+  }
   func move(_ path: String, to target: String) throws { try local.move(path, to: target) }
   func remove(_ path: String) throws { try local.remove(path) }
   func makeScratch(in folder: String) throws -> any ModelScratch {

@@ -2,6 +2,7 @@ import Engine
 import Foundation
 import Kafka
 import Logging
+import RimSupport
 import Synchronization
 import Testing
 import Transport
@@ -205,6 +206,22 @@ final class PipelineBench: Sendable {
     guard let status = daemon.statuses.first else { return false }
     if status.hasFailed { return true }
     return status.tasks.values.reduce(0) { $0 + $1.counters.polled } >= records
+  }
+
+  /// Checks the balances of a daemon that has ended, as `cutbank state inspect` prints them.
+  @discardableResult
+  func expectBalance() throws -> Balance {
+    let state = folder + "/data/" + topic
+    var sum = Balance()
+    for task in try FileManager.default.contentsOfDirectory(atPath: state).sorted()
+    where task.hasPrefix("task-") {
+      let lines = try StateInspection(folder: state + "/" + task).lines
+      let balance = Balance(inspection: lines)
+      #expect(balance.problems.isEmpty, "\(task): \(balance.problems)\n\(lines)")
+      sum.add(balance)
+    }
+    FaultTable.tell("balance: \(topic): \(sum)", test: Test.current.map { "\($0.id)" })
+    return sum
   }
 
   /// The lines of all objects below a folder, put together in the order of their row numbers.

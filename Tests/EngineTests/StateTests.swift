@@ -8,6 +8,10 @@ import Testing
 /// A disk in memory.
 final class MemoryDisk: Disk {
   private let storage = Mutex<[String: [UInt8]]>([:])
+  /// The notes that were on stable storage before anything else was done.
+  private let durable = Mutex<[[UInt8]]>([])
+
+  var durableNotes: [[UInt8]] { durable.withLock { $0 } }
 
   var files: [String: [UInt8]] {
     get { storage.withLock { $0 } }
@@ -24,7 +28,10 @@ final class MemoryDisk: Disk {
   func append(_ bytes: [UInt8], to path: String, at offset: Int) throws {
     files[path] = Array((files[path] ?? []).prefix(offset)) + bytes
   }
-  func note(_ bytes: [UInt8], in path: String) throws { files[path] = bytes }
+  func note(_ bytes: [UInt8], in path: String, isDurable: Bool) throws {
+    files[path] = bytes
+    if isDurable { durable.withLock { $0.append(bytes) } }
+  }
   func move(_ path: String, to target: String) throws {
     files[target] = files.removeValue(forKey: path)
   }

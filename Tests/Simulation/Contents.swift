@@ -23,6 +23,8 @@ public struct Contents: Hashable, Sendable {
   }
 
   private(set) var parts: [Place: [Part]] = [:]
+  /// Their bytes put together, without the moments at which records were refused.
+  private var texts: [Place: [UInt8]] = [:]
 
   /// Whether nothing has arrived.
   public var isEmpty: Bool { parts.isEmpty }
@@ -41,7 +43,10 @@ public struct Contents: Hashable, Sendable {
         Part(firstRow: identity.firstRow, lastRow: identity.lastRow, bytes: stored.object.bytes))
     }
     for (topic, rows) in topics { add(rows, of: topic, isPartitionParallel, violate) }
-    for place in parts.keys { parts[place]?.sort { $0.firstRow < $1.firstRow } }
+    for place in parts.keys {
+      parts[place]?.sort { $0.firstRow < $1.firstRow }
+      texts[place] = Self.withoutMoments((parts[place] ?? []).flatMap(\.bytes))
+    }
     for (task, names) in lives where names.count > 1 {
       violate("task \(task) has delivered in \(names.count) lives")
     }
@@ -51,16 +56,17 @@ public struct Contents: Hashable, Sendable {
   private mutating func add(
     _ rows: [[UInt8]], of topic: String, _ isPartitionParallel: Bool, _ violate: (String) -> Void
   ) {
-    var ids: Set<Substring> = []
+    var ids: Set<String> = []
     for (number, row) in rows.enumerated() {
-      let text = String(decoding: row, as: UTF8.self)
-      guard let start = text.firstRange(of: "\"numbers-"),
-        let id = text[start.upperBound...].split(separator: "\"").first,
-        let partition = id.split(separator: "-").first.flatMap({ Int($0) })
+      guard let start = row[...].end(ofFirst: Self.idBegin),
+        let end = row[start...].firstIndex(of: UInt8(ascii: "\"")),
+        let partition = Int(
+          String(decoding: row[start..<end].prefix { $0 != UInt8(ascii: "-") }, as: UTF8.self))
       else {
-        violate("a row of topic \(topic) has no id: \(text)")
+        violate("a row of topic \(topic) has no id: \(String(decoding: row, as: UTF8.self))")
         continue
       }
+      let id = String(decoding: row[start..<end], as: UTF8.self)
       if !ids.insert(id).inserted { violate("topic \(topic) has \(id) twice") }
       let task = isPartitionParallel ? partition : 0
       let place = Place(output: Self.topicOutput, task: task, values: [topic])
@@ -69,24 +75,25 @@ public struct Contents: Hashable, Sendable {
     }
   }
 
+  private static let idBegin = Array("\"numbers-".utf8)
+
   /// The number under which topics are listed: after all others.
   static let topicOutput = 1_000
 
-  /// The bytes put together, without the moments at which records were refused.
-  private func text(_ place: Place) -> String {
-    Self.withoutMoments(
-      String(decoding: (parts[place] ?? []).flatMap(\.bytes), as: UTF8.self))
-  }
+  private static let moment = Array("\"attemptEndingTimestamp\":".utf8)
 
-  private static func withoutMoments(_ text: String) -> String {
-    let field = "\"attemptEndingTimestamp\":"
-    var result = ""
+  private static func withoutMoments(_ text: [UInt8]) -> [UInt8] {
+    var result: [UInt8] = []
     var rest = text[...]
-    while let found = rest.firstRange(of: field) {
-      result += rest[..<found.upperBound]
-      rest = rest[found.upperBound...].drop { $0.isNumber }
+    while let end = rest.end(ofFirst: moment) {
+      result += rest[..<end]
+      rest = rest[end...].drop { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }
     }
     return result + rest
+  }
+
+  private func text(_ place: Place) -> String {
+    String(decoding: texts[place] ?? [], as: UTF8.self)
   }
 
   private func cuts(_ place: Place) -> [Int64] { (parts[place] ?? []).map(\.firstRow) }
@@ -104,7 +111,7 @@ public struct Contents: Hashable, Sendable {
     let places = Set(parts.keys).union(reference.parts.keys).sorted()
       .filter { outputs.contains($0.output) }
     return places.compactMap { place in
-      if text(place) != reference.text(place) {
+      if texts[place] != reference.texts[place] {
         return "output \(place.output) of task \(place.task) has\n\(text(place))\nand not\n"
           + reference.text(place) + "\nin rows "
           + "\((parts[place] ?? []).map { "\($0.firstRow)-\($0.lastRow)" })"
@@ -114,5 +121,20 @@ public struct Contents: Hashable, Sendable {
       }
       return nil
     }
+  }
+}
+
+extension ArraySlice<UInt8> {
+  /// Where the first occurrence of some bytes ends, or nil.
+  fileprivate func end(ofFirst bytes: [UInt8]) -> Int? {
+    guard let first = bytes.first, count >= bytes.count else { return nil }
+    var start = startIndex
+    while start + bytes.count <= endIndex {
+      if self[start] == first, self[start..<start + bytes.count].elementsEqual(bytes) {
+        return start + bytes.count
+      }
+      start += 1
+    }
+    return nil
   }
 }

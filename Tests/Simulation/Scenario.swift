@@ -10,9 +10,11 @@ public struct Scenario: Sendable {
   let workers: Int
   /// How many daemons run at once; they share one disk.
   let processes: Int
-  let rates: FaultRates
+  private(set) var rates: FaultRates
   let refusesCommitsWhileJoining: Bool
   var scripted: [ScriptedFault] = []
+  /// What happens to the group, in this order.
+  var changes: [GroupChange] = []
   /// How many bytes of metadata the brokers take; Kafka's default.
   var metadataLimit = 4_096
 
@@ -37,6 +39,8 @@ public struct Scenario: Sendable {
       uploadError: rate(0.3, &generator), uploadLie: rate(0.2, &generator),
       pause: rate(0.002, &generator), rebalance: rate(0.002, &generator),
       restart: rate(0.001, &generator), clock: rate(0.01, &generator))
+    rates.answerLate = rate(0.05, &generator)
+    rates.answerTwice = rate(0.1, &generator)
   }
 
   /// A scenario without chance: one process, and the faults named.

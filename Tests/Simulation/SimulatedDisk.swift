@@ -92,13 +92,22 @@ struct SimulatedDisk: Disk {
     }
   }
 
-  func note(_ bytes: [UInt8], in path: String) throws {
+  func note(_ bytes: [UInt8], in path: String, isDurable: Bool) throws {
     try change("note", path) {
       image.write(bytes, to: path)
+      noteSuspicion(of: path, isDurable)
       if world.poison?.isPresent(in: bytes) ?? false { process.isDoomed = true }
     } torn: {
       image.write(Array(bytes.prefix(world.generator.below(bytes.count + 1))), to: path)
     }
+  }
+
+  /// Whoever processes a record under suspicion does it alone, and notes it durably: of two, the wrong
+  /// one could be blamed.
+  private func noteSuspicion(of path: String, _ isDurable: Bool) {
+    guard isDurable else { return _ = process.suspicions.remove(path) }
+    process.suspicions.insert(path)
+    if process.suspicions.count > 1 { world.violate("two under suspicion: \(process.suspicions)") }
   }
 
   func move(_ path: String, to target: String) throws {
@@ -124,7 +133,7 @@ struct SimulatedDisk: Disk {
     _ operation: String, _ path: String, done: () -> Void, torn: () -> Void
   ) throws {
     switch try outcome(operation, path) {
-    case .done, .standsStill: return done()
+    case .done, .standsStill, .delays, .repeats: return done()
     case .fails, .tears: torn()
     case .lies: done()
     case .dies(let moment):

@@ -83,10 +83,12 @@ final class SimulatedGroup: @unchecked Sendable {
     members[index].hasJoined = true
   }
 
-  /// Begins a new generation for no reason, as groups sometimes do.
-  func disturb() {
-    guard isStable, !members.isEmpty else { return }
+  /// Begins a new generation for no reason, as groups sometimes do; returns whether it could.
+  @discardableResult
+  func disturb() -> Bool {
+    guard isStable, !members.isEmpty else { return false }
     beginRebalance()
+    return true
   }
 
   private func index(of id: Int) -> Int? { members.firstIndex { $0.id == id } }

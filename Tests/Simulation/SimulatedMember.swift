@@ -28,6 +28,9 @@ final class SimulatedMember: GroupMember, @unchecked Sendable {
     case lost
   }
 
+  /// How much later a late answer comes, milliseconds: longer than a session lasts.
+  static let lateness = 2 * SimulatedGroup.sessionTimeout
+
   private let cluster: SimulatedCluster
   let process: ProcessState
   private var world: World { cluster.world }
@@ -37,6 +40,8 @@ final class SimulatedMember: GroupMember, @unchecked Sendable {
   private var isSubscribed = false
   private var isClosed = false
   private var events: [(due: Int64, event: ConsumerEvent)] = []
+  /// Answers that come out of their order.
+  private var lateAnswers: [(due: Int64, event: ConsumerEvent)] = []
   /// What the application was asked and has not answered.
   private var question: Question?
   private var held: [TopicPartition] = []
@@ -73,6 +78,9 @@ final class SimulatedMember: GroupMember, @unchecked Sendable {
   /// Sends heartbeats, hears what the group says, delivers requests and answers.
   func tick() {
     deliverRequests()
+    while let answer = lateAnswers.first, answer.due <= world.now {
+      tell(lateAnswers.removeFirst().event)
+    }
     guard !process.isDead, !isClosed, isSubscribed, world.now >= process.pausedUntil else { return }
     guard let id else {
       if question == nil { self.id = group.join(self) }
@@ -154,8 +162,19 @@ final class SimulatedMember: GroupMember, @unchecked Sendable {
       guard !isGone else { continue }
       let isRefused = [.unknownMember, .illegalGeneration].contains(answer.error?.code)
       if isRefused, request.member == id, question == nil, waiting.isEmpty { loseMembership() }
-      tell(
+      self.answer(
+        request,
         .committed(CommitResult(tag: request.tag, error: answer.error, failures: answer.failures)))
+    }
+  }
+
+  private func answer(_ request: Request, _ event: ConsumerEvent) {
+    switch request.outcome {
+    case .delays: lateAnswers.append((world.now + Self.lateness, event))
+    case .repeats:
+      tell(event)
+      tell(event)
+    default: tell(event)
     }
   }
 

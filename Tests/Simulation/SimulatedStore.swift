@@ -43,10 +43,11 @@ struct SimulatedDestination: Destination {
     let name = "put \(output) \(object.identity.task) \(rows)"
     let outcome = world.outcome(of: name, .upload, by: process)
     switch outcome {
-    case .done, .standsStill, .lies, .dies(.after):
+    case .done, .standsStill, .delays, .repeats, .lies, .dies(.after):
       let result = image.put(object, output: output)
       if case .dies = outcome { throw CancellationError() }
       if case .lies = outcome { throw failure() }
+      if case .delays = outcome { try await time.sleep(milliseconds: SimulatedMember.lateness) }
       // The acknowledgement may come late.
       try await wait()
       return result

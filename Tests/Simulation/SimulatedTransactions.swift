@@ -100,7 +100,7 @@ final class SimulatedProducer: TopicProducer, @unchecked Sendable {
   ) throws(KafkaError) {
     guard !process.isDead else { throw KafkaError(.transport, operation: operation) }
     switch world.outcome(of: operation, .transaction, by: process) {
-    case .done, .standsStill: return try body()
+    case .done, .standsStill, .delays, .repeats: return try body()
     case .lies:
       try body()
       // Whether it was done only the coordinator knows.

@@ -29,6 +29,8 @@ public final class Simulation {
   private var instances = 0
   /// When processes are started again.
   private var starts: [Int64] = []
+  /// How many changes of the group have happened.
+  private var changesMade = 0
   /// What each task has counted, as last seen.
   private var counters: [Int: TaskCounters] = [:]
   private var quietSince: Int64?
@@ -60,6 +62,7 @@ public final class Simulation {
       steps += 1
       startDue()
       disturb()
+      changeGroup()
       outside.cluster.tick()
       step()
       if isQuiet, starts.isEmpty, let last = running.last, !last.isDraining {
@@ -172,6 +175,23 @@ public final class Simulation {
       world.note("process \(process.state.number) is told to end")
       process.drain()
     }
+  }
+
+  /// Does what is to happen to the group after so many records.
+  private func changeGroup() {
+    guard changesMade < scenario.changes.count else { return }
+    let next = scenario.changes[changesMade]
+    guard counters.values.reduce(0, { $0 + $1.polled }) >= next.records else { return }
+    switch next.kind {
+    case .rebalances: guard outside.cluster.group.disturb() else { return }
+    case .joins: starts.append(world.now)
+    case .leaves:
+      guard running.count > 1, starts.isEmpty, let last = running.last else { return }
+      last.isMeantToEnd = true
+      last.drain()
+    }
+    world.note("after \(next.records) records the group \(next.kind)")
+    changesMade += 1
   }
 
   /// Whether the group has committed the end of every partition.

@@ -49,6 +49,13 @@ public final class Simulator {
     digest &* 0x100_0000_01B3 ^ next
   }
 
+  /// How many records the partitions of a pipeline hold together.
+  ///
+  /// - Throws: when the engine refuses the pipeline.
+  public func recordCount(ofPipeline number: Int) throws -> Int {
+    try pipeline(number).records.reduce(0) { $0 + $1.count }
+  }
+
   /// Runs one seed.
   ///
   /// - Returns: What it brought forth, differences from the undisturbed run among the violations.
@@ -60,16 +67,17 @@ public final class Simulator {
       Simulation(scenario, keepsLines: keepsLines).run(hostileSteps: 1_500), number)
   }
 
-  /// Runs one pipeline with certain faults.
+  /// Runs one pipeline with certain faults and changes of its group.
   ///
   /// - Returns: What it brought forth, differences from the undisturbed run among the violations.
   /// - Throws: when the engine refuses the pipeline.
   public func run(
-    pipeline number: Int, scripted: [ScriptedFault], metadataLimit: Int = 4_096,
-    keepsLines: Bool = false
+    pipeline number: Int, scripted: [ScriptedFault] = [], changes: [GroupChange] = [],
+    metadataLimit: Int = 4_096, keepsLines: Bool = false
   ) throws -> Simulation.Result {
     var scenario = Scenario(pipeline: try pipeline(number), scripted: scripted)
     scenario.metadataLimit = metadataLimit
+    scenario.changes = changes
     return try judged(Simulation(scenario, keepsLines: keepsLines).run(hostileSteps: 0), number)
   }
 

@@ -8,6 +8,10 @@ public enum Outcome: Hashable, Sendable {
   case fails
   /// It is done, and the answer says that it is not.
   case lies
+  /// It is done, and answered long afterwards.
+  case delays
+  /// It is done, and answered twice.
+  case repeats
   /// Of a commit all partitions but the lead are accepted, and the answer says so.
   case tears
   /// It is done, and then the process stands still while another one is started.
@@ -30,6 +34,8 @@ struct FaultRates {
   var diskError = 0.0
   var brokerError = 0.0
   var answerLost = 0.0
+  var answerLate = 0.0
+  var answerTwice = 0.0
   var uploadError = 0.0
   var uploadLie = 0.0
   var pause = 0.0
@@ -56,6 +62,30 @@ public struct ScriptedFault: Sendable {
   }
 }
 
+/// What happens to the consumer group when the tasks have taken so many records.
+public struct GroupChange: Sendable {
+  /// What happens.
+  public enum Kind: Sendable {
+    /// A new generation begins for no reason.
+    case rebalances
+    /// Another daemon joins.
+    case joins
+    /// The last that joined leaves.
+    case leaves
+  }
+
+  /// How many records, all tasks together.
+  public var records: Int64
+  /// What happens then.
+  public var kind: Kind
+
+  /// Creates a change.
+  public init(after records: Int64, _ kind: Kind) {
+    self.records = records
+    self.kind = kind
+  }
+}
+
 /// Whether a process lives, as everything outside sees it.
 final class ProcessState: @unchecked Sendable {
   // @unchecked, here and below: a simulation runs on one thread.
@@ -67,6 +97,8 @@ final class ProcessState: @unchecked Sendable {
   var isMissed = false
   /// Whether it is processing a record that kills it.
   var isDoomed = false
+  /// The notes of tasks that are processing a record under suspicion.
+  var suspicions: Set<String> = []
 
   init(number: Int) { self.number = number }
 }
@@ -157,7 +189,12 @@ final class World: @unchecked Sendable {
       if happens(rates.diskError) { return generator.chance(0.5) ? .fails : .lies }
       return .done
     case .brokerRead: return happens(rates.brokerError) ? .fails : .done
-    case .commit, .produce, .transaction:
+    case .commit:
+      if happens(rates.brokerError) { return .fails }
+      if happens(rates.answerLost) { return .lies }
+      if happens(rates.answerLate) { return .delays }
+      return happens(rates.answerTwice) ? .repeats : .done
+    case .produce, .transaction:
       if happens(rates.brokerError) { return .fails }
       return happens(rates.answerLost) ? .lies : .done
     case .upload:

@@ -81,6 +81,15 @@ import Testing
     }
   }
 
+  /// Acknowledgements that come when their session is over, and such as come again.
+  @Test(arguments: [("commit", Outcome.delays), ("commit", .repeats), ("put ", .delays)])
+  func anAcknowledgementComesLateOrTwice(effect: String, outcome: Outcome) throws {
+    for occurrence in 1...4 {
+      try expectUnharmed(
+        [ScriptedFault(effect, occurrence: occurrence, outcome)], meets: " \(outcome)")
+    }
+  }
+
   @Test(arguments: [Outcome.Moment.before, .after])
   func whileACommitIsUnderWay(moment: Outcome.Moment) throws {
     for occurrence in 1...4 {
@@ -161,6 +170,28 @@ import Testing
     }
   }
 
+  /// A new generation begins for no reason, or a second daemon comes and goes.
+  @Test func theGroupChangesAfterRecordN() throws {
+    var handOvers = 0
+    for pipeline in Self.pipelines {
+      for record in stride(
+        from: 1, to: Int64(try simulator.recordCount(ofPipeline: pipeline)), by: 7)
+      {
+        let changes = [
+          [GroupChange(after: record, .rebalances)],
+          [GroupChange(after: record, .joins), GroupChange(after: record + 4, .leaves)],
+        ]
+        for change in changes {
+          let result = try simulator.run(pipeline: pipeline, changes: change, keepsLines: true)
+          #expect(
+            result.violations.isEmpty, "pipeline \(pipeline), \(change): \(result.violations)")
+          if result.lines.contains(where: { $0.contains("gives up") }) { handOvers += 1 }
+        }
+      }
+    }
+    #expect(handOvers > 0)
+  }
+
   /// The record that kills becomes a dead letter, and everything else is as without it.
   @Test(arguments: SimulatedPipeline.poisoned)
   func aRecordThatKills(pipeline: Int) throws {
@@ -176,6 +207,21 @@ import Testing
     #expect(result.contents.isEmpty)
     #expect(
       result.lines.contains { $0.contains("fails:") && $0.contains("OFFSET_METADATA_TOO_LARGE") })
+  }
+
+  /// Each thing that a run asks of the outside goes wrong once: the n-th write fails, or is done and said
+  /// to have failed, or the process stands still there and another takes its place.
+  @Test(arguments: [Outcome.fails, .lies, .standsStill])
+  func everythingGoesWrongOnce(outcome: Outcome) throws {
+    for pipeline in [1, 5] {
+      for effect in 1...(try simulator.run(pipeline: pipeline).effects) {
+        let result = try simulator.run(
+          pipeline: pipeline, scripted: [ScriptedFault(occurrence: effect, outcome)])
+        #expect(
+          result.violations.isEmpty,
+          "pipeline \(pipeline), effect \(effect), \(outcome): \(result.violations)")
+      }
+    }
   }
 
   /// Dies at every single thing that a run asks of the outside, once each.

@@ -35,12 +35,21 @@ extension SystemTests {
                 to: 'https://127.0.0.1:\(port)/in'
                 http: {allow: [127.0.0.0/8]}
                 buffer: {size: 1MiB, records: 10}
-          """), to: "numbers.yaml")
-      let daemon = try stage.daemon(file, through: through)
+          """) + "\nsnapshot: {interval: 1s, records: 10}", to: "numbers.yaml")
+      try stage.write("shutdown_timeout: 1s", to: "cutbank.yaml")
+      let daemon = try stage.daemon(
+        file, arguments: ["--config", "cutbank.yaml"], through: through)
       try stage.produce(SystemTests.numbers(0..<10), to: "numbers")
       try await look(server, daemon)
-      await stage.kill(daemon)
+      let isStored = await daemon.waits {
+        stage.files.contains { $0.contains("/task-0/snapshot-") && !$0.hasSuffix(".tmp") }
+      }
+      try #require(isStored)
+      await stage.end(daemon)
       server.signal(SIGKILL)
+      // The endpoint has taken nothing, and the rows are still there.
+      let balance = try await stage.expectBalance(delivered: .asCounted)
+      #expect(balance.polled > 0 && balance.outputs[0].inFlight == balance.polled, "\(balance)")
     }
 
     private func expectRefusal(_ daemon: Program) async throws {

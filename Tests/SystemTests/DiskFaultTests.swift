@@ -70,6 +70,8 @@ extension SystemTests {
       #expect(ids.count == count)
       // A post that could not be noted is sent again, and is the same.
       #expect(ids.values.allSatisfy { Set($0.map(\.body)).count == 1 })
+      let balance = try await stage.expectBalance(data: volume.visible)
+      #expect(balance.outputs[1].rows == count, "\(balance)")
       try await receiver.stop()
     }
 
@@ -93,6 +95,7 @@ extension SystemTests {
       let objects = volume.files
       #expect(objects.count == 1 && volume.lines(objects[0]) == SystemTests.rows(0..<2_000))
       await stage.end(daemon)
+      try await stage.expectBalance(delivered: .rows(2_000))
     }
 
     @Test func aSinkThatBecomesReadOnlyIsWaitedFor() async throws {
@@ -115,6 +118,7 @@ extension SystemTests {
       let lines = volume.files.flatMap(volume.lines)
       #expect(Set(lines) == Set(SystemTests.rows(0..<200)) && lines.count == 200)
       await stage.end(daemon)
+      try await stage.expectBalance(delivered: .rows(200))
     }
   }
 
@@ -163,6 +167,7 @@ extension SystemTests {
       #expect(stage.rows().sorted() == SystemTests.rows(0..<300).sorted())
       let ids = Dictionary(grouping: receiver.requests) { $0.header("webhook-id") ?? "" }
       #expect(ids.count == 300)
+      try await stage.expectBalance()
       try await receiver.stop()
     }
   }
@@ -208,6 +213,7 @@ extension SystemTests {
       #expect(stage.rows().sorted() == SystemTests.rows(0..<500).sorted())
       let left = stage.files.filter { $0.hasPrefix("out/.tmp/") }
       #expect(left == ["out/.tmp/0123456789abcdef-other"])
+      try await stage.expectBalance()
     }
   }
 }

@@ -32,7 +32,7 @@ extension SystemTests {
       #expect(
         stage.rows("late").sorted() == late.map { "{\"s\":\(seconds[$0] - 90)}" }.sorted())
       let balance = try await stage.expectBalance(of: "readings")
-      #expect(balance.polled == 2_001)
+      #expect(balance.polled == 2_001 && balance.late == late.count, "\(balance)")
     }
 
     private static func record(_ second: Int) -> String {

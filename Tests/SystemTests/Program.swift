@@ -73,11 +73,17 @@ final class Program: Sendable {
   }
 
   /// Waits until a process that is nobody's child here has ended.
-  static func expectEnd(ofProcess id: Int32) async throws {
-    // The system tells only the parent of an end.
-    while FileManager.default.fileExists(atPath: "/proc/\(id)") {
-      try await Task.sleep(for: .milliseconds(20))
-    }
+  ///
+  /// One that does not end within `patience` is killed and fails the test.
+  static func expectEnd(
+    ofProcess id: Int32, within patience: Duration = .seconds(120)
+  ) async throws {
+    // The system tells only the parent of an end; tail waits for anybody's.
+    let tail = try Program(
+      "/usr/bin/tail", ["--pid=\(id)", "--sleep-interval=0.05", "--follow", "/dev/null"])
+    guard await tail.exitCode(within: patience) != 0 else { return }
+    kill(id, SIGKILL)
+    Issue.record("process \(id) has not ended within \(patience)")
   }
 
   /// Writes to the standard input and closes it.

@@ -4,7 +4,9 @@ import Testing
 
 extension SystemTests {
   /// A daemon that trains its own model again and again.
-  @Suite(.timeLimit(.minutes(5))) struct Retraining {
+  @Suite(
+    "Fault 23: models exchanged by a daemon, trainings that are killed", .timeLimit(.minutes(5)))
+  struct Fault23 {
     private static func pipeline(
       every: String, hyperparameters: String = "{k: 3}", rollout: String = "{}"
     ) -> String {
@@ -72,6 +74,7 @@ extension SystemTests {
       let list = try await stage.command("models", "show", "cells")
       #expect(list.text.contains("gate passed: holdout:msd"), "\(list.text)")
       #expect(list.text.contains("no worse than the"), "\(list.text)")
+      try await stage.expectBalance(of: "cells")
     }
 
     @Test func aKilledTrainerIsAFailedJobAndTheStreamGoesOn() async throws {
@@ -90,6 +93,7 @@ extension SystemTests {
       await stage.end(daemon)
       let shown = try await stage.command("models", "show", "cells")
       #expect(shown.text.contains("Failed  it was killed"), "\(shown.text)")
+      try await stage.expectBalance(of: "cells")
     }
 
     @Test func aKilledDaemonTakesItsTrainerAlongAndFailsTheJobLater() async throws {
@@ -112,6 +116,7 @@ extension SystemTests {
       await stage.end(again)
       let shown = try await stage.command("models", "show", "cells")
       #expect(shown.text.contains("Failed  the process that trained it ended"), "\(shown.text)")
+      try await stage.expectBalance(of: "cells")
     }
   }
 }

@@ -19,6 +19,8 @@ public struct PipelinePlan: Sendable {
   let models: [ModelPlan]
   /// How the input is shared between tasks.
   public let parallelism: Parallelism
+  /// Names everything that outputs and state depend on.
+  let fingerprint: String
 
   /// How the input of a pipeline is shared between tasks.
   public enum Parallelism: Hashable, Sendable {

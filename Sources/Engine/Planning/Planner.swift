@@ -76,9 +76,11 @@ struct Planner {
     let plans = models.plans(inputs: inputs, outputs: outputs, application: application)
     problems += models.problems
     checkStateStore(application, outputs)
+    outputs.append(deadLetters)
     return PipelinePlan(
       configuration: configuration, inputs: inputs, tables: tables, application: application,
-      outputs: outputs + [deadLetters], models: plans, parallelism: parallelism(application))
+      outputs: outputs, models: plans, parallelism: parallelism(application),
+      fingerprint: PipelinePlan.fingerprint(of: configuration, outputs))
   }
 
   mutating func problem(_ message: String, hint: String? = nil) {
@@ -304,8 +306,10 @@ extension PipelinePlan {
     return "application-" + Hexadecimal.encode(digest.prefix(6))
   }
 
-  /// Names everything that outputs and state depend on: SHA-256 of inputs, outputs, application, seed.
-  var fingerprint: String {
+  /// SHA-256 of inputs, outputs, application and seed.
+  fileprivate static func fingerprint(
+    of configuration: PipelineConfiguration, _ outputs: [OutputPlan]
+  ) -> String {
     let timing = configuration.timing
     var parts = [
       configuration.name, configuration.application, "\(configuration.seed)",

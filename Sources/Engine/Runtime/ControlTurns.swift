@@ -88,6 +88,7 @@ package final class ControlTurns {
         try prepareState(partitions: counts)
         board.report(name, problem: nil)
         noteUnusedStarts(counts)
+        try warnOfSlowGroup()
         try consumer.subscribe(to: plan.inputs.map(\.topic))
         phase = .member(
           ControlSession(
@@ -132,6 +133,16 @@ package final class ControlTurns {
       else { continue }
       refusal = error
     }
+  }
+
+  /// Says why nothing happens for a while: the embedded broker forms a group anew only when the session
+  /// of a member that has left or was killed would be over.
+  private func warnOfSlowGroup() throws {
+    guard try consumer.isEmbedded(timeout: .seconds(5)) else { return }
+    let timeout = plan.configuration.kafka.properties["session.timeout.ms"] ?? "45000"
+    logger.notice(
+      "pipeline \(name): joins its group; after a restart the embedded broker takes up to \(timeout) ms for it (session.timeout.ms under kafka:)"
+    )
   }
 
   /// Refuses to promise what the embedded broker cannot keep.

@@ -68,7 +68,8 @@ struct StatusReport: Sendable {
         addAlerts(of: pipeline, to: &metadata)
         guard metadata != before[index] else { continue }
         before[index] = metadata
-        logger.info("pipeline \(pipeline.name): status", metadata: metadata)
+        let level: Logger.Level = metadata["unaccounted"] == nil ? .info : .error
+        logger.log(level: level, "pipeline \(pipeline.name): status", metadata: metadata)
       }
     }
   }
@@ -83,6 +84,7 @@ struct StatusReport: Sendable {
       "dead_letters": "\(sum(\.deadLettered))",
       "waiting_bytes": "\(tasks.reduce(0) { $0 + $1.pendingBytes })",
     ]
+    addBalances(of: Array(tasks), to: &metadata)
     if let oldest = tasks.compactMap(\.oldestUndelivered).min() {
       metadata["freshness_seconds"] = "\(max(0, time.now - oldest) / 1_000)"
     }
@@ -91,6 +93,32 @@ struct StatusReport: Sendable {
     let problem = status.problem ?? tasks.lazy.compactMap(\.problem).first
     if let problem { metadata["problem"] = "\(problem)" }
     return metadata
+  }
+
+  /// What became of records and rows since the state began, and what is unaccounted for.
+  private func addBalances(of tasks: [TaskStatus], to metadata: inout Logger.Metadata) {
+    let counts: [(String, (TaskCounters) -> Int64)] = [
+      ("skipped", { $0.skipped }), ("lost", { $0.lost }), ("late", { $0.late }),
+      ("failed_rows", { $0.failedRows }),
+    ]
+    for (name, value) in counts {
+      let sum = tasks.reduce(0) { $0 + value($1.counters) }
+      if sum > 0 { metadata[name] = "\(sum)" }
+    }
+    var uneven = tasks.map(\.counters).filter { !$0.isEven }.map { counters in
+      "\(counters.polled) records polled, \(counters.decoded) decoded, "
+        + "\(counters.deadLettered) dead-lettered, \(counters.skipped) skipped"
+    }
+    for name in tasks.first?.outputs.map(\.name) ?? [] {
+      let parts = tasks.flatMap(\.outputs).filter { $0.name == name }
+      func sum(_ value: (OutputBalance) -> Int64) -> Int64 { parts.reduce(0) { $0 + value($1) } }
+      metadata["rows_\(name)"] = """
+        \(sum(\.rows)) = \(sum(\.delivered)) delivered + \(sum(\.deadLettered)) refused \
+        + \(sum(\.inFlight)) in flight
+        """
+      uneven += parts.filter { !$0.isEven }.map { "\($0)" }
+    }
+    if !uneven.isEmpty { metadata["unaccounted"] = "\(uneven.joined(separator: "; "))" }
   }
 
   private func add(_ models: [ModelStatus], to metadata: inout Logger.Metadata) {

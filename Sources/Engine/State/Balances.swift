@@ -19,6 +19,7 @@ struct Balances {
       "records: \(records.polled) polled = \(records.decoded) decoded + \(records.deadLettered) "
         + "dead-lettered + \(records.skipped) skipped" + (records.isEven ? "" : " (UNEVEN)"))
     if records.lost > 0 { lines.append("records: \(records.lost) lost before they were polled") }
+    if records.late > 0 { lines.append("rows: \(records.late) came behind the watermark") }
     for entry in operators {
       let counted = entry.counters
       lines.append(

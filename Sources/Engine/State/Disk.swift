@@ -14,9 +14,9 @@ package protocol Disk: Sendable {
   /// Cuts or extends nothing but appends after byte `offset`, dropping what lies beyond, and
   /// returns when it is on stable storage.
   func append(_ bytes: [UInt8], to path: String, at offset: Int) throws
-  /// Writes a file in place without waiting for stable storage: what it says outlives the process, and
-  /// perhaps not the machine.
-  func note(_ bytes: [UInt8], in path: String) throws
+  /// Writes a file in place; unless `isDurable` without waiting for stable storage: what it says then
+  /// outlives the process, and perhaps not the machine.
+  func note(_ bytes: [UInt8], in path: String, isDurable: Bool) throws
   /// Renames a file.
   func move(_ path: String, to target: String) throws
   /// Removes a file; no error when it is gone already.

@@ -83,7 +83,8 @@ package struct LocalDisk: Disk {
     if isNew { try syncFolder(of: path) }
   }
 
-  package func note(_ bytes: [UInt8], in path: String) throws {
+  package func note(_ bytes: [UInt8], in path: String, isDurable: Bool) throws {
+    if isDurable { return try append(bytes, to: path, at: 0) }
     try write(bytes, to: path, flags: O_WRONLY | O_CREAT, at: 0, isSynced: false)
   }
 

@@ -128,10 +128,11 @@ package struct CrashWatch {
     return cut
   }
 
-  /// Notes that records are about to be processed.
+  /// Notes that records are about to be processed; where the process died before it is on stable storage,
+  /// since the machine may be what ends this time.
   package mutating func begin(_ records: Place) throws {
     note.present = records
-    try write()
+    try write(isDurable: suspects(records))
   }
 
   /// Notes that nothing is being processed.
@@ -173,7 +174,9 @@ package struct CrashWatch {
   package func end() throws { try disk.remove(path) }
 
   // Written in place: a name of its own for each writing would meet that of a successor.
-  private func write() throws { try disk.note(note.bytes, in: path) }
+  private func write(isDurable: Bool = false) throws {
+    try disk.note(note.bytes, in: path, isDurable: isDurable)
+  }
 }
 
 extension CrashWatch.Note {

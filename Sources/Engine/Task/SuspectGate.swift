@@ -4,11 +4,14 @@ import Synchronization
 ///
 /// When the process dies, at most one such record was being processed, and none is blamed for what
 /// another task did at the same moment.
-final class SuspectGate: Sendable {
+package final class SuspectGate: Sendable {
   private let lock = Mutex(())
 
+  /// Creates a gate with nobody inside.
+  package init() {}
+
   /// Does something that no other task does meanwhile.
-  func alone<Failure: Error>(_ body: () throws(Failure) -> Void) throws(Failure) {
+  package func alone<Failure: Error>(_ body: () throws(Failure) -> Void) throws(Failure) {
     try lock.withLock { _ throws(Failure) in try body() }
   }
 }

@@ -81,14 +81,16 @@ extension Faults {
       let receiver = try await HostileReceiver(then: .silence)
       let stage = try Stage(topics: ["numbers": 2])
       // A poll is missed after 3.5 s; the first request alone waits longer.
-      let text = Faults.pipeline(
-        to: receiver.url("/rows"),
-        delivery: "buffer: {size: 1MiB, interval: 1s}, "
-          + "http: {allow_insecure: true, allow: [127.0.0.1]}"
-      ).replacing(
-        "heartbeat.interval.ms: 300",
-        with: "heartbeat.interval.ms: 300, "
-          + "max.poll.interval.ms: 3500")
+      let text =
+        Faults.pipeline(
+          to: receiver.url("/rows"),
+          delivery: "buffer: {size: 1MiB, interval: 1s}, "
+            + "http: {allow_insecure: true, allow: [127.0.0.1]}"
+        ).replacing(
+          "heartbeat.interval.ms: 300",
+          with: "heartbeat.interval.ms: 300, "
+            + "max.poll.interval.ms: 3500"
+        ) + "\nsnapshot: {interval: 1s, records: 100}"
       let file = try stage.write(text, to: "numbers.yaml")
       try stage.write("shutdown_timeout: 1s", to: "cutbank.yaml")
       let daemon = try stage.daemon(file, arguments: ["--config", "cutbank.yaml"])
@@ -105,6 +107,9 @@ extension Faults {
       try await receiver.stop()
       let id = try #require(stuck.first?.header("X-Amz-Firehose-Request-Id"))
       #expect(!id.isEmpty)
+      // Nothing was delivered, and what was taken is still there.
+      let balance = try await stage.expectBalance(delivered: .asCounted)
+      #expect(balance.outputs[0].delivered == 0 && balance.outputs[0].inFlight > 0, "\(balance)")
     }
   }
 
@@ -132,6 +137,10 @@ extension Faults {
           of: /offset 10 < log start (\d+) on numbers\[0\]: (\d+) records lost/))
       #expect(Int(found.output.1) == Int(found.output.2).map { $0 + 10 })
       #expect(stage.rows().count == 10)
+      Faults.tell("\(found.output.0)")
+      // It has stopped where it was.
+      let balance = try await stage.expectBalance()
+      #expect(balance.polled == 10 && balance.lost == 0)
     }
 
     @Test func goesOnWhereItMayAndCountsThem() async throws {
@@ -156,20 +165,20 @@ extension Faults {
   struct Fault10 {
     /// A broker that forgets everything is a topic with other records under known offsets.
     @Test func stopsWithTheReason() async throws {
-      let folder = try TemporaryFolder()
-      let file = folder.path + "/numbers.yaml"
-      try Data(Faults.pipeline().utf8).write(to: URL(fileURLWithPath: file))
       let first = try Program(nil, ["broker", "--port", "0", "--topic", "numbers:1"])
       let line = try #require(await first.line(containing: "listening on "))
       let address = String(line.split(separator: " ").last ?? "")
       let port = String(address.split(separator: ":").last ?? "")
-      let load = try Program(
-        nil,
-        ["generate", "load", "--pipeline", file, "--brokers", address, "--records", "50"])
-      #expect(await load.exitCode() == 0, "\(load.text)")
-      let daemon = try Program(nil, ["run", file, "--brokers", address], folder: folder.path)
-      try #require(
-        await daemon.waits { folder.files().contains { $0.hasPrefix("out/") } })
+      let stage = try Stage(address: address)
+      let file = try stage.write(
+        Faults.pipeline(extra: "snapshot: {interval: 1s, records: 25}"), to: "numbers.yaml")
+      try stage.produce((0..<50).map { Faults.record($0) }, to: "numbers")
+      let daemon = try stage.daemon(file)
+      try await stage.expectRows(50, of: daemon)
+      let isStored = await daemon.waits {
+        stage.files.contains { $0.contains("/task-0/snapshot-") && !$0.hasSuffix(".tmp") }
+      }
+      try #require(isStored)
       first.signal(SIGKILL)
       #expect(await first.exitCode() == -1)
       let second = try Program(nil, ["broker", "--port", port, "--topic", "numbers:1"])
@@ -180,6 +189,7 @@ extension Faults {
         "\(daemon.text)")
       second.signal(SIGTERM)
       #expect(await second.exitCode() == 0)
+      #expect(try await stage.expectBalance(delivered: .asCounted).polled <= 50)
     }
   }
 

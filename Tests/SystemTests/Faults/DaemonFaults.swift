@@ -87,8 +87,7 @@ extension Faults {
       try stage.produce((25..<30).map { Faults.record($0) }, to: "numbers", partition: 1)
       _ = await receiver.requests(3)
       await stage.end(daemon)
-      let balance = try await stage.expectBalance(delivered: nil)
-      #expect(balance.polled == 105 && balance.outputs.first == 105)
+      #expect(try await stage.expectBalance(delivered: .rows(105)).polled == 105)
       try await receiver.stop()
     }
   }
@@ -122,9 +121,11 @@ extension Faults {
       await stage.end(daemon)
       // The version stands after the tag of eight letters.
       let names = stage.files.filter { $0.hasPrefix("data/numbers/task-0/snapshot-") }
+      var original: [String: [UInt8]] = [:]
       var written: [String: [UInt8]] = [:]
       for name in names {
         var bytes = try stage.folder.contents(name)
+        original[name] = bytes
         bytes[8] = 0xFF
         bytes[9] = 0x7F
         try Data(bytes).write(to: URL(fileURLWithPath: stage.path + "/" + name))
@@ -134,6 +135,16 @@ extension Faults {
       #expect(await older.exitCode() == 1)
       #expect(older.text.contains("was written by a newer cutbank, and is left as it is"))
       for (name, bytes) in written { #expect(try stage.folder.contents(name) == bytes) }
+      // The newer one goes on as if nothing had been.
+      for (name, bytes) in original {
+        try Data(bytes).write(to: URL(fileURLWithPath: stage.path + "/" + name))
+      }
+      try stage.produce([Faults.record(10)], to: "numbers")
+      let newer = try stage.daemon(file)
+      try await stage.expectRows(11, of: newer)
+      await stage.end(newer)
+      #expect(stage.rows().last == "{\"n\":10,\"seen\":11}")
+      #expect(try await stage.expectBalance().polled == 11)
     }
   }
 
@@ -163,6 +174,8 @@ extension Faults {
         String(decoding: try host.contents(name), as: UTF8.self).split(separator: "\n")
       }
       #expect(rows == ["{\"n\":25,\"seen\":101}"])
+      // A hundred there and one here.
+      try await stage.expectBalance(delivered: .rows(101), data: host.path + "/data")
     }
 
     @Test func withoutItNothingBeginsAfresh() async throws {
@@ -178,6 +191,7 @@ extension Faults {
       #expect(await other.exitCode() == 1)
       #expect(other.text.contains("which the group's commit names"), "\(other.text)")
       #expect(other.text.contains("run the pipeline where its state is"))
+      #expect(try await stage.expectBalance().polled == 10)
     }
   }
 }

@@ -13,9 +13,6 @@ import Testing
   /// Why a test runs in `make faults` only.
   static let tooLong: Comment = "long: make faults"
 
-  /// Brokers of the user's, for what the embedded broker does not know.
-  static let realBrokers = ProcessInfo.processInfo.environment["CUTBANK_TEST_BROKERS"]
-
   /// The file of a pipeline with SQL over the stream `NUMBERS` (n, k), which writes `OUT`; the other
   /// parameters are settings of the parts that they name.
   static func pipeline(
@@ -84,70 +81,79 @@ import Testing
   }
 }
 
-/// What the tasks of a pipeline have counted when they were stopped.
-struct Balance {
-  var polled = 0
-  var decoded = 0
-  var deadLettered = 0
-  var skipped = 0
-  var lost = 0
-  /// Rows per output, the dead letters last.
-  var outputs: [Int] = []
+extension Faults {
+  /// What the table of `make faults` shows of the fault that is under way.
+  static func tell(_ text: String) { report("saw: \(text)") }
 
-  /// Adds what `cutbank state inspect` prints of a snapshot.
-  fileprivate mutating func add(_ lines: [String]) {
-    var rows: [Int] = []
-    for line in lines {
-      let numbers = line.matches(of: /\d+/).compactMap { Int($0.output) }
-      if line.contains(" polled = "), numbers.count == 4 {
-        polled += numbers[0]
-        decoded += numbers[1]
-        deadLettered += numbers[2]
-        skipped += numbers[3]
-      } else if line.contains(" lost before "), let count = numbers.first {
-        lost += count
-      } else if let found = line.firstMatch(of: /: (\d+) rows =/), let count = Int(found.1) {
-        rows.append(count)
-      }
-    }
-    outputs = outputs.isEmpty ? rows : zip(outputs, rows).map { $0 + $1 }
+  /// Says in the table why a fault leaves no balance to look at.
+  static func tellNoBalance(_ reason: String) { report("balance: none, \(reason)") }
+
+  fileprivate static func report(_ text: String) {
+    FaultTable.tell(text, test: Test.current.map { "\($0.id)" })
   }
 }
 
+/// What an output must have delivered.
+enum Delivered {
+  /// As many rows as lie below a folder.
+  case below(String)
+  /// So many rows.
+  case rows(Int)
+  /// What the balances say: their destination tells nothing, or they are still in flight.
+  case asCounted
+}
+
 extension Stage {
-  /// Checks that nothing is unaccounted for in the last snapshots of a pipeline that has ended well.
+  /// Checks the balances of a pipeline whose daemon has ended: nothing came from nowhere, nothing is
+  /// unaccounted for, and what was delivered is there.
   ///
+  /// They are those of the newest snapshots, as `cutbank state inspect` prints them.
+  ///
+  /// - Parameters:
+  ///   - pipeline: The pipeline's name without the suffix of the stage.
+  ///   - delivered: What its first output has delivered.
+  ///   - data: The data directory; without it, that of the stage's folder.
   /// - Returns: The sums over all tasks.
+  /// - Throws: when there is no state, or none of an output.
   @discardableResult
-  func expectBalance(of pipeline: String = "numbers", delivered below: String? = "out") async throws
-    -> Balance
-  {
-    var sum = Balance()
-    let state = path + "/data/" + pipeline
+  func expectBalance(
+    of pipeline: String = "numbers", delivered: Delivered = .below("out"), data: String? = nil
+  ) async throws -> Balance {
+    let name = pipeline + suffix
+    let state = (data ?? path + "/data") + "/" + name
     let tasks = try FileManager.default.contentsOfDirectory(atPath: state)
       .filter { $0.hasPrefix("task-") }.sorted()
+    var sum = Balance()
     for task in tasks {
       let found = try await command("state", "inspect", "\(state)/\(task)")
       let lines = found.text.split(separator: "\n").map(String.init)
-      let snapshots = lines.indices.filter { lines[$0].hasPrefix("snapshot-") }
-      let newest = snapshots.max { Self.number(lines[$0]) < Self.number(lines[$1]) }
-      let begin = try #require(newest, "\(found.text)") + 1
-      let end = snapshots.first { $0 >= begin } ?? lines.count
-      let told = Array(lines[begin..<end])
-      #expect(told.contains { $0.contains(" polled = ") }, "\(task): \(found.text)")
-      #expect(!told.contains { $0.contains("UNEVEN") }, "\(task): \(found.text)")
-      sum.add(told)
+      let balance = Balance(inspection: lines)
+      #expect(balance.problems.isEmpty, "\(task): \(balance.problems)\n\(found.text)")
+      sum.add(balance)
     }
-    if let below {
-      let delivered = rows(below).count
-      #expect(sum.outputs.first == delivered, "\(sum) and \(delivered) rows were delivered")
+    let first = try #require(sum.outputs.first, "\(name) has no state")
+    let arrived: Int? =
+      switch delivered {
+      case .below(let folder): rows(folder).count
+      case .rows(let count): count
+      case .asCounted: nil
+      }
+    if let arrived {
+      #expect(first.rows == arrived, "\(sum) and \(arrived) rows have arrived")
+      #expect(first.inFlight == 0, "\(sum)")
+      let letters = deadLetters(below: "\(state)/dead-letters")
+      #expect(sum.outputs.last?.rows == letters, "\(sum) and \(letters) dead letters")
     }
-    let letters = rows("data/\(pipeline)/dead-letters").count
-    #expect(sum.outputs.last == letters, "\(sum) and there are \(letters) dead letters")
+    Faults.report("balance: \(pipeline): \(sum)")
     return sum
   }
 
-  private static func number(_ line: String) -> Int {
-    line.firstMatch(of: /\d+/).flatMap { Int($0.output) } ?? -1
+  /// How many dead letters lie in a folder.
+  private func deadLetters(below folder: String) -> Int {
+    let names = FileManager.default.enumerator(atPath: folder)?.compactMap { $0 as? String } ?? []
+    return names.filter { !$0.contains("/.") && !$0.hasPrefix(".") }.reduce(0) { sum, name in
+      let bytes = FileManager.default.contents(atPath: folder + "/" + name) ?? Data()
+      return sum + bytes.count { $0 == UInt8(ascii: "\n") }
+    }
   }
 }

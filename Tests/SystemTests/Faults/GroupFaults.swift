@@ -3,13 +3,13 @@ import Kafka
 import RimSupport
 import Testing
 
-extension Faults {
+extension ClusterFaults {
   @Suite(
     "Fault 07 over a transactional topic: a second daemon joins and leaves",
-    .timeLimit(.minutes(60)), .enabled(if: Faults.realBrokers != nil, Faults.missing))
+    .timeLimit(.minutes(60)), .enabled(if: ClusterFaults.hasBrokers, ClusterFaults.missing))
   struct Fault07Topics {
     @Test func eachRecordIsScoredOnceAsByOne() async throws {
-      let (stage, file) = try Faults.stage()
+      let (stage, file) = try await ClusterFaults.transactional()
       let load = Task {
         try await stage.load("numbers", partitions: 4, perSecond: Faults.areLong ? 2_000 : 800)
       }
@@ -25,23 +25,24 @@ extension Faults {
       }
       load.cancel()
       let count = try await load.value * 4
-      let rows = try await Faults.rows(count, of: stage, first)
+      let rows = try await ClusterFaults.rows(count, of: stage, first)
       await stage.end(first)
       #expect(rows.count == count && Set(rows).count == count)
       #expect(Faults.isInOrder(rows))
-      #expect(rows.sorted() == (try await Faults.undisturbed(count, stage)).sorted())
+      try await stage.expectBalance(delivered: .rows(count))
+      #expect(rows.sorted() == (try await ClusterFaults.undisturbed(count, stage)).sorted())
     }
   }
 
   @Suite(
     "Fault 07 with static members: each comes back to what it had", .timeLimit(.minutes(10)),
-    .enabled(if: Faults.realBrokers != nil, Faults.missing))
+    .enabled(if: ClusterFaults.hasBrokers, ClusterFaults.missing))
   struct Fault07Static {
     @Test func aRestartMovesNothing() async throws {
-      let stage = try Stage(realBrokers: try #require(Faults.realBrokers), topics: ["numbers": 4])
+      let stage = try await ClusterFaults.stage(topics: ["numbers": 4])
       var files: [String] = []
       for name in ["one", "two"] {
-        let text = Faults.realPipeline(Faults.scores, stage, input: "key: k").replacing(
+        let text = ClusterFaults.realPipeline(Faults.scores, stage, input: "key: k").replacing(
           "kafka: {session.timeout.ms: 6000",
           with: "kafka: {group.instance.id: \(name), session.timeout.ms: 30000")
         files.append(try stage.write(text, to: "\(name).yaml"))
@@ -74,17 +75,17 @@ extension Faults {
       let rows = stage.rows()
       #expect(rows.count == 1_200 && Set(rows).count == 1_200)
       #expect(stage.objects().allSatisfy { Faults.isInOrder($0.rows) })
-      try await stage.expectBalance(of: "numbers" + stage.suffix)
+      try await stage.expectBalance()
     }
   }
 
   @Suite(
     "Fault 10 with more partitions: they are read without a restart", .timeLimit(.minutes(5)),
-    .enabled(if: Faults.realBrokers != nil, Faults.missing))
+    .enabled(if: ClusterFaults.hasBrokers, ClusterFaults.missing))
   struct Fault10Partitions {
     @Test(arguments: [true, false]) func newOnesAreRead(isKeyed: Bool) async throws {
-      let stage = try Stage(realBrokers: try #require(Faults.realBrokers), topics: ["numbers": 2])
-      var text = Faults.realPipeline(
+      let stage = try await ClusterFaults.stage(topics: ["numbers": 2])
+      var text = ClusterFaults.realPipeline(
         isKeyed ? Faults.scores : Faults.numbers, stage, input: isKeyed ? "key: k" : "")
       if !Faults.areLong {
         text = text.replacing(
@@ -104,10 +105,10 @@ extension Faults {
       let began = ContinuousClock.now
       try produce(to: 0..<4, 100..<200)
       try await stage.expectRows(600, of: daemon)
-      print("Fault 10: new partitions were read after \(ContinuousClock.now - began)")
+      Faults.tell("new partitions were read after \(ContinuousClock.now - began)")
       await stage.end(daemon)
       #expect(stage.rows().count == 600)
-      try await stage.expectBalance(of: "numbers" + stage.suffix)
+      try await stage.expectBalance()
     }
   }
 }

@@ -17,9 +17,12 @@ final class KafkaNodes: Sendable {
   /// The jars of an unpacked Apache Kafka, 3.5 or newer.
   static let jars = ProcessInfo.processInfo.environment["CUTBANK_TEST_KAFKA"].map { $0 + "/libs/*" }
 
+  /// Whether nodes can be started: their certificates are made by openssl.
+  static let arePossible = jars != nil && Places.openssl != nil
+
   /// Why the suites that need it did not run.
   static let missing: Comment =
-    "set CUTBANK_TEST_KAFKA to the folder of an Apache Kafka (3.5 or newer; java on the path)"
+    "set CUTBANK_TEST_KAFKA to the folder of an Apache Kafka (3.5 or newer; java and openssl on the path)"
 
   private let folder: TemporaryFolder
   private let count: Int

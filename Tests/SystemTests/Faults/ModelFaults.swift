@@ -88,10 +88,14 @@ extension Faults {
       try await stage.expectRows(rounds * Self.hotRows(0).count, below: "calm", of: calm)
       let spilled = await crowded.line(containing: "model_evictions_total")
       #expect(spilled?.contains("rows_without_model_total") ?? false)
+      #expect(spilled?.contains("rows_OUT=") ?? false)
+      #expect(!crowded.text.contains("unaccounted"))
       await stage.end(calm)
       await stage.end(crowded)
       peak = max(peak, crowded.peakBytes)
       try check(stage, peak: peak)
+      try await stage.expectBalance(of: "calm", delivered: .below("calm"))
+      try await stage.expectBalance(of: "crowded", delivered: .below("crowded"))
     }
 
     private func check(_ stage: Stage, peak: Int) throws {
@@ -105,7 +109,7 @@ extension Faults {
         let hasModel = key < Self.scale.models - Self.hotKeys
         #expect(row.contains(hasModel ? "\"WARMING_UP\"" : "\"NO_MODEL\""), "\(row)")
       }
-      print("Fault 17: at most \(peak >> 20) MiB under \(Self.scale.budget) of models")
+      Faults.tell("at most \(peak >> 20) MiB under \(Self.scale.budget) of models")
       if Faults.areLong { #expect(peak <= (512 << 20) / 5 * 6) }
     }
   }

@@ -3,10 +3,24 @@ import Kafka
 import RimSupport
 import Testing
 
-extension Faults {
+/// The faults that need a real cluster; those of `Faults` go on beside them.
+@Suite(.serialized) struct ClusterFaults {
+  /// Brokers of the user's, for what the embedded broker does not know.
+  private static let brokers = ProcessInfo.processInfo.environment["CUTBANK_TEST_BROKERS"]
+
+  /// Whether there are brokers, or nodes can be started.
+  static let hasBrokers = brokers != nil || KafkaNodes.arePossible
+
   /// Why the suites of a real broker did not run.
   static let missing: Comment =
-    "set CUTBANK_TEST_BROKERS=host:port: the embedded broker knows no transactions"
+    "the embedded broker knows no transactions: set CUTBANK_TEST_BROKERS=host:port or CUTBANK_TEST_KAFKA"
+
+  /// A stage on the user's brokers; where there are none, on a node of its own.
+  static func stage(topics: [String: Int]) async throws -> Stage {
+    if let brokers { return try Stage(realBrokers: brokers, topics: topics) }
+    let nodes = try await KafkaNodes(count: 1)
+    return try Stage(realBrokers: nodes.address(.plain), nodes: nodes, topics: topics)
+  }
 
   /// The file of a pipeline with the shortest session that brokers take as they are delivered.
   static func realPipeline(
@@ -14,19 +28,19 @@ extension Faults {
     to place: String = "file://./out",
     input: String = "", output: String? = nil, extra: String = ""
   ) -> String {
-    pipeline(
+    Faults.pipeline(
       application, name: name + stage.suffix, topic: "numbers" + stage.suffix, to: place,
       input: input, output: output, extra: extra
     ).replacing("session.timeout.ms: 3000", with: "session.timeout.ms: 6000")
   }
 
   /// A stage on the user's broker, with a pipeline that writes a topic in transactions.
-  static func stage(_ partitions: Int = 4) throws -> (stage: Stage, file: String) {
-    let stage = try Stage(
-      realBrokers: try #require(realBrokers),
-      topics: ["numbers": partitions, "scores": 1])
+  static func transactional(
+    _ partitions: Int = 4
+  ) async throws -> (stage: Stage, file: String) {
+    let stage = try await stage(topics: ["numbers": partitions, "scores": 1])
     let text = realPipeline(
-      scores, stage, input: "key: k", output: "kafka: {topic: scores\(stage.suffix)}",
+      Faults.scores, stage, input: "key: k", output: "kafka: {topic: scores\(stage.suffix)}",
       extra: "snapshot: {interval: 5s, records: 5000}")
     return (stage, try stage.write(text, to: "numbers.yaml"))
   }
@@ -46,7 +60,7 @@ extension Faults {
   static func undisturbed(_ count: Int, _ stage: Stage) async throws -> [String] {
     let file = try stage.write(
       realPipeline(
-        scores, stage, name: "peaceful", to: "file://./peace", input: "key: k"),
+        Faults.scores, stage, name: "peaceful", to: "file://./peace", input: "key: k"),
       to: "peaceful.yaml")
     let daemon = try stage.daemon(file)
     try await stage.expectRows(count, below: "peace", of: daemon)
@@ -56,10 +70,10 @@ extension Faults {
 
   @Suite(
     "Fault 01 over a transactional topic: kill -9 at random instants",
-    .timeLimit(.minutes(60)), .enabled(if: Faults.realBrokers != nil, Faults.missing))
+    .timeLimit(.minutes(60)), .enabled(if: ClusterFaults.hasBrokers, ClusterFaults.missing))
   struct Fault01Topics {
     @Test func rowsAreInTheTopicOnce() async throws {
-      let (stage, file) = try Faults.stage()
+      let (stage, file) = try await ClusterFaults.transactional()
       let load = Task {
         try await stage.load("numbers", partitions: 4, perSecond: Faults.areLong ? 2_000 : 800)
       }
@@ -73,23 +87,24 @@ extension Faults {
       load.cancel()
       let count = try await load.value * 4
       let daemon = try stage.daemon(file)
-      let rows = try await Faults.rows(count, of: stage, daemon)
+      let rows = try await ClusterFaults.rows(count, of: stage, daemon)
       await stage.end(daemon)
       #expect(rows.count == count && Set(rows).count == count)
       #expect(Faults.isInOrder(rows))
-      #expect(rows.sorted() == (try await Faults.undisturbed(count, stage)).sorted())
+      try await stage.expectBalance(delivered: .rows(count))
+      #expect(rows.sorted() == (try await ClusterFaults.undisturbed(count, stage)).sorted())
     }
   }
 
   @Suite(
     "Fault 06: the producer is fenced", .timeLimit(.minutes(5)),
-    .enabled(if: Faults.realBrokers != nil, Faults.missing))
+    .enabled(if: ClusterFaults.hasBrokers, ClusterFaults.missing))
   struct Fault06 {
     @Test func anotherTakesItsPlaceAndRowsAreThereOnce() async throws {
-      let (stage, file) = try Faults.stage(1)
+      let (stage, file) = try await ClusterFaults.transactional(1)
       let daemon = try stage.daemon(file)
       try stage.produce((0..<100).map { Faults.record($0) }, to: "numbers")
-      _ = try await Faults.rows(100, of: stage, daemon)
+      _ = try await ClusterFaults.rows(100, of: stage, daemon)
       let instance = String(decoding: try stage.folder.contents("data/instance"), as: UTF8.self)
       for worker in 0..<ProcessInfo.processInfo.activeProcessorCount {
         let name = "cutbank.numbers\(stage.suffix).\(instance).\(worker)"
@@ -99,22 +114,22 @@ extension Faults {
         try other.initTransactions(timeout: .seconds(30))
       }
       try stage.produce((100..<200).map { Faults.record($0) }, to: "numbers")
-      let rows = try await Faults.rows(200, of: stage, daemon)
+      let rows = try await ClusterFaults.rows(200, of: stage, daemon)
       #expect(daemon.text.lowercased().contains("fenced"), "\(daemon.text)")
       await stage.end(daemon)
       #expect(rows.count == 200 && Set(rows).count == 200)
-      #expect(rows == (try await Faults.undisturbed(200, stage)))
+      try await stage.expectBalance(delivered: .rows(200))
+      #expect(rows == (try await ClusterFaults.undisturbed(200, stage)))
     }
   }
 
   @Suite(
     "Fault 26: two daemons with one group.instance.id", .timeLimit(.minutes(5)),
-    .enabled(if: Faults.realBrokers != nil, Faults.missing))
+    .enabled(if: ClusterFaults.hasBrokers, ClusterFaults.missing))
   struct Fault26 {
     @Test func theFencedOneEndsAndSaysWhy() async throws {
-      let stage = try Stage(
-        realBrokers: try #require(Faults.realBrokers), topics: ["numbers": 2])
-      let text = Faults.realPipeline(Faults.counts, stage).replacing(
+      let stage = try await ClusterFaults.stage(topics: ["numbers": 2])
+      let text = ClusterFaults.realPipeline(Faults.counts, stage).replacing(
         "kafka: {session", with: "kafka: {group.instance.id: one, session")
       let file = try stage.write(text, to: "numbers.yaml")
       let first = try stage.daemon(file)
@@ -127,18 +142,18 @@ extension Faults {
       try await stage.expectRows(20, of: second)
       await stage.end(second)
       #expect(stage.rows().last == "{\"n\":19,\"seen\":20}")
+      #expect(try await stage.expectBalance().polled == 20)
     }
   }
 
   @Suite(
     "Fault 30: aborted transactions in the input", .timeLimit(.minutes(5)),
-    .enabled(if: Faults.realBrokers != nil, Faults.missing))
+    .enabled(if: ClusterFaults.hasBrokers, ClusterFaults.missing))
   struct Fault30 {
     @Test func areNotScored() async throws {
-      let stage = try Stage(
-        realBrokers: try #require(Faults.realBrokers), topics: ["numbers": 1])
+      let stage = try await ClusterFaults.stage(topics: ["numbers": 1])
       let file = try stage.write(
-        Faults.realPipeline(Faults.counts, stage), to: "numbers.yaml")
+        ClusterFaults.realPipeline(Faults.counts, stage), to: "numbers.yaml")
       let producer = try Producer(
         ProducerConfiguration(brokers: stage.address, transactionalID: "writer" + stage.suffix),
         logger: Stage.logger)
@@ -165,7 +180,7 @@ extension Faults {
       #expect(
         stage.rows()
           == committed.enumerated().map { "{\"n\":\($0.element),\"seen\":\($0.offset + 1)}" })
-      try await stage.expectBalance(of: "numbers" + stage.suffix)
+      try await stage.expectBalance()
     }
   }
 }

@@ -182,6 +182,8 @@ extension Faults {
       #expect(errors.count == 3, "\(errors)")
       #expect(errors.allSatisfy { $0.contains("\"ERROR_TIME\"") && $0.contains("\"DATA_ROW\"") })
       #expect(stage.rows().count == 10)
+      let balance = try await stage.expectBalance()
+      #expect(balance.decoded == 13 && balance.outputs[1].rows == 3, "\(balance)")
     }
 
     @Test(arguments: [
@@ -206,6 +208,7 @@ extension Faults {
       let found = try await stage.command("validate", file, "--brokers", stage.address)
       #expect(found.code == 78, "\(found.text)")
       #expect(found.text.contains("numbers.yaml:\(line):"), "\(found.text)")
+      Faults.tellNoBalance("what can be known is refused before the start")
     }
   }
 }
