@@ -1,5 +1,6 @@
 import Foundation
 import Glibc
+import RimSupport
 import Testing
 
 extension SystemTests {
