@@ -67,7 +67,7 @@ private struct RetrainStage {
     settings.dataDirectory = folder.state
     settings.kafka.brokers = brokers
     // The embedded broker waits for the member of the daemon before until its session ends.
-    settings.kafka.properties = ["session.timeout.ms": "3000", "heartbeat.interval.ms": "300"]
+    settings.kafka.properties = ["session.timeout.ms": "4000", "heartbeat.interval.ms": "300"]
     return settings
   }
 

@@ -94,7 +94,7 @@ final class PipelineBench: Sendable {
   }
 
   /// The embedded broker rebalances only after a session time-out.
-  static let quickGroup = ["session.timeout.ms": "3000", "heartbeat.interval.ms": "300"]
+  static let quickGroup = ["session.timeout.ms": "4000", "heartbeat.interval.ms": "300"]
 
   /// The shortest session that a broker with the usual settings accepts.
   static let realGroup = ["session.timeout.ms": "6000", "heartbeat.interval.ms": "500"]

@@ -114,7 +114,7 @@ extension EmbeddedBroker {
   ) throws -> Consumer {
     var configuration = ConsumerConfiguration(brokers: bootstrap, group: group)
     // A join of a group that has members takes as long as their session, less a second.
-    configuration.properties = ["session.timeout.ms": "3000", "heartbeat.interval.ms": "300"]
+    configuration.properties = ["session.timeout.ms": "4000", "heartbeat.interval.ms": "300"]
     configure(&configuration)
     return try Consumer(configuration, logger: quiet)
   }

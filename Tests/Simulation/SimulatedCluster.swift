@@ -61,7 +61,8 @@ struct SimulatedBroker: Broker {
   let process: ProcessState
 
   func makeMember(_ plan: PipelinePlan, logger: Logger) throws(KafkaError) -> any GroupMember {
-    SimulatedMember(cluster: cluster, process: process)
+    cluster.clients.removeAll(where: \.hasEnded)
+    return SimulatedMember(cluster: cluster, process: process)
   }
 
   func makeProducer(

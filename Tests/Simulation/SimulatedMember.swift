@@ -59,6 +59,9 @@ final class SimulatedMember: GroupMember, @unchecked Sendable {
 
   private var isGone: Bool { process.isDead || isClosed }
 
+  /// Whether its process has ended and nothing that it has sent is still under way.
+  var hasEnded: Bool { isGone && requests.isEmpty }
+
   private func unavailable(_ operation: String) -> KafkaError {
     KafkaError(.transport, operation: operation)
   }

@@ -23,6 +23,9 @@ final class SimulatedProcess {
   /// Whether no other is to be started in its place when it has ended.
   var isMeantToEnd = false
   private var wasBusy: [Bool]
+  private var seenChanges: UInt64 = 0
+  private var countedChanges: UInt64 = 0
+  private var countedTasks = 0
 
   /// Starts the daemon.
   ///
@@ -79,6 +82,24 @@ final class SimulatedProcess {
   /// Why the pipeline has failed, if it has.
   var failure: String? {
     board.snapshot().first { $0.hasFailed }.map { $0.problem ?? "failed" }
+  }
+
+  /// Whether its board has changed since the last question.
+  var hasNews: Bool {
+    let changes = board.changeCount
+    defer { seenChanges = changes }
+    return changes != seenChanges
+  }
+
+  /// How many tasks are past their replay.
+  var runningTasks: Int {
+    if board.changeCount != countedChanges {
+      countedChanges = board.changeCount
+      countedTasks = board.snapshot().reduce(0) { sum, pipeline in
+        sum + pipeline.tasks.values.count { $0.phase == "running" }
+      }
+    }
+    return countedTasks
   }
 
   /// Asks it to end as SIGTERM does.

@@ -90,11 +90,11 @@ public final class Simulation {
   }
 
   private var everyTaskRuns: Bool {
-    let isWell =
-      outside.cluster.group.isStable && outside.cluster.group.memberCount == running.count
-      && running.allSatisfy { world.now >= $0.state.pausedUntil }
-    let tasks = running.flatMap { $0.board.snapshot().flatMap(\.tasks) }
-    return isWell && tasks.filter { $0.value.phase == "running" }.count == scenario.pipeline.tasks
+    guard outside.cluster.group.isStable,
+      outside.cluster.group.memberCount == running.count,
+      running.allSatisfy({ world.now >= $0.state.pausedUntil })
+    else { return false }
+    return running.reduce(0) { $0 + $1.runningTasks } == scenario.pipeline.tasks
   }
 
   private func startDue() {
@@ -206,7 +206,7 @@ public final class Simulation {
 
   /// Checks the balance of what tasks count.
   private func look(_ process: SimulatedProcess) {
-    guard let status = process.board.snapshot().first else { return }
+    guard process.hasNews, let status = process.board.snapshot().first else { return }
     for (task, found) in status.tasks {
       let counted = found.counters
       if !counted.isEven {

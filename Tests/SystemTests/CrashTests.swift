@@ -109,7 +109,7 @@ extension SystemTests {
             compression: gzip
             buffer: {size: 5MiB, interval: 900s, records: \(rowsPerObject)}
       # The embedded broker waits for a killed member until its session ends.
-      kafka: {session.timeout.ms: 3000, heartbeat.interval.ms: 300}
+      kafka: {session.timeout.ms: 4000, heartbeat.interval.ms: 300}
       merge_wait: 30s
       commit_interval: 200ms
       snapshot: {interval: 5s, records: 3000}

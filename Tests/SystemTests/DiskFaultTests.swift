@@ -17,7 +17,7 @@ extension SystemTests {
         columns: [{name: N, type: BIGINT, path: $.n}]
     outputs:
     \(outputs)
-    kafka: {session.timeout.ms: 3000, heartbeat.interval.ms: 300}
+    kafka: {session.timeout.ms: 4000, heartbeat.interval.ms: 300}
     commit_interval: 50ms
     """
   }

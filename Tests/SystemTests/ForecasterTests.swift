@@ -49,7 +49,7 @@ extension SystemTests {
           gate: {tolerance: 1000%}
           rollout: \(rollout)
       # The embedded broker waits for a killed member until its session ends.
-      kafka: {session.timeout.ms: 3000, heartbeat.interval.ms: 300}
+      kafka: {session.timeout.ms: 4000, heartbeat.interval.ms: 300}
       commit_interval: 100ms
       """
     }

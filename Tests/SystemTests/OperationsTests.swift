@@ -19,7 +19,7 @@ extension SystemTests {
       outputs:
         - stream: OUT
           delivery: {to: file://./out, buffer: {size: 1MiB, interval: 1s}}
-      kafka: {session.timeout.ms: 3000, heartbeat.interval.ms: 300}
+      kafka: {session.timeout.ms: 4000, heartbeat.interval.ms: 300}
       commit_interval: 100ms
       """
 

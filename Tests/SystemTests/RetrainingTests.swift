@@ -34,7 +34,7 @@ extension SystemTests {
           schedule: {every: \(every)}
           gate: {tolerance: 1000%}
           rollout: \(rollout)
-      kafka: {session.timeout.ms: 3000, heartbeat.interval.ms: 300}
+      kafka: {session.timeout.ms: 4000, heartbeat.interval.ms: 300}
       commit_interval: 100ms
       """
     }

@@ -78,7 +78,7 @@ extension SystemTests {
     outputs:
       - stream: NAMED
         delivery: {to: file://./out, buffer: {interval: 900s, records: 100}}
-    kafka: {session.timeout.ms: 3000, heartbeat.interval.ms: 300}
+    kafka: {session.timeout.ms: 4000, heartbeat.interval.ms: 300}
     commit_interval: 200ms
     """
   }

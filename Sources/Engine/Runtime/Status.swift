@@ -118,6 +118,9 @@ package final class StatusBoard: Sendable {
     state.withLock { $0.pipelines.values.sorted { $0.name < $1.name } }
   }
 
+  /// How often something has changed.
+  package var changeCount: UInt64 { state.withLock { $0.changes } }
+
   /// Wakes those that wait for something that stands elsewhere.
   func noteChange() { change { _ in } }
 

@@ -366,7 +366,7 @@ final class TaskRunner {
   private func closeDue() throws {
     let time = clock
     for index in core.stages.indices {
-      while let firstRow = core.stages[index].dueObject(now: time) {
+      while let firstRow = core.dueObject(output: index, now: time) {
         try close(output: index, firstRow: firstRow)
       }
     }
@@ -427,10 +427,10 @@ final class TaskRunner {
       TaskStatus(
         phase: phaseName, counters: core.counters, rowtime: core.position.rowtime,
         nextOffsets: core.position.nextOffsets, pendingBytes: uploads.pendingBytes(core),
-        oldestUndelivered: core.stages.compactMap(\.oldestRowTime).min(),
+        oldestUndelivered: core.oldestUndelivered,
         problem: log.problem ?? watchPatience.problem ?? breaker.reason ?? missingTables
           ?? modelProblem,
-        outputs: core.stages.map(\.balance), snapshots: log.snapshotStatus,
+        outputs: core.balances, snapshots: log.snapshotStatus,
         recovery: recovery, models: core.modelStatus))
   }
 

@@ -21,7 +21,7 @@ struct TaskUploads {
   /// Whether more objects may be closed.
   func hasRoom(_ core: TaskCore) -> Bool { pendingBytes(core) < Self.byteLimit }
 
-  func pendingBytes(_ core: TaskCore) -> Int { core.stages.reduce(0) { $0 + $1.pendingBytes } }
+  func pendingBytes(_ core: TaskCore) -> Int { core.pendingBytes }
 
   /// Starts the delivery of objects, named per output by their first rows.
   mutating func release(_ objects: [Set<Int64>], of core: TaskCore) {

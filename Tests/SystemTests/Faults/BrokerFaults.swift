@@ -80,7 +80,7 @@ extension Faults {
     @Test(.enabled(if: Faults.areLong, Faults.tooLong)) func theGroupKeepsItsMember() async throws {
       let receiver = try await HostileReceiver(then: .silence)
       let stage = try Stage(topics: ["numbers": 2])
-      // A poll is missed after 3.5 s; the first request alone waits longer.
+      // A poll is missed after 4.5 s; the first request alone waits longer.
       let text =
         Faults.pipeline(
           to: receiver.url("/rows"),
@@ -89,7 +89,7 @@ extension Faults {
         ).replacing(
           "heartbeat.interval.ms: 300",
           with: "heartbeat.interval.ms: 300, "
-            + "max.poll.interval.ms: 3500"
+            + "max.poll.interval.ms: 4500"
         ) + "\nsnapshot: {interval: 1s, records: 100}"
       let file = try stage.write(text, to: "numbers.yaml")
       try stage.write("shutdown_timeout: 1s", to: "cutbank.yaml")

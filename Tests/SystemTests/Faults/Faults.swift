@@ -35,8 +35,9 @@ import Testing
       outputs:
         - stream: OUT
           \(output ?? "delivery: {to: \"\(place)\", \(delivery)}")
-      # The embedded broker waits for a killed member until its session ends.
-      kafka: {session.timeout.ms: 3000, heartbeat.interval.ms: 300}
+      # The embedded broker waits for a killed member until its session ends; it forgets a member whose
+      # session is no longer than the 3 s that a new group takes, and never answers it.
+      kafka: {session.timeout.ms: 4000, heartbeat.interval.ms: 300}
       commit_interval: 100ms
       \(extra)
       """
@@ -146,6 +147,15 @@ extension Stage {
     }
     Faults.report("balance: \(pipeline): \(sum)")
     return sum
+  }
+
+  /// Checks the balances of a daemon that runs and has processed so many records, each of which is a row
+  /// of its first output, by what its log says every second (`log: {status: 1s}`).
+  func expectBalance(of daemon: Program, records count: Int) async throws {
+    let all = "records=\(count) rows_OUT=\(count) = \(count) delivered + 0 refused + 0 in flight"
+    let line = try #require(await daemon.line(containing: all))
+    #expect(!daemon.text.contains("unaccounted="), "\(line)")
+    Faults.report("balance: \(all)")
   }
 
   /// How many dead letters lie in a folder.

@@ -31,17 +31,17 @@ import Testing
     Faults.pipeline(
       application, name: name + stage.suffix, topic: "numbers" + stage.suffix, to: place,
       input: input, output: output, extra: extra
-    ).replacing("session.timeout.ms: 3000", with: "session.timeout.ms: 6000")
+    ).replacing("session.timeout.ms: 4000", with: "session.timeout.ms: 6000")
   }
 
   /// A stage on the user's broker, with a pipeline that writes a topic in transactions.
   static func transactional(
-    _ partitions: Int = 4
+    _ partitions: Int = 4, extra: String = ""
   ) async throws -> (stage: Stage, file: String) {
     let stage = try await stage(topics: ["numbers": partitions, "scores": 1])
     let text = realPipeline(
       Faults.scores, stage, input: "key: k", output: "kafka: {topic: scores\(stage.suffix)}",
-      extra: "snapshot: {interval: 5s, records: 5000}")
+      extra: "snapshot: {interval: 5s, records: 5000}\n" + extra)
     return (stage, try stage.write(text, to: "numbers.yaml"))
   }
 
