@@ -13,7 +13,7 @@ import Testing
     return CommitSchedule(timing: timing, isShared: isShared, now: now, rowNumber: 0)
   }
 
-  /// Alone: an interval after the last one. Shared: at the next multiple of the interval.
+  /// Alone an interval after the last one, shared at the next multiple of the interval.
   @Test(
     arguments: [
       (isShared: false, interval: 100, last: 1_030, dueAt: 1_130),
