@@ -44,6 +44,8 @@ public final class Consumer: Sendable {
   public let client: Client
   private let context: ConsumerContext
   private let queues = Mutex<[TopicPartition: QueueCore]>([:])
+  /// The queue that `poll` reads, once a wakeup was attached to it.
+  private let events = Mutex<SignallingQueue?>(nil)
 
   /// Makes the member; it joins its group with `subscribe`.
   ///
@@ -64,6 +66,18 @@ public final class Consumer: Sendable {
     let list = TopicPartitionList(topics.map { TopicPartition(topic: $0, partition: -1) })
     try KafkaError.check(
       rd_kafka_subscribe(client.handle, list.pointer), operation: "subscribe")
+  }
+
+  /// Signals this wakeup when there may be something for `poll`, which then need not wait.
+  ///
+  /// - Throws: `KafkaError` when the consumer was closed.
+  public func attach(_ wakeup: Wakeup) throws(KafkaError) {
+    guard let pointer = rd_kafka_queue_get_consumer(client.handle) else {
+      throw KafkaError(.state, "the consumer is closed", operation: "attach")
+    }
+    let queue = SignallingQueue(owning: pointer, of: client)
+    queue.attach(wakeup)
+    events.withLock { $0 = queue }
   }
 
   /// Waits for the next event, at most `timeout`; tells the group that this member is alive.

@@ -19,7 +19,7 @@ public struct PartitionQueue: Sendable {
   public var isAssigned: Bool { core.assignment.load(ordering: .acquiring) == assignment }
 
   /// How many records wait.
-  public var count: Int { isAssigned ? rd_kafka_queue_length(core.pointer) : 0 }
+  public var count: Int { isAssigned ? rd_kafka_queue_length(core.queue.pointer) : 0 }
 
   /// Replaces the batch's content by what waits here, at most its capacity; does not wait.
   ///
@@ -35,45 +35,36 @@ public struct PartitionQueue: Sendable {
   /// - Returns: Whether the queue was emptied, so that a new record will signal the wakeup.
   @discardableResult
   public func append(to batch: inout RecordBatch) -> Bool {
-    isAssigned ? batch.append(from: core.pointer, of: core.client) : true
+    isAssigned ? batch.append(from: core.queue.pointer, of: core.queue.client) : true
   }
 
   /// Signals this wakeup, in place of the one before, when something arrives in the empty queue.
   public func attach(_ wakeup: Wakeup) {
     guard isAssigned else { return }
-    core.attach(wakeup)
+    core.queue.attach(wakeup)
   }
 }
 
 /// librdkafka's queue of one partition, one per consumer and partition for the consumer's whole
 /// life.
-final class QueueCore: @unchecked Sendable {
-  // @unchecked: librdkafka's queues may be used from any thread, and the pointer never changes.
-  let pointer: OpaquePointer
-  let client: Client
+final class QueueCore: Sendable {
+  let queue: SignallingQueue
   let partition: TopicPartition
   /// Odd while the partition is assigned; another number for each assignment.
   let assignment = Atomic<Int>(0)
-  private let wakeup = Mutex<Wakeup?>(nil)
 
   init(client: Client, partition: TopicPartition) {
     guard
       let pointer = rd_kafka_queue_get_partition(
         client.handle, partition.topic, partition.partition)
     else { preconditionFailure("a consumer has a queue for every partition") }
-    self.pointer = pointer
-    self.client = client
+    queue = SignallingQueue(owning: pointer, of: client)
     self.partition = partition
-  }
-
-  deinit {
-    rd_kafka_queue_cb_event_enable(pointer, nil, nil)
-    rd_kafka_queue_destroy(pointer)
   }
 
   /// The queue for a new assignment, kept apart from the consumer's common queue.
   func renew() -> PartitionQueue {
-    rd_kafka_queue_forward(pointer, nil)
+    rd_kafka_queue_forward(queue.pointer, nil)
     let before = assignment.load(ordering: .relaxed)
     let renewed = before + (before.isMultiple(of: 2) ? 1 : 2)
     assignment.store(renewed, ordering: .releasing)
@@ -84,7 +75,26 @@ final class QueueCore: @unchecked Sendable {
     let before = assignment.load(ordering: .relaxed)
     if !before.isMultiple(of: 2) { assignment.store(before + 1, ordering: .releasing) }
   }
+}
 
+/// A queue of librdkafka's that signals a wakeup when something arrives while it is empty.
+final class SignallingQueue: @unchecked Sendable {
+  // @unchecked: librdkafka's queues may be used from any thread, and the pointer never changes.
+  let pointer: OpaquePointer
+  let client: Client
+  private let wakeup = Mutex<Wakeup?>(nil)
+
+  init(owning pointer: OpaquePointer, of client: Client) {
+    self.pointer = pointer
+    self.client = client
+  }
+
+  deinit {
+    rd_kafka_queue_cb_event_enable(pointer, nil, nil)
+    rd_kafka_queue_destroy(pointer)
+  }
+
+  /// Signals this wakeup in place of the one before, and at once, since something may wait already.
   func attach(_ new: Wakeup) {
     wakeup.withLock { current in
       // The callback runs under the queue's lock, which this call takes: after it the old wakeup

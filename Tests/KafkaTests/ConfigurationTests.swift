@@ -61,6 +61,10 @@ import Testing
     ]
     #expect(
       ConsumerConfiguration(brokers: "b:1", group: nil, properties: secure).validate().isEmpty)
+    // A default of ours for all clients, which a property replaces.
+    let nagle = ["socket.nagle.disable": "false"]
+    #expect(ConsumerConfiguration(brokers: "b:1", group: nil, properties: nagle).validate().isEmpty)
+    #expect(ProducerConfiguration(brokers: "b:1", properties: nagle).validate().isEmpty)
   }
 
   @Test func anErrorTellsWhatWhereAndWhatToDo() {

@@ -184,6 +184,30 @@ import Testing
     }
   }
 
+  /// Whoever polls only when the wakeup says so misses no event.
+  @Test func eventsSignalAWakeup() async throws {
+    try await onThread {
+      let broker = try EmbeddedBroker(logger: quiet)
+      let consumer = try broker.consumer { $0.statisticsInterval = .milliseconds(20) }
+      let wakeup = Wakeup()
+      try consumer.attach(wakeup)
+      var told = 0
+      while told < 20, wakeup.wait(timeout: patience) {
+        while let event = consumer.poll(timeout: .zero) {
+          if case .statistics = event { told += 1 }
+        }
+      }
+      #expect(told >= 20)
+      // Another one takes its place; the first may go.
+      let second = Wakeup()
+      try consumer.attach(second)
+      while second.wait(timeout: patience) {
+        if let event = consumer.poll(timeout: .zero), case .statistics = event { break }
+      }
+      try consumer.close()
+    }
+  }
+
   @Test func aWakeupIsNotLost() async throws {
     try await onThread {
       let wakeup = Wakeup()

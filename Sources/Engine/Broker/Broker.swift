@@ -58,6 +58,8 @@ package protocol GroupMember: Sendable {
 
   /// Joins the group for these topics.
   func subscribe(to topics: [String]) throws(KafkaError)
+  /// Signals this wakeup when there may be something for `poll`; one that cannot is polled often.
+  func attach(_ wakeup: Wakeup) throws(KafkaError)
   /// Waits for the next event, at most `timeout`.
   func poll(timeout: Duration) -> ConsumerEvent?
   /// Whether rebalances are to be answered incrementally.
@@ -85,6 +87,7 @@ package protocol GroupMember: Sendable {
 }
 
 extension GroupMember {
+  package func attach(_ wakeup: Wakeup) {}
   package func isEmbedded(timeout: Duration) throws(KafkaError) -> Bool { false }
   package func settings(
     of topic: String, timeout: Duration

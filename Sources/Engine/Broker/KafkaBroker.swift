@@ -110,6 +110,8 @@ private struct KafkaMember: GroupMember {
 
   func subscribe(to topics: [String]) throws(KafkaError) { try consumer.subscribe(to: topics) }
 
+  func attach(_ wakeup: Wakeup) throws(KafkaError) { try consumer.attach(wakeup) }
+
   func poll(timeout: Duration) -> ConsumerEvent? { consumer.poll(timeout: timeout) }
 
   var isCooperative: Bool { consumer.isCooperative }

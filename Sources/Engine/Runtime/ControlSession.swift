@@ -67,6 +67,12 @@ final class ControlSession {
   /// Whether nothing is left to do.
   var isOver: Bool { (isDraining || failure != nil) && running.isEmpty }
 
+  /// Whether nothing waits for a time or for another thread's state, which signal nothing.
+  var isSettled: Bool {
+    unstarted.isEmpty && assignment == nil && revocation == nil && !isDraining && failure == nil
+      && commits.waitingCount == 0
+  }
+
   /// Lets every task end: after delivering what it has, or at a barrier.
   func end(_ mode: StopMode) {
     isDraining = true

@@ -1,4 +1,4 @@
-import Kafka
+package import Kafka
 package import Logging
 
 /// The control of one pipeline, turn by turn, on whatever thread calls it: waits for the topics,
@@ -16,29 +16,39 @@ package final class ControlTurns {
   private let board: StatusBoard
   private let makeLife: () -> String
   private let consumer: any GroupMember
+  /// Is signalled when there may be something to do.
+  private let wakeup: Wakeup
   private var phase = Phase.waitingForTopics(lastProblem: nil)
   private var ending: StopMode?
   /// Why brokers that are there do not let this client in; a request tells only that it had no answer.
   private var refusal: KafkaError?
 
-  /// Makes the member of the group; task i runs on worker `i % services.count`.
+  /// Makes the member of the group; task i runs on worker `i % services.count`, and what the turns must
+  /// look at signals `wakeup`.
   ///
   /// - Throws: `KafkaError` when a property of the consumer is wrong.
   package init(
     plan: PipelinePlan, broker: any Broker, services: [TaskServices], board: StatusBoard,
-    logger: Logger, makeLife: @escaping () -> String
+    logger: Logger, wakeup: Wakeup = Wakeup(), makeLife: @escaping () -> String
   ) throws {
     self.plan = plan
     self.services = services
     self.board = board
     self.logger = logger
     self.makeLife = makeLife
+    self.wakeup = wakeup
     consumer = try broker.makeMember(plan, logger: logger)
+    try consumer.attach(wakeup)
   }
 
   /// Whether the pipeline has ended.
   package var isOver: Bool {
     if case .over = phase { true } else { false }
+  }
+
+  /// Whether only a signal, and nothing that takes its time, can bring something to do.
+  package var isSettled: Bool {
+    if case .member(let session) = phase { session.isSettled } else { false }
   }
 
   /// Lets every task deliver what it has and end.
@@ -93,7 +103,7 @@ package final class ControlTurns {
         phase = .member(
           ControlSession(
             plan: plan, consumer: consumer, partitions: counts, services: services,
-            mailbox: Mailbox(), logger: logger, makeLife: makeLife))
+            mailbox: Mailbox(wakeup: wakeup), logger: logger, makeLife: makeLife))
         return
       case .missing(let topic):
         problem =

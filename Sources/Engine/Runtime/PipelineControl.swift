@@ -1,4 +1,5 @@
 import Foundation
+import Kafka
 import Logging
 import Synchronization
 
@@ -10,6 +11,7 @@ final class PipelineControl: Sendable {
   private let broker: any Broker
   private let board: StatusBoard
   private let stopping = Mutex<StopMode?>(nil)
+  private let wakeup = Wakeup()
   private let ended = Mutex<[CheckedContinuation<Void, Never>]?>([])
   private let makeLife: @Sendable () -> String
 
@@ -44,6 +46,7 @@ final class PipelineControl: Sendable {
   /// Lets the pipeline end: after delivering what it has, or at a barrier.
   func stop(_ mode: StopMode) {
     stopping.withLock { $0 = $0 == .drain ? .drain : mode }
+    wakeup.signal()
   }
 
   /// Waits for the end of the thread.
@@ -61,10 +64,12 @@ final class PipelineControl: Sendable {
     do {
       let turns = try ControlTurns(
         plan: plan, broker: broker, services: services, board: board, logger: logger,
-        makeLife: makeLife)
+        wakeup: wakeup, makeLife: makeLife)
       while !turns.isOver {
         if let mode = stopping.withLock({ $0 }) { turns.end(mode) }
-        try turns.turn(timeout: .milliseconds(20))
+        try turns.turn(timeout: .zero)
+        // Problems of the writers are looked at so often, and the group hears of this member.
+        wakeup.wait(timeout: .milliseconds(turns.isSettled ? 200 : 20))
       }
     } catch {
       logger.error("pipeline \(name) has stopped: \(error)")

@@ -7,9 +7,11 @@ enum TopicThread {
     _ writer: TopicWriter, plan: PipelinePlan, broker: any Broker, logger: Logger
   ) {
     let thread = Thread {
-      let turns = TopicTurns(writer: writer, plan: plan, broker: broker, logger: logger)
+      let turns = TopicTurns(
+        writer: writer, plan: plan, broker: broker, logger: logger, patience: .milliseconds(5))
       while !turns.isOver {
-        if !turns.turn() { turns.wait(timeout: .milliseconds(turns.isHindered ? 200 : 50)) }
+        // Whatever is handed in, and the end, signal it.
+        if !turns.turn() { turns.wait(timeout: .milliseconds(turns.isHindered ? 200 : 1_000)) }
       }
     }
     thread.name = "topics-\(plan.configuration.name)"

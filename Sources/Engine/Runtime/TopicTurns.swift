@@ -12,6 +12,8 @@ package final class TopicTurns {
   private let plan: PipelinePlan
   private let broker: any Broker
   private let logger: Logger
+  /// How long the first commit of a transaction waits for another one that is announced.
+  private let patienceForMore: Duration
   private var producer: (any TopicProducer)?
   /// Commits of which only the group knows whether they were accepted.
   private var unsure: [TopicCommit] = []
@@ -26,7 +28,19 @@ package final class TopicTurns {
   private static let fencingLimit = 3
 
   /// Creates the turns of a writer; the producer is made by the first of them.
-  package init(writer: TopicWriter, plan: PipelinePlan, broker: any Broker, logger: Logger) {
+  ///
+  /// - Parameters:
+  ///   - writer: Where tasks hand in what is to be written.
+  ///   - plan: The pipeline.
+  ///   - broker: The way to the cluster.
+  ///   - logger: Told about problems.
+  ///   - patience: How long a commit waits for another one that is announced, so that one transaction
+  ///     takes up both.
+  package init(
+    writer: TopicWriter, plan: PipelinePlan, broker: any Broker, logger: Logger,
+    patience: Duration = .zero
+  ) {
+    patienceForMore = patience
     self.writer = writer
     self.plan = plan
     self.broker = broker
@@ -149,6 +163,7 @@ package final class TopicTurns {
   }
 
   private func writeInTransaction(_ producer: any TopicProducer) throws(KafkaError) -> Bool {
+    writer.gather(patience: patienceForMore)
     let (commits, place) = try writer.takeAll()
     guard let place else { return false }
     var mayBeCommitted = false

@@ -12,6 +12,8 @@ package final class TopicWriter: Sendable {
 
   private struct State {
     var waiting: [TopicCommit] = []
+    /// Tasks whose commit is on its way to the disk and will be handed in.
+    var announced: Set<TaskName> = []
     var waitingBytes: Int { waiting.reduce(0) { $0 + $1.byteCount } }
     /// Tasks that ended while their commit was under way.
     var dropped: Set<TaskName> = []
@@ -30,9 +32,13 @@ package final class TopicWriter: Sendable {
 
   // MARK: For tasks and their control
 
+  /// Notes that a task will hand in a commit as soon as its disk has it.
+  func announce(_ task: TaskName) { state.withLock { _ = $0.announced.insert(task) } }
+
   /// Takes over a commit; the answer comes to the task's worker.
   func submit(_ commit: TopicCommit) {
     state.withLock {
+      $0.announced.remove(commit.task)
       $0.dropped.remove(commit.task)
       $0.waiting.append(commit)
     }
@@ -48,6 +54,7 @@ package final class TopicWriter: Sendable {
   /// Forgets the commits of a task that has ended.
   func drop(_ task: TaskName) {
     state.withLock {
+      $0.announced.remove(task)
       $0.waiting.removeAll { $0.task == task }
       $0.dropped.insert(task)
     }
@@ -75,6 +82,13 @@ package final class TopicWriter: Sendable {
   var isIdle: Bool { state.withLock { $0.waiting.isEmpty } }
 
   func wait(timeout: Duration) { wakeup.wait(timeout: timeout) }
+
+  /// Waits for the commits that are announced, as long as another comes within `patience`.
+  func gather(patience: Duration) {
+    guard patience > .zero else { return }
+    func isAwaiting() -> Bool { state.withLock { !$0.announced.isEmpty && !$0.isClosed } }
+    while isAwaiting(), wakeup.wait(timeout: patience) {}
+  }
 
   /// All commits that wait, and the member's place in the group at that moment.
   ///

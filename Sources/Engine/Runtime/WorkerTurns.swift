@@ -42,6 +42,7 @@ package final class WorkerTurns {
       postponed[name] = nil
       begin(waiting.start, isFirst: false)
     }
+    for name in order { guarded(runners[name]) { try $0.commitIfDue() } }
     var isBusy = false
     for name in order {
       guard let runner = runners[name] else { continue }

@@ -1,8 +1,8 @@
-import Columns
+package import Columns
 import Dataflow
 
-/// Values of a batch as text, for alerts.
-enum RowText {
+/// Values of a batch as text, for alerts and the keys of records.
+package enum RowText {
   /// The value of a column, as an alert carries it.
   static func value(
     _ column: borrowing Column, row: Int, pool: borrowing StringPool
@@ -41,40 +41,59 @@ enum RowText {
   ) -> String? {
     guard !column.nulls[row] else { return nil }
     switch column.type {
-    case .boolean: return column.integers[row] != 0 ? "true" : "false"
-    case .timestamp: return CivilTime(milliseconds: column.integers[row]).description
-    case .date:
-      let moment = CivilTime(milliseconds: column.integers[row] * CivilTime.millisecondsPerDay)
-      return String(moment.description.prefix(10))
-    case .time:
-      return String(CivilTime(milliseconds: column.integers[row]).description.dropFirst(11))
-    case .decimal(_, let scale): return decimal(column.integers[row], scale: scale)
-    case .tinyint, .smallint, .integer, .bigint: return "\(column.integers[row])"
-    case .real: return "\(Float(column.doubles[row]))"
-    case .double: return "\(column.doubles[row])"
     case .char, .varchar, .binary, .varbinary: return pool.string(column.texts[row])
+    default:
+      var bytes: [UInt8] = []
+      _ = append(column, row: row, pool: pool, to: &bytes)
+      return String(decoding: bytes, as: UTF8.self)
     }
   }
 
   /// Appends the value of a column as text; returns whether there is one.
-  static func append(
+  ///
+  /// It allocates nothing but room in `bytes`, and for REAL and DOUBLE a text that is longer than 15 bytes.
+  package static func append(
     _ column: borrowing Column, row: Int, pool: borrowing StringPool, to bytes: inout [UInt8]
   ) -> Bool {
+    guard !column.nulls[row] else { return false }
     switch column.type {
-    case _ where column.nulls[row]: return false
+    case .boolean: bytes += column.integers[row] != 0 ? "true".utf8 : "false".utf8
+    case .timestamp:
+      CivilTime(milliseconds: column.integers[row]).appendTimestamp(to: &bytes)
+    case .date:
+      CivilTime(milliseconds: column.integers[row] * CivilTime.millisecondsPerDay)
+        .appendDate(to: &bytes)
+    case .time: CivilTime(milliseconds: column.integers[row]).appendTime(to: &bytes)
+    case .decimal(_, let scale): append(column.integers[row], scale: scale, to: &bytes)
+    case .tinyint, .smallint, .integer, .bigint: append(column.integers[row], scale: 0, to: &bytes)
+    case .real: bytes += "\(Float(column.doubles[row]))".utf8
+    case .double: bytes += "\(column.doubles[row])".utf8
     case .char, .varchar, .binary, .varbinary:
       bytes += pool.bytes[pool.range(of: column.texts[row])]
-    default:
-      guard let text = text(column, row: row, pool: pool) else { return false }
-      bytes += text.utf8
     }
     return true
   }
 
-  private static func decimal(_ value: Int64, scale: Int) -> String {
-    guard scale > 0 else { return "\(value)" }
-    let digits = String(value.magnitude)
-    let padded = String(repeating: "0", count: max(0, scale + 1 - digits.count)) + digits
-    return "\(value < 0 ? "-" : "")\(padded.dropLast(scale)).\(padded.suffix(scale))"
+  /// Appends a number of units of which a 1 is `10^scale`.
+  private static func append(_ value: Int64, scale: Int, to bytes: inout [UInt8]) {
+    if value < 0 { bytes.append(UInt8(ascii: "-")) }
+    var power: UInt64 = 1
+    for _ in 0..<scale { power *= 10 }
+    let (whole, fraction) = value.magnitude.quotientAndRemainder(dividingBy: power)
+    append(digitsOf: whole, count: 1, to: &bytes)
+    guard scale > 0 else { return }
+    bytes.append(UInt8(ascii: "."))
+    append(digitsOf: fraction, count: scale, to: &bytes)
+  }
+
+  /// Appends at least `count` digits, zeros in front.
+  private static func append(digitsOf value: UInt64, count: Int, to bytes: inout [UInt8]) {
+    var power: UInt64 = 1
+    for _ in 1..<count { power *= 10 }
+    while power <= value / 10 { power *= 10 }
+    while power > 0 {
+      bytes.append(UInt8(ascii: "0") + UInt8(value / power % 10))
+      power /= 10
+    }
   }
 }

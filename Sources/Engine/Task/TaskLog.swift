@@ -171,6 +171,7 @@ final class TaskLog {
     steps.removeAll(keepingCapacity: true)
     blobs = []
     draft = made
+    start.services.topics?.announce(start.name)
     schedule.committed(now: now)
     if choice != .none {
       schedule.tookSnapshot(now: now, rowNumber: core.position.rowNumber)

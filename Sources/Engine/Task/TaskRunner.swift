@@ -202,7 +202,7 @@ final class TaskRunner {
     if taken > 0 { observe() }
     try closeDue()
     try boundIfIdle(taken: taken)
-    if log.schedule.commitIsDue(now: elapsed) || core.isFull { try commitIfNeeded() }
+    if core.isFull { try commitIfNeeded() }
     let copied = try log.copyMore(core)
     publishStatus(always: taken > 0)
     return taken > 0 || copied || read
@@ -404,6 +404,13 @@ final class TaskRunner {
   }
 
   // MARK: Commits
+
+  /// Commits if it is time; a worker asks all its tasks in one go, so that one transaction takes up all
+  /// their commits.
+  func commitIfDue() throws {
+    guard case .live = phase, log.schedule.commitIsDue(now: elapsed) else { return }
+    try commitIfNeeded()
+  }
 
   private func commitIfNeeded() throws {
     guard log.hasRoom, log.hasNews || log.schedule.isStale(now: elapsed) else { return }
