@@ -69,8 +69,8 @@ final class ControlSession {
 
   /// Whether nothing waits for a time or for another thread's state, which signal nothing.
   var isSettled: Bool {
-    unstarted.isEmpty && assignment == nil && revocation == nil && !isDraining && failure == nil
-      && commits.waitingCount == 0
+    unstarted.isEmpty && assignment == nil && revocation == nil && renewals.isEmpty && !isDraining
+      && failure == nil && commits.waitingCount == 0
   }
 
   /// Lets every task end: after delivering what it has, or at a barrier.
