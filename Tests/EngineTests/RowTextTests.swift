@@ -5,7 +5,7 @@ import Transport
 
 /// Values as text, which decides the partition of a record with a key.
 @Suite struct RowTextTests {
-  private static func text(_ column: Column, _ pool: StringPool) -> String? {
+  private static func text(_ column: Column, _ pool: borrowing StringPool) -> String? {
     var bytes = Array("before ".utf8)
     guard RowText.append(column, row: 0, pool: pool, to: &bytes) else {
       #expect(bytes == Array("before ".utf8))
