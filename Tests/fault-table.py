@@ -50,7 +50,7 @@ FAULTS = """
 SUITE = re.compile(r'(Suite|Test) "Fault (\d+)\b[^"]*" (passed|failed|skipped)'
                    r'(?: after ([\d.]+) seconds)?(?:[^:]*: "?(.*?)"?$)?')
 TOLD = re.compile(r"^Fault (\d+) (saw|balance): (.*)$")
-ISSUE = re.compile(r"recorded an issue|crashed|fatal error|unexpected signal", re.IGNORECASE)
+ISSUE = re.compile(r"^\S+ Test .* recorded an issue|^error: .*unexpected signal")
 
 
 class Fault:

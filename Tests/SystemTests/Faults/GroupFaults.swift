@@ -12,13 +12,15 @@ extension ClusterFaults {
     @Test func eachRecordIsScoredOnceAsByOne() async throws {
       let (stage, file) = try await ClusterFaults.transactional(extra: "state: {store: topics}")
       try stage.write("log: {status: 1s}", to: "cutbank.yaml")
+      let other = try TemporaryFolder()
       let load = Task {
         try await stage.load("numbers", partitions: 4, perSecond: Faults.areLong ? 2_000 : 800)
       }
       let first = try stage.daemon(file, arguments: ["--config", "cutbank.yaml"])
       _ = try #require(await first.line(containing: "the group gives [\""))
       for _ in 0..<(Faults.areLong ? 20 : 2) {
-        let second = try stage.daemon(file, arguments: ["--data-directory", "second"])
+        let second = try Program(
+          nil, ["run", file, "--brokers", stage.address], folder: other.path)
         _ = try #require(await second.line(containing: "the group gives [\""))
         // How long it stays is part of the fault.
         try await Task.sleep(for: .seconds(Faults.areLong ? 10 : 2))
