@@ -270,6 +270,18 @@ public final class Dataflow {
     }
   }
 
+  /// The saved models that were found damaged since the last call: their bytes are kept, and the rows of their
+  /// keys come out as errors.
+  public func takeModelDamages(pool: borrowing StringPool) -> [ModelDamage] {
+    var damages: [ModelDamage] = []
+    for pump in pumps {
+      for node in pump.nodes {
+        if let residence = node.residence { damages += residence.takeDamages(node.section, pool) }
+      }
+    }
+    return damages
+  }
+
   /// Reads one more of the models that were left as they were saved when a state was restored; a row that
   /// asks for one need not wait for its turn.
   ///

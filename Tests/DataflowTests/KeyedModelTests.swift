@@ -151,8 +151,10 @@ import Transport
     #expect(twin.rows == task.rows.map { Array($0.suffix(300)) })
   }
 
-  /// The rows of its key tell of a model that is damaged, it is kept, and the others go on.
-  @Test func aDamagedModelHarmsNoOther() throws {
+  /// Whether models wait in the scratch or not: the rows of its key tell of a model that is damaged, somebody is
+  /// told once, it is kept, and the others go on.
+  @Test(arguments: [nil, KeyedTask.tightBudget] as [Int?], [false, true])
+  func aDamagedModelHarmsNoOther(budget: Int?, isReadBefore: Bool) throws {
     let rows = (0..<600).map {
       KeyedTask.Row(time: Int64($0), key: "k\($0 % 20)", value: Double($0 * 7 % 11))
     }
@@ -164,17 +166,34 @@ import Transport
       if slice.number == 3 { bytes[bytes.count / 2] ^= 1 }
       writer.section(slice.section, slice: slice.number, bytes: bytes)
     }
-    let twin = try KeyedTask(DataflowLimits())
+    let twin = try KeyedTask(DataflowLimits(modelBytes: budget))
     try twin.restore(writer.slices)
-    while twin.dataflow.readOneModel() {}
+    if isReadBefore { while twin.dataflow.readOneModel() {} }
     task.feed(Array(rows[300...]))
-    twin.feed(Array(rows[300...]))
+    twin.feed(Array(rows[300..<450]), batchSize: 40)
+    let damages = twin.takeDamages()
+    #expect(damages.map(\.key) == Array(repeating: "{\"K\":\"k2\"}", count: 2))
+    #expect(damages.allSatisfy { $0.reason.contains("is damaged") })
+    twin.feed(Array(rows[450...]), batchSize: 40)
+    #expect(twin.takeDamages().isEmpty && twin.dataflow.failure == nil)
     #expect(
       twin.rows == task.rows.map { $0.suffix(300).filter { !$0.hasPrefix("k2 ") } })
     let kept = SnapshotCopyTests.Task.state(twin.save())
+    let copied = SnapshotCopyTests.Task.state(twin.copy(1))
     for slice in writer.slices where slice.number == 3 {
       #expect(kept["\(slice.section)#3"] == slice.bytes)
+      #expect(copied["\(slice.section)#3"] == slice.bytes)
     }
+  }
+
+  /// What the scratch gives back is what was written, or nothing of what follows counts.
+  @Test func aScratchThatGivesBackOtherBytesIsAFailure() throws {
+    let task = try KeyedTask(DataflowLimits(modelBytes: KeyedTask.tightBudget))
+    task.feed((0..<20).map { Row(time: $0, key: "k\($0)", value: 1) })
+    task.scratch.damagesReads = true
+    task.feed([Row(time: 30, key: "k0", value: 1)])
+    #expect(task.dataflow.failure?.contains("other bytes than were written") ?? false)
+    #expect(task.takeDamages().isEmpty)
   }
 
   /// Nothing stays in the scratch that no model and no snapshot needs.

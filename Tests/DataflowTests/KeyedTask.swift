@@ -103,6 +103,9 @@ final class KeyedTask {
     try dataflow.restore(from: StateReader(slices), pool: &pool)
   }
 
+  /// The models that were found damaged since the last call.
+  func takeDamages() -> [ModelDamage] { dataflow.takeModelDamages(pool: pool) }
+
   /// What both functions have counted.
   var counters: ModelCounters {
     dataflow.modelCounters.reduce(into: ModelCounters()) { $0.add($1.counters) }

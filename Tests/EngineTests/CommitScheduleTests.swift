@@ -1,8 +1,7 @@
-import Columns
 import Engine
 import Testing
 
-/// When tasks commit, and how many records they take at a time.
+/// When tasks commit.
 @Suite struct CommitScheduleTests {
   private static func schedule(
     interval: Int64, adapts: Bool = false, isShared: Bool, now: Int64
@@ -51,40 +50,5 @@ import Testing
     schedule.acknowledged(now: 400)
     schedule.committed(now: 400)
     #expect(schedule.commitIsDue(now: 440) && !schedule.commitIsDue(now: 439))
-  }
-
-  @Test func aLaggingTaskBeginsWithABatchAndTakesWhatItCanInTwentyMilliseconds() {
-    var pace = TurnPace()
-    #expect(pace.limit == Batch.rowLimit)
-    // A millisecond for a batch: as many as there may be.
-    for _ in 0..<20 { pace.note(rows: pace.limit, milliseconds: 1, isCopying: false) }
-    #expect(pace.limit == Batch.laggingRowLimit)
-    // 100 records a millisecond: some 2,000.
-    for _ in 0..<40 {
-      let rows = pace.limit
-      pace.note(rows: rows, milliseconds: Int64(rows) / 100, isCopying: false)
-    }
-    #expect((1_900...2_300).contains(pace.limit))
-    // However slow it is, never less than a batch.
-    for _ in 0..<40 { pace.note(rows: pace.limit, milliseconds: 5_000, isCopying: false) }
-    #expect(pace.limit == Batch.rowLimit)
-    // Few records tell nothing.
-    for _ in 0..<40 { pace.note(rows: 1, milliseconds: 0, isCopying: false) }
-    #expect(pace.limit == Batch.rowLimit)
-  }
-
-  @Test func besideACopyTurnsGrowWhileTheyAreShort() {
-    var pace = TurnPace()
-    let least = pace.limitWhileCopying(cost: 0)
-    #expect(least == Batch.rowLimit / 32)
-    for _ in 0..<10 {
-      pace.note(rows: pace.limitWhileCopying(cost: 0), milliseconds: 1, isCopying: true)
-    }
-    #expect(pace.limitWhileCopying(cost: 0) == Batch.rowLimit / 4)
-    // Copies of 2 ms each before as many records: ten.
-    #expect(pace.limitWhileCopying(cost: 2) == 10)
-    #expect(pace.limitWhileCopying(cost: 1_000) == 8)
-    for _ in 0..<10 { pace.note(rows: 256, milliseconds: 40, isCopying: true) }
-    #expect(pace.limitWhileCopying(cost: 0) == least)
   }
 }

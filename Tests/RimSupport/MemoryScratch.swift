@@ -16,6 +16,8 @@ public final class MemoryScratch: ModelScratch {
   public var refusesWrites = false
   /// Whether reads fail.
   public var refusesReads = false
+  /// Whether a bit is another one in what is read.
+  public var damagesReads = false
 
   /// An empty scratch.
   public init() {}
@@ -29,6 +31,8 @@ public final class MemoryScratch: ModelScratch {
 
   public func read(_ count: Int, at offset: Int64) throws -> [UInt8] {
     if refusesReads { throw Refusal() }
-    return Array(bytes[Int(offset)..<Int(offset) + count])
+    var read = Array(bytes[Int(offset)..<Int(offset) + count])
+    if damagesReads { read[count / 2] ^= 1 }
+    return read
   }
 }

@@ -13,38 +13,6 @@ protocol KeyedModel: AnyObject {
   func save(into writer: inout SectionWriter)
 }
 
-/// What became of the models of one table function since its task was started.
-public struct ModelCounters: Hashable, Sendable {
-  /// Models in memory.
-  public var resident = 0
-  /// Models in the scratch.
-  public var spilled = 0
-  /// Bytes of the models in memory, with what the allocator loses.
-  public var residentBytes = 0
-  /// Models taken back into memory.
-  public var loads: Int64 = 0
-  /// Models moved from memory to the scratch.
-  public var evictions: Int64 = 0
-  /// Models forgotten because their keys had not come for longer than `model_ttl`.
-  public var expirations: Int64 = 0
-  /// Rows whose keys had no model.
-  public var rowsWithoutModel: Int64 = 0
-
-  /// Nothing so far.
-  public init() {}
-
-  /// Adds what became of other models.
-  public mutating func add(_ other: ModelCounters) {
-    resident += other.resident
-    spilled += other.spilled
-    residentBytes += other.residentBytes
-    loads += other.loads
-    evictions += other.evictions
-    expirations += other.expirations
-    rowsWithoutModel += other.rowsWithoutModel
-  }
-}
-
 /// The models of a table function, one for all rows or one for each key.
 ///
 /// Which keys have models follows from the rows and the limits alone. Where a model is, in memory or in
@@ -75,7 +43,7 @@ final class KeyedModels<Model: KeyedModel> {
   private let limits: DataflowLimits
   private let section: String
   private let space: ScratchSpace?
-  private var budget = Int.max
+  var budget = Int.max
   private var keys: KeyTable
   private var entries: [Entry] = []
   /// All models where they can expire.
@@ -93,6 +61,12 @@ final class KeyedModels<Model: KeyedModel> {
   private var nextToRead = 0
   /// Whether some models come from a state that did not say when their keys came.
   private var hasUndated = false
+  /// Why the saved models cannot be read that have been found to be damaged: they are kept as they are, and the
+  /// rows of their keys fail.
+  private var damages: [Int: String] = [:]
+  /// Those of which nobody has been told.
+  private var untold: [Int] = []
+  private let keySchema: Schema
 
   /// Creates an empty store.
   ///
@@ -111,6 +85,7 @@ final class KeyedModels<Model: KeyedModel> {
     if columns.isEmpty { (limits.modelTTL, limits.modelAfter) = (nil, 1) }
     self.limits = limits
     self.space = columns.isEmpty ? nil : space
+    keySchema = Schema(columns.map { schema.columns[$0] })
     keys = KeyTable(columns.map { schema.columns[$0].type.storage })
     sketch = SightingSketch(threshold: limits.modelAfter, keys: limits.models)
     copies = ModelCopies(space: self.space)
@@ -215,20 +190,18 @@ final class KeyedModels<Model: KeyedModel> {
 
   /// A model that is about to change, in memory: from there, from the scratch, or new.
   private func wake(_ number: Int, seed: UInt64) throws -> Model {
+    if !damages.isEmpty, let reason = damages[number] { throw DataflowError(reason) }
     if let model = entries[number].model {
       copies.willChange(number, section: section) { model.save(into: &$0) }
       if budget < Int.max { residents.use(number) }
       return model
     }
-    if let bytes = entries[number].saved {
-      copies.willChange(number, section: section) { $0.append(raw: bytes) }
-      return try wake(number, saved: bytes)
-    }
+    if let bytes = entries[number].saved { return try wake(number, saved: bytes) }
     makeRoom(for: entries[number].size)
     let model: Model
     if let place = entries[number].place, let space {
       guard let bytes = space.load(place) else { throw DataflowError(space.failure ?? "") }
-      model = try read(bytes)
+      model = try read(bytes, of: number)
       if !copies.pin(number, at: place) { space.release(place) }
       entries[number].place = nil
       counters.loads += 1
@@ -245,7 +218,8 @@ final class KeyedModels<Model: KeyedModel> {
 
   /// A model out of the snapshot that was restored.
   private func wake(_ number: Int, saved bytes: [UInt8]) throws -> Model {
-    let model = try read(bytes)
+    let model = try read(bytes, of: number)
+    copies.willChange(number, section: section) { $0.append(raw: bytes) }
     entries[number].saved = nil
     entries[number].model = model
     if budget < Int.max { residents.use(number) }
@@ -262,7 +236,7 @@ final class KeyedModels<Model: KeyedModel> {
       nextToRead = entries.count
       return false
     }
-    // What cannot be read is told by the first row that asks for it.
+    // What cannot be read has been noted.
     if let model = try? wake(nextToRead, saved: bytes) { measure(nextToRead, model) }
     nextToRead += 1
     return nextToRead < entries.count
@@ -271,15 +245,18 @@ final class KeyedModels<Model: KeyedModel> {
   /// A model in memory takes up to so many times the bytes of its saved form.
   private static var expansion: Int { 16 }
 
-  private func read(_ bytes: [UInt8]) throws -> Model {
-    var reader = SectionReader(section: section, bytes: bytes)
+  /// Reads a model; one that cannot be read is noted.
+  private func read(_ bytes: [UInt8], of number: Int) throws -> Model {
     do {
+      var reader = SectionReader(section: section, bytes: bytes)
       let model = try Model(parameters, from: &reader)
       try reader.finish()
       return model
     } catch {
-      space?.fail("\(error)")
-      throw error
+      let reason = "the saved model of the key is damaged: \(error)"
+      damages[number] = reason
+      untold.append(number)
+      throw DataflowError(reason)
     }
   }
 
@@ -294,7 +271,7 @@ final class KeyedModels<Model: KeyedModel> {
   }
 
   /// Moves models that were not used for the longest time out of memory until there is room.
-  private func makeRoom(for size: Int) {
+  func makeRoom(for size: Int) {
     guard let space else { return }
     let least = size > 0 ? 0 : 1
     while counters.residentBytes + size > budget, counters.resident > least,
@@ -335,6 +312,7 @@ final class KeyedModels<Model: KeyedModel> {
       counters.spilled -= 1
     }
     keys.remove(number)
+    damages[number] = nil
     lastUses.remove(number)
     residents.remove(number)
     entries[number] = Entry()
@@ -413,6 +391,7 @@ final class KeyedModels<Model: KeyedModel> {
       uses.allSatisfy({ $0 >= 0 && $0 < keys.capacity })
     else { throw head.failure("\(numbers.count) models are announced") }
     entries = [Entry](repeating: Entry(), count: keys.capacity)
+    (damages, untold) = ([:], [])
     counters = ModelCounters()
     for (index, number) in numbers.enumerated() { entries[number].lastSeen = times[index] }
     hasUndated = times.contains(Int64.min)
@@ -466,20 +445,20 @@ final class KeyedModels<Model: KeyedModel> {
   }
 
   func remapStrings(_ remap: inout StringRemapper) { keys.remapStrings(&remap) }
-}
 
-/// What a dataflow asks of the models of a table function, whatever they are.
-protocol ModelResidence: AnyObject {
-  var counters: ModelCounters { get }
-  /// Sets how many bytes of models may be in memory; one model may always.
-  func setBudget(_ bytes: Int)
-  /// Tries again to move models out of memory that the scratch has refused.
-  func keepToBudget()
-  /// Reads one more model of the snapshot that was restored; returns whether any are left.
-  func readOne() -> Bool
-}
-
-extension KeyedModels: ModelResidence {
-  func setBudget(_ bytes: Int) { budget = bytes }
-  func keepToBudget() { makeRoom(for: 0) }
+  func takeDamages(_ section: String, _ pool: borrowing StringPool) -> [ModelDamage] {
+    guard !untold.isEmpty else { return [] }
+    var found: [ModelDamage] = []
+    for number in untold {
+      guard let reason = damages[number] else { continue }
+      var key = Batch(schema: keySchema)
+      for index in key.columns.indices {
+        keys.append(number: number, index: index, to: &key.columns[index])
+      }
+      let text = String(decoding: RowText.json(key, row: 0, pool: pool), as: UTF8.self)
+      found.append(ModelDamage(function: section, key: text, reason: reason))
+    }
+    untold = []
+    return found
+  }
 }

@@ -18,6 +18,8 @@ package struct ScratchPlace: Hashable {
   package let page: Int64
   /// How many bytes.
   package let count: Int
+  /// The checksum of what was written there.
+  package var checksum: UInt64 = 0
 }
 
 /// Gives out places in the scratch, and their room again once they are released.
@@ -92,7 +94,8 @@ final class ScratchSpace {
 
   /// Stores bytes; nil when the scratch refuses them.
   func store(_ bytes: [UInt8]) -> ScratchPlace? {
-    let place = layout.place(count: bytes.count)
+    var place = layout.place(count: bytes.count)
+    place.checksum = bytes.checksum
     do {
       let scratch = try self.scratch ?? open()
       self.scratch = scratch
@@ -109,7 +112,12 @@ final class ScratchSpace {
   /// The bytes at a place; nil when they cannot be had, after which the dataflow cannot go on.
   func load(_ place: ScratchPlace) -> [UInt8]? {
     do {
-      return try scratch?.read(place.count, at: place.page * Int64(ScratchLayout.pageSize))
+      let bytes = try scratch?.read(place.count, at: place.page * Int64(ScratchLayout.pageSize))
+      guard bytes?.checksum == place.checksum else {
+        fail("the disk has given back other bytes than were written")
+        return nil
+      }
+      return bytes
     } catch {
       fail("\(error)")
       return nil

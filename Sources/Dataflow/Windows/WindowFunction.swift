@@ -172,6 +172,28 @@ struct SlotValues {
   mutating func remapStrings(_ remap: inout StringRemapper) { column.remapStrings(&remap) }
 }
 
+/// A window function that keeps the value of its argument of every row.
+protocol ValueWindowFunction: WindowFunction {
+  var values: SlotValues { get set }
+}
+
+extension ValueWindowFunction {
+  mutating func reserve(_ window: RowWindow) { values.reserve(window.slotCapacity) }
+
+  mutating func clear() { values.clear() }
+
+  func saveRow(_ slot: Int, into writer: inout SectionWriter, _ pool: borrowing StringPool) {
+    values.save(slot, into: &writer, pool)
+  }
+
+  mutating func restoreRow(
+    _ slot: Int, _ window: RowWindow, from reader: inout SectionReader,
+    _ pool: inout StringPool
+  ) throws(StateError) { try values.restore(slot, from: &reader, &pool) }
+
+  mutating func remapStrings(_ remap: inout StringRemapper) { values.remapStrings(&remap) }
+}
+
 /// COUNT(*): the window knows it.
 struct WindowCount: WindowFunction {
   mutating func run(
@@ -183,9 +205,9 @@ struct WindowCount: WindowFunction {
 }
 
 /// MIN and MAX: per partition a list of slots whose values get worse towards the oldest end.
-struct WindowExtreme: WindowFunction {
+struct WindowExtreme: ValueWindowFunction {
   private let keepsLarger: Bool
-  private var values: SlotValues
+  var values: SlotValues
   private var newer: [Int32] = []
   private var older: [Int32] = []
   private var best: [Int32] = []
@@ -256,10 +278,6 @@ struct WindowExtreme: WindowFunction {
     (newer, older, best, newest) = ([], [], [], [])
   }
 
-  func saveRow(
-    _ slot: Int, into writer: inout SectionWriter, _ pool: borrowing StringPool
-  ) { values.save(slot, into: &writer, pool) }
-
   mutating func restoreRow(
     _ slot: Int, _ window: RowWindow, from reader: inout SectionReader,
     _ pool: inout StringPool
@@ -268,15 +286,13 @@ struct WindowExtreme: WindowFunction {
     guard !values.column.isNull(slot) else { return }
     add(Int32(truncatingIfNeeded: slot), Int(window.groups[slot]), pool)
   }
-
-  mutating func remapStrings(_ remap: inout StringRemapper) { values.remapStrings(&remap) }
 }
 
 /// FIRST_VALUE, LAST_VALUE, NTH_VALUE and LAG: steps through the partition's rows.
-struct WindowPosition: WindowFunction {
+struct WindowPosition: ValueWindowFunction {
   private let function: AggregateFunction
   private let ignoresNulls: Bool
-  private var values: SlotValues
+  var values: SlotValues
 
   init(_ call: AggregateCall, storage: ColumnType.Storage) {
     function = call.function
@@ -333,19 +349,4 @@ struct WindowPosition: WindowFunction {
     }
     return nil
   }
-
-  mutating func reserve(_ window: RowWindow) { values.reserve(window.slotCapacity) }
-
-  mutating func clear() { values.clear() }
-
-  func saveRow(
-    _ slot: Int, into writer: inout SectionWriter, _ pool: borrowing StringPool
-  ) { values.save(slot, into: &writer, pool) }
-
-  mutating func restoreRow(
-    _ slot: Int, _ window: RowWindow, from reader: inout SectionReader,
-    _ pool: inout StringPool
-  ) throws(StateError) { try values.restore(slot, from: &reader, &pool) }
-
-  mutating func remapStrings(_ remap: inout StringRemapper) { values.remapStrings(&remap) }
 }

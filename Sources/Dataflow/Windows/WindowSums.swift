@@ -18,13 +18,13 @@ struct DoubledSum {
 }
 
 /// SUM, AVG, COUNT and the variances: rows are added when they enter and taken away when they leave.
-struct WindowSum: WindowFunction {
+struct WindowSum: ValueWindowFunction {
   private let function: AggregateFunction
   private let type: ColumnType
   private let scaling: Int
   private let isFloating: Bool
   private let isVariance: Bool
-  private var values: SlotValues
+  var values: SlotValues
   private var counts: [Int64] = []
   private var whole: [Int128] = []
   private var sums: [DoubledSum] = []
@@ -136,15 +136,6 @@ struct WindowSum: WindowFunction {
     (counts, whole, sums, squares) = ([], [], [], [])
   }
 
-  func saveRow(
-    _ slot: Int, into writer: inout SectionWriter, _ pool: borrowing StringPool
-  ) { values.save(slot, into: &writer, pool) }
-
-  mutating func restoreRow(
-    _ slot: Int, _ window: RowWindow, from reader: inout SectionReader,
-    _ pool: inout StringPool
-  ) throws(StateError) { try values.restore(slot, from: &reader, &pool) }
-
   func saveGroup(
     _ group: Int, into writer: inout SectionWriter, _ pool: borrowing StringPool
   ) {
@@ -174,16 +165,14 @@ struct WindowSum: WindowFunction {
       squares[group] = DoubledSum(high: try reader.double(), low: try reader.double())
     }
   }
-
-  mutating func remapStrings(_ remap: inout StringRemapper) { values.remapStrings(&remap) }
 }
 
 /// EXP_AVG: weights 0.5^(age / half-life), normalised.
 ///
 /// The weighted sum is kept as of the partition's last row and decays with the time to the next.
-struct WindowExponentialAverage: WindowFunction {
+struct WindowExponentialAverage: ValueWindowFunction {
   private let halfLife: Double
-  private var values = SlotValues(storage: .floating)
+  var values = SlotValues(storage: .floating)
   private var sums: [Double] = []
   private var weights: [Double] = []
   private var times: [Int64] = []
@@ -258,15 +247,6 @@ struct WindowExponentialAverage: WindowFunction {
     (sums, weights, times, counts) = ([], [], [], [])
   }
 
-  func saveRow(
-    _ slot: Int, into writer: inout SectionWriter, _ pool: borrowing StringPool
-  ) { values.save(slot, into: &writer, pool) }
-
-  mutating func restoreRow(
-    _ slot: Int, _ window: RowWindow, from reader: inout SectionReader,
-    _ pool: inout StringPool
-  ) throws(StateError) { try values.restore(slot, from: &reader, &pool) }
-
   func saveGroup(
     _ group: Int, into writer: inout SectionWriter, _ pool: borrowing StringPool
   ) {
@@ -287,9 +267,9 @@ struct WindowExponentialAverage: WindowFunction {
 }
 
 /// Functions without a way to take a row back: computed anew from the rows of the window.
-struct RecomputedFunction: WindowFunction {
+struct RecomputedFunction: ValueWindowFunction {
   private let accumulator: Accumulator
-  private var values: SlotValues
+  var values: SlotValues
 
   init(_ call: AggregateCall, storage: ColumnType.Storage) {
     accumulator = Accumulator.make(call, DataflowLimits())
@@ -318,21 +298,6 @@ struct RecomputedFunction: WindowFunction {
       accumulator.reset(0)
     }
   }
-
-  mutating func reserve(_ window: RowWindow) { values.reserve(window.slotCapacity) }
-
-  mutating func clear() { values.clear() }
-
-  func saveRow(
-    _ slot: Int, into writer: inout SectionWriter, _ pool: borrowing StringPool
-  ) { values.save(slot, into: &writer, pool) }
-
-  mutating func restoreRow(
-    _ slot: Int, _ window: RowWindow, from reader: inout SectionReader,
-    _ pool: inout StringPool
-  ) throws(StateError) { try values.restore(slot, from: &reader, &pool) }
-
-  mutating func remapStrings(_ remap: inout StringRemapper) { values.remapStrings(&remap) }
 }
 
 /// UNBOUNDED PRECEDING: nothing ever leaves.

@@ -11,11 +11,12 @@ struct ReplayCursor {
 
   var isAtEnd: Bool { next == steps.count }
 
-  /// Goes on as far as records are there; returns whether it got any further.
+  /// Goes on as far as records are there, and for at most `limit` of them; returns whether it got any further.
   ///
   /// - Throws: `TaskFailure` when the records are not those that were taken before.
-  mutating func advance(_ core: TaskCore, name: TaskName) throws -> Bool {
+  mutating func advance(_ core: TaskCore, name: TaskName, limit: Int) throws -> Bool {
     var progressed = false
+    let last = core.position.rowNumber + Int64(limit)
     while next < steps.count {
       let numbered = steps[next]
       if taken == 0, core.position.rowNumber != numbered.rowNumber {
@@ -27,10 +28,10 @@ struct ReplayCursor {
       switch numbered.step {
       case .take(let partition, let count, let nextOffset):
         let next = (partition: partition, count: count, end: nextOffset)
-        guard try take(core, next, name, &progressed) else { return progressed }
+        guard try take(core, next, name, until: last, &progressed) else { return progressed }
       case .skip(let partition, let nextOffset):
         let next = (partition: partition, count: 1, end: nextOffset)
-        guard try take(core, next, isPassedOver: true, name, &progressed) else {
+        guard try take(core, next, isPassedOver: true, name, until: last, &progressed) else {
           return progressed
         }
       case .tick(let time): try core.tick(time)
@@ -55,16 +56,21 @@ struct ReplayCursor {
 
   private mutating func take(
     _ core: TaskCore, _ records: (partition: Int, count: Int, end: Int64),
-    isPassedOver: Bool = false, _ name: TaskName, _ progressed: inout Bool
+    isPassedOver: Bool = false, _ name: TaskName, until last: Int64, _ progressed: inout Bool
   ) throws -> Bool {
     let buffer = core.buffers[records.partition]
     while taken < records.count {
+      let room = Int(last - core.position.rowNumber)
+      guard room > 0 else {
+        try core.flush()
+        return false
+      }
       if buffer.isExhausted {
         try core.flush()
         try buffer.refill()
         if buffer.isExhausted { return false }
       }
-      let run = min(records.count - taken, buffer.records.count - buffer.cursor)
+      let run = min(records.count - taken, buffer.records.count - buffer.cursor, room)
       try core.take(partition: records.partition, count: run, isPassedOver: isPassedOver)
       taken += run
       progressed = true

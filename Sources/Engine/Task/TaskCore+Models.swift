@@ -19,6 +19,9 @@ extension TaskCore {
   /// Reads one more model of the snapshot that was restored; returns whether any are left.
   func readOneModel() -> Bool { dataflow.readOneModel() }
 
+  /// The saved models that were found damaged since the last call.
+  func takeModelDamages() -> [ModelDamage] { dataflow.takeModelDamages(pool: pool) }
+
   /// Tries again to move models to the disk.
   func keepToModelMemory() throws {
     dataflow.keepToModelMemory()

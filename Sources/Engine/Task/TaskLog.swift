@@ -96,6 +96,9 @@ final class TaskLog {
   /// Why the task waits for its disk, if it does.
   var problem: String? { patience.problem }
 
+  /// Where the state lies that the last commit names.
+  var place: String { "\(store.place) (snapshot \(record.snapshot))" }
+
   /// Whether there is something to commit.
   var hasNews: Bool { !steps.isEmpty }
 
@@ -357,8 +360,9 @@ final class TaskLog {
     }
   }
 
-  /// How long the copy of a part of the state takes, milliseconds; 0 before the first.
-  var copyCost: Double { Double(copied.milliseconds) / Double(max(1, copied.parts)) }
+  /// How long the copy of a part of the state takes, milliseconds: rather too much than too little, since
+  /// the clock counts whole ones.
+  var copyCost: Double { Double(copied.milliseconds + 1) / Double(max(1, copied.parts)) }
 
   /// Of about so many parts it is remembered how long their copies took.
   private static let rememberedParts = 1_000

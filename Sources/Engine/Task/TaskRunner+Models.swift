@@ -1,3 +1,4 @@
+import Dataflow
 import Logging
 
 extension TaskRunner {
@@ -42,6 +43,24 @@ extension TaskRunner {
     try core.checkModels()
     return reading.isUnfinished
   }
+
+  /// Says which saved models are damaged, each once.
+  func reportDamagedModels() {
+    for damage in core.takeModelDamages() {
+      let text =
+        "task \(name): the model of key \(damage.key) in \(damage.function) cannot be used, and the "
+        + "rows of the key become error rows and dead letters: \(damage.reason)"
+      start.services.logger.error(
+        "\(text)",
+        metadata: [
+          "hint": """
+          other keys go on, and the model's bytes are kept as they are: copy \(log.place) before the \
+          next snapshots replace it, and report it; a cutbank that can read the model uses it again, \
+          then cutbank dlq replay brings the rows back
+          """
+        ])
+    }
+  }
 }
 
 /// How far a task is with reading the models of the snapshot that it began with.
@@ -50,6 +69,6 @@ struct ModelReading {
   var models = 0
   var milliseconds: Int64 = 0
 
-  /// How long one takes, milliseconds.
-  var cost: Double { Double(milliseconds) / Double(max(1, models)) }
+  /// How long one takes, milliseconds: rather too much than too little, since the clock counts whole ones.
+  var cost: Double { Double(milliseconds + 1) / Double(max(1, models)) }
 }

@@ -179,11 +179,13 @@ final class TaskRunner {
         publishStatus(always: false)
         return false
       }
+      let read = try readModels()
       let progressed = try advance(&cursor)
+      reportDamagedModels()
       phase = cursor.isAtEnd ? phase : .replaying(cursor)
       if cursor.isAtEnd { becomeLive() }
       publishStatus()
-      return progressed
+      return progressed || read
     case .live: return try liveTurn()
     case .stopping(let mode):
       publishStatus(always: false)
@@ -200,6 +202,7 @@ final class TaskRunner {
     let read = try readModels()
     let taken = try takeRecords()
     if taken > 0 { observe() }
+    if taken > 0 || read { reportDamagedModels() }
     try closeDue()
     try boundIfIdle(taken: taken)
     if core.isFull { try commitIfNeeded() }
@@ -209,8 +212,16 @@ final class TaskRunner {
   }
 
   private func advance(_ cursor: inout ReplayCursor) throws -> Bool {
+    let limit =
+      reading.isUnfinished
+      ? pace.limitWhileCopying(cost: reading.cost) : pace.limit(isLagging: true)
+    let (begin, first) = (elapsed, core.position.rowNumber)
+    defer {
+      pace.note(
+        rows: Int(core.position.rowNumber - first), limit: limit, milliseconds: elapsed - begin)
+    }
     do {
-      return try cursor.advance(core, name: name)
+      return try cursor.advance(core, name: name, limit: limit)
     } catch TaskFailure.offsetOutOfRange(let partition, let expected, _) {
       let marks = try start.consumer.watermarks(of: partition, timeout: .seconds(10))
       throw TaskFailure.offsetOutOfRange(partition, expected: expected, marks)
@@ -245,10 +256,11 @@ final class TaskRunner {
     try tickIfDue()
     let begin = elapsed
     let before = core.stagedAlerts
-    let taken = try watch.isCareful ? takeNoted(limit: takeLimit) : takeRuns(limit: takeLimit)
+    let limit = takeLimit
+    let taken = try watch.isCareful ? takeNoted(limit: limit) : takeRuns(limit: limit)
     try core.flush()
     if taken > 0 { isStorm = 2 * (core.stagedAlerts - before) > taken }
-    pace.note(rows: taken, milliseconds: elapsed - begin, isCopying: log.isCopying)
+    pace.note(rows: taken, limit: limit, milliseconds: elapsed - begin)
     log.passRows(core)
     return taken
   }
@@ -258,7 +270,7 @@ final class TaskRunner {
     if log.isCopying { return pace.limitWhileCopying(cost: log.copyCost) }
     if reading.isUnfinished { return pace.limitWhileCopying(cost: reading.cost) }
     let isLagging = core.buffers.contains { $0.records.count > Batch.rowLimit }
-    return isLagging && !isStorm ? pace.limit : Batch.rowLimit
+    return pace.limit(isLagging: isLagging && !isStorm)
   }
 
   /// Takes records in the order of the merge as long as it need not wait, at most `limit`.

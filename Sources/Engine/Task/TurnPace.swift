@@ -1,54 +1,50 @@
 import Columns
 
-/// How many records a task takes at a time, so that a turn leaves the worker's other tasks waiting for
-/// about 20 ms at most.
+/// How many records a task takes at a time, so that a turn leaves the worker's other tasks, and the task's
+/// own next batch, waiting for about 20 ms at most, however much a record costs.
 ///
 /// It decides only where batches are cut, on which results do not depend.
 package struct TurnPace {
-  /// Until batches have told otherwise, as little as a task takes that does not lag: the first ones make
-  /// models, and nobody knows how large these are.
-  private var rowsPerMillisecond = Double(Batch.rowLimit) / Double(Self.milliseconds)
-  /// The most records of a batch while a snapshot is copied, as far as the last batches tell.
-  private var copyingLimit = Self.copyingLimits.lowerBound
+  /// As many records as should take 20 ms, as far as the last batches tell.
+  private var size = Batch.rowLimit
 
-  private static let milliseconds: Int64 = 20
-  private static let copyingLimits = Batch.rowLimit / 32...Batch.rowLimit / 4
-  private static let leastWhileCopying = 8
+  private static let milliseconds = 20.0
+  /// Below this the clock tells too little of a batch.
+  private static let leastTold: Int64 = 4
+  private static let mostWhileCopying = Batch.rowLimit / 4
 
-  /// Creates a pace of which nothing is known.
+  /// A pace that knows nothing yet.
   package init() {}
 
   /// Notes how long a take took.
-  package mutating func note(rows: Int, milliseconds: Int64, isCopying: Bool) {
-    guard !isCopying else { return noteCopying(rows: rows, milliseconds: milliseconds) }
-    copyingLimit = Self.copyingLimits.lowerBound
-    // A few rows tell more of the clock than of the application.
-    guard rows >= Batch.rowLimit / 2 else { return }
-    let seen = Double(rows) / Double(max(1, milliseconds))
-    rowsPerMillisecond += (seen - rowsPerMillisecond) / 4
-  }
-
-  private mutating func noteCopying(rows: Int, milliseconds: Int64) {
-    if milliseconds >= Self.milliseconds {
-      copyingLimit = max(Self.copyingLimits.lowerBound, copyingLimit / 2)
-    } else if milliseconds * 2 < Self.milliseconds, rows >= copyingLimit {
-      copyingLimit = min(Self.copyingLimits.upperBound, copyingLimit * 2)
+  ///
+  /// - Parameters:
+  ///   - rows: How many records were taken.
+  ///   - limit: How many could have been; fewer do not tell that more would fit.
+  ///   - milliseconds: How long it took, with what was copied for a snapshot.
+  package mutating func note(rows: Int, limit: Int, milliseconds: Int64) {
+    guard rows > 0 else { return }
+    let fitting = Int(Double(rows) * Self.milliseconds / Double(max(1, milliseconds)))
+    if fitting < size {
+      if milliseconds >= Self.leastTold { size = max(1, fitting) }
+    } else if rows >= limit {
+      size = min(fitting, 2 * size, Batch.laggingRowLimit)
     }
   }
 
-  /// The most records of a batch while a snapshot is copied: the part of the state that one touches is
-  /// copied first unless it was before, and none of the records of a batch may be so lucky.
+  /// The most records of a batch.
   ///
-  /// - Parameter cost: How long the copy of a part takes, milliseconds; 0 when that is not known.
-  /// - Returns: At least 8.
-  package func limitWhileCopying(cost: Double) -> Int {
-    guard cost * Double(copyingLimit) > Double(Self.milliseconds) else { return copyingLimit }
-    return max(Self.leastWhileCopying, Int(Double(Self.milliseconds) / cost))
-  }
+  /// - Parameter isLagging: Whether more wait than a batch has that does not lag.
+  /// - Returns: At least 1.
+  package func limit(isLagging: Bool) -> Int { isLagging ? size : min(size, Batch.rowLimit) }
 
-  /// The most records of a lagging task's batch; never less than what one takes that does not lag.
-  package var limit: Int {
-    let rows = rowsPerMillisecond * Double(Self.milliseconds)
-    return max(Batch.rowLimit, Int(min(rows, Double(Batch.laggingRowLimit))))
+  /// The most records of a batch while parts of the state must be copied, or read, before a record can
+  /// change them: each of the records may need another part.
+  ///
+  /// - Parameter cost: How long one part takes, milliseconds.
+  /// - Returns: At least 1.
+  package func limitWhileCopying(cost: Double) -> Int {
+    let each = cost + Self.milliseconds / Double(size)
+    return max(1, min(Self.mostWhileCopying, Int(Self.milliseconds / each)))
   }
 }
