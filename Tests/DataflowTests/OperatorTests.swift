@@ -196,4 +196,22 @@ import Testing
     }
     #expect(try !program.output(input).isEmpty)
   }
+
+  /// Lists of items of every key: the columns of the key come first.
+  @Test func itemsByKey() throws {
+    let counts = Program(
+      columns: "k VARCHAR(8), n BIGINT",
+      query: """
+        SELECT STREAM K, NUMBER_OF_DISTINCT_ITEMS FROM TABLE(COUNT_DISTINCT_ITEMS_TUMBLING(
+          CURSOR(SELECT STREAM K, N FROM S) PARTITION BY K, 'N', 60))
+        """, extensions: true)
+    #expect(try counts.rows(fourRows) == ["10:01:00.000|a|2", "10:01:00.000|b|1"])
+    let top = Program(
+      columns: "k VARCHAR(8), item VARCHAR(8), n BIGINT",
+      query: """
+        SELECT STREAM K, ITEM, ITEM_COUNT FROM TABLE(TOP_K_ITEMS_TUMBLING(
+          CURSOR(SELECT STREAM K, K AS I FROM S) PARTITION BY K, 'I', 1, 60))
+        """, extensions: true)
+    #expect(try top.rows(fourRows) == ["10:01:00.000|a|a|3", "10:01:00.000|b|b|1"])
+  }
 }

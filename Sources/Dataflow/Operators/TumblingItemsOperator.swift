@@ -92,14 +92,14 @@ final class TopItemsOperator: Operator {
     for (place, number) in order.enumerated() {
       rank = place > 0 && owners[order[place - 1]] == owners[number] ? rank + 1 : 0
       if rank >= k { continue }
+      for index in partitionBy.indices {
+        partitions.append(
+          number: Int(owners[number]), index: index, to: &output.columns[index])
+      }
       var item = Column(zeros: 0, storage: type.storage)
       items.append(number: number, index: 1, to: &item)
-      output.columns[0].append(itemText(item, type, &pool))
-      if output.columns[1].type.storage == .floating {
-        output.columns[1].append(Double(counts[number]))
-      } else {
-        output.columns[1].append(counts[number])
-      }
+      output.columns[partitionBy.count].append(itemText(item, type, &pool))
+      output.columns[partitionBy.count + 1].append(counts[number])
       output.rowtimes.append(due)
       output.causes.append(cause)
     }
@@ -209,8 +209,11 @@ final class DistinctItemsOperator: Operator {
   }
 
   private func close(_ cause: Int64) {
-    for counter in items {
-      output.columns[0].append(counter.count)
+    for (number, counter) in items.enumerated() {
+      for index in partitionBy.indices {
+        partitions.append(number: number, index: index, to: &output.columns[index])
+      }
+      output.columns[partitionBy.count].append(counter.count)
       output.rowtimes.append(due)
       output.causes.append(cause)
     }
