@@ -209,7 +209,8 @@ let package = Package(
     .target(
       name: "RimSupport",
       dependencies: [
-        "Dataflow", "Delivery", "Transport",
+        "Dataflow", "Delivery", "Kafka", "Transport",
+        .product(name: "Logging", package: "swift-log"),
         .product(name: "NIOCore", package: "swift-nio"),
         .product(name: "NIOHTTP1", package: "swift-nio"),
         .product(name: "NIOPosix", package: "swift-nio"),

@@ -1,6 +1,6 @@
 import Engine
 import Foundation
-import Kafka
+import RimSupport
 import Testing
 
 /// A broker of the user's, named by the environment.
@@ -13,48 +13,8 @@ extension PipelineBench {
   func outputRows() throws -> [[String]] { try outputRecords().map { $0.map(\.value) } }
 
   /// The committed records of the topic that the pipeline writes, by partition.
-  func outputRecords() throws -> [[(key: String?, value: String)]] {
-    var configuration = ConsumerConfiguration(brokers: bootstrap, group: nil)
-    configuration.reportsPartitionEnd = true
-    let consumer = try Consumer(configuration, logger: Self.logger)
-    let name = topic + "-out"
-    let metadata = try consumer.client.metadata(topic: name, timeout: .seconds(20))
-    let count = metadata.topic(name)?.partitions.count ?? 0
-    var rows: [[(key: String?, value: String)]] = []
-    for partition in 0..<Int32(count) {
-      let queues = try consumer.assign([
-        PartitionStart(TopicPartition(topic: name, partition: partition), at: .beginning)
-      ])
-      rows.append(Self.records(from: queues[0], of: consumer))
-    }
-    try consumer.close()
-    return rows
-  }
-
-  /// Reads a partition to its end.
-  private static func records(
-    from queue: PartitionQueue, of consumer: Consumer
-  ) -> [(key: String?, value: String)] {
-    let wakeup = Wakeup()
-    queue.attach(wakeup)
-    var batch = RecordBatch(capacity: 512)
-    var rows: [(key: String?, value: String)] = []
-    let deadline = ContinuousClock.now + .seconds(20)
-    while ContinuousClock.now < deadline {
-      _ = consumer.poll(timeout: .zero)
-      queue.poll(into: &batch)
-      for index in 0..<batch.count {
-        rows.append(
-          (
-            batch.copyOfKey(at: index).map { String(decoding: $0, as: UTF8.self) },
-            String(decoding: batch.copyOfValue(at: index) ?? [], as: UTF8.self)
-          ))
-      }
-      for case .partitionEnd in batch.events { return rows }
-      if batch.count == 0 { wakeup.wait(timeout: .milliseconds(100)) }
-    }
-    Issue.record("the end of \(queue.topicPartition) was not reached")
-    return rows
+  func outputRecords() throws -> [[CommittedRecord]] {
+    try CommittedRecords(brokers: bootstrap, logger: Self.logger).read(topic + "-out")
   }
 }
 

@@ -166,42 +166,11 @@ final class Stage: Sendable {
     return (time, number ?? 0, object.name)
   }
 
-  /// The committed records of a topic, partition by partition.
-  func records(of topic: String, partitions: Int) throws -> [String] {
-    var configuration = ConsumerConfiguration(brokers: address, group: nil)
-    configuration.reportsPartitionEnd = true
-    let consumer = try Consumer(configuration, logger: Self.logger)
-    var rows: [String] = []
-    for partition in 0..<Int32(partitions) {
-      let queues = try consumer.assign([
-        PartitionStart(
-          TopicPartition(topic: topic + suffix, partition: partition), at: .beginning)
-      ])
-      rows += try Self.records(from: queues[0], of: consumer)
+  /// The committed rows of a topic, partition by partition.
+  func records(of topic: String) throws -> [String] {
+    try CommittedRecords(brokers: address, logger: Self.logger).read(topic + suffix).flatMap {
+      $0.map(\.value)
     }
-    try consumer.close()
-    return rows
-  }
-
-  /// Reads a partition to its end.
-  private static func records(
-    from queue: PartitionQueue, of consumer: Consumer
-  ) throws -> [String] {
-    let wakeup = Wakeup()
-    queue.attach(wakeup)
-    var batch = RecordBatch(capacity: 512)
-    var rows: [String] = []
-    let deadline = ContinuousClock.now + .seconds(30)
-    while ContinuousClock.now < deadline {
-      _ = consumer.poll(timeout: .zero)
-      queue.poll(into: &batch)
-      for index in 0..<batch.count {
-        rows.append(String(decoding: batch.copyOfValue(at: index) ?? [], as: UTF8.self))
-      }
-      for case .partitionEnd in batch.events { return rows }
-      if batch.count == 0 { wakeup.wait(timeout: .milliseconds(100)) }
-    }
-    throw KafkaError(.timedOut, "\(queue.topicPartition) has no end", operation: "read")
   }
 
   /// Waits until a daemon has delivered so many rows.

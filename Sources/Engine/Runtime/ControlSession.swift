@@ -28,7 +28,7 @@ final class ControlSession {
   private var unstarted: [TaskName] = []
   /// What tasks asked for in answer to the last `assign`, until all have.
   private var assignment: Assignment?
-  /// Tasks that begin again on the partitions that they have, and where; nothing until they say so.
+  /// Tasks that read the partitions that they have from elsewhere; nothing until they say from where.
   private var renewals: [TaskName: [PartitionStart]] = [:]
   /// Tasks that must end before the group's revocation can be answered.
   private var revocation: Revocation?
@@ -323,8 +323,7 @@ final class ControlSession {
     case .commit(let task, let offsets, let commit):
       commits.add(task, offsets, commit: commit)
     case .restart(let task, let starts):
-      guard revocation == nil else { return }
-      reassign(task, starts)
+      if running.contains(task) { renewals[task] = starts }
     case .renewed(let task): renew(task)
     case .unaccepted(let task, let error): unaccepted(task, error)
     case .stopped(let task, let reason):
@@ -364,7 +363,7 @@ final class ControlSession {
     unstarted.append(task)
   }
 
-  /// Gives renewed tasks their partitions, when the group is not being balanced.
+  /// Lets tasks read from where they want to, when the group is not being balanced.
   private func answerRenewals() {
     guard assignment == nil, revocation == nil else { return }
     let ready = renewals.filter { !$0.value.isEmpty }.sorted { $0.key.number < $1.key.number }

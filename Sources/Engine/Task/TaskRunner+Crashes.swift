@@ -22,8 +22,9 @@ extension CrashWatch {
       )
     }
     guard isCareful else { return }
+    let count = crashes == 1 ? "once" : "\(crashes) times"
     let text =
-      "task \(start.name): the process has died \(crashes) times at commit \(commit); what is taken is "
+      "task \(start.name): the process has died \(count) at commit \(commit); what is taken is "
       + "noted"
       + (suspect.map { ", and from \($0) on records are taken one by one" } ?? " for a while")
     start.services.logger.warning("\(text)")

@@ -81,7 +81,7 @@ extension ClusterFaults {
         await cluster.stage.end(daemon)
         #expect(rows.count == 400 * (round + 1) && Set(rows).count == rows.count)
       }
-      let rows = try cluster.stage.records(of: "scores", partitions: 1)
+      let rows = try cluster.stage.records(of: "scores")
       try await cluster.stage.expectBalance(delivered: .rows(rows.count))
       #expect(rows.sorted() == (try await ClusterFaults.undisturbed(1_200, cluster.stage)).sorted())
     }

@@ -51,9 +51,9 @@ import Testing
   ) async throws -> [String] {
     try #require(
       await daemon.waits {
-        (try? stage.records(of: "scores", partitions: 1).count) ?? 0 >= count
+        (try? stage.records(of: "scores").count) ?? 0 >= count
       })
-    return try stage.records(of: "scores", partitions: 1)
+    return try stage.records(of: "scores")
   }
 
   /// The same records through a pipeline that is left in peace.
