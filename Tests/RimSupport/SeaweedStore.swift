@@ -1,6 +1,7 @@
 public import Delivery
 import Foundation
 import Glibc
+import Synchronization
 public import Transport
 
 /// A SeaweedFS server of its own with the bucket `bucket`.
@@ -16,6 +17,7 @@ public final class SeaweedStore: Sendable {
   private let process: Int32
   private let folder: TemporaryFolder
   private let connections: HTTPConnections
+  private let hasEnded = Atomic(false)
 
   /// Starts a server; on other ports when somebody was quicker to take one.
   public init(program: String) async throws {
@@ -39,10 +41,18 @@ public final class SeaweedStore: Sendable {
     throw POSIXError(.EADDRINUSE)
   }
 
+  // A test that fails must not leave its server to those that follow.
+  deinit { end() }
+
   /// Ends the server.
   public func stop() async throws {
-    signal(SIGKILL)
+    end()
     try await connections.shutdown()
+  }
+
+  private func end() {
+    guard !hasEnded.exchange(true, ordering: .relaxed) else { return }
+    signal(SIGKILL)
   }
 
   /// Sends a signal to the server.
@@ -65,6 +75,7 @@ public final class SeaweedStore: Sendable {
       "server", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-dir=\(folder.path)",
       "-master.port=\(port + 1)", "-volume.port=\(port + 2)", "-filer",
       "-filer.port=\(port + 3)", "-s3", "-s3.port=\(port)", "-s3.port.iceberg=0",
+      "-s3.port.lance=0",
       "-s3.config=\(folder.path)/s3.json", "-master.volumeSizeLimitMB=128", "-volume.max=20",
     ]
     process.standardOutput = FileHandle.nullDevice
@@ -119,6 +130,6 @@ public final class SeaweedStore: Sendable {
     return try await connections.send(
       HTTPExchangeRequest(
         method: method, url: url, headers: signed.filter { $0.name != "host" }, body: body,
-        timeoutMilliseconds: 10_000, responseLimit: 1 << 26))
+        timeoutMilliseconds: 60_000, responseLimit: 1 << 26))
   }
 }
