@@ -15,11 +15,17 @@ public struct ArtifactFolder: Sendable {
     let old = Date(timeIntervalSinceNow: -3_600)
     for name in try files.contentsOfDirectory(atPath: path) where name.hasSuffix(".tmp") {
       let file = path + "/" + name
-      // A younger one may be another process's that is writing it now.
-      guard let made = try files.attributesOfItem(atPath: file)[.modificationDate] as? Date,
-        made < old
-      else { continue }
-      try files.removeItem(atPath: file)
+      do {
+        // A younger one may be another process's that is writing it now.
+        guard let made = try files.attributesOfItem(atPath: file)[.modificationDate] as? Date,
+          made < old
+        else { continue }
+        try files.removeItem(atPath: file)
+      } catch let error as CocoaError
+        where [.fileReadNoSuchFile, .fileNoSuchFile].contains(error.code)
+      {
+        // Another process has put it in place, or removed it, meanwhile.
+      }
     }
   }
 
