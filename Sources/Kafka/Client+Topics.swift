@@ -104,6 +104,35 @@ extension Client {
     try waitForPartitions(count, of: topic, operation, timeout: timeout)
   }
 
+  /// Deletes a topic with all its records.
+  ///
+  /// - Parameters:
+  ///   - topic: Its name.
+  ///   - timeout: How long to wait for the controller.
+  /// - Throws: `KafkaError`; `.unknownTopicOrPartition` when there is no such topic.
+  public func deleteTopic(_ topic: String, timeout: Duration) throws(KafkaError) {
+    let operation = "delete topic"
+    guard let request = rd_kafka_DeleteTopic_new(topic) else {
+      throw KafkaError(.invalidArgument, operation: operation, topic: topic)
+    }
+    defer { rd_kafka_DeleteTopic_destroy(request) }
+    let event = try administer(
+      RD_KAFKA_ADMIN_OP_DELETETOPICS, operation, topic: topic, timeout: timeout
+    ) { options, queue in
+      var requests: [OpaquePointer?] = [request]
+      rd_kafka_DeleteTopics(handle, &requests, requests.count, options, queue)
+    }
+    defer { rd_kafka_event_destroy(event) }
+    var count = 0
+    guard
+      let results = rd_kafka_DeleteTopics_result_topics(
+        rd_kafka_event_DeleteTopics_result(event), &count), count == 1
+    else { throw KafkaError(.fail, "an answer without the topic", operation: operation) }
+    try Self.check(
+      rd_kafka_topic_result_error(results[0]), rd_kafka_topic_result_error_string(results[0]),
+      operation, topic)
+  }
+
   /// Lets the brokers drop the records of a partition before an offset.
   ///
   /// - Throws: `KafkaError`; `.topicAuthorization` without the right to delete.

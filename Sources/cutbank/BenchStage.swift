@@ -11,6 +11,8 @@ final class BenchStage: Sendable {
   let folder: String
   let logger: Logger
   private let embedded: EmbeddedBroker?
+  /// The topics that were made on a real broker.
+  private let madeTopics: [String]
 
   /// Makes topics with their partition counts, in an embedded broker unless one is named.
   init(topics: [String: Int], brokers: String? = nil) throws {
@@ -23,10 +25,12 @@ final class BenchStage: Sendable {
       let embedded = try EmbeddedBroker(topics: topics, logger: logger)
       self.embedded = embedded
       self.brokers = embedded.bootstrap
+      madeTopics = []
       return
     }
     embedded = nil
     self.brokers = brokers
+    madeTopics = topics.keys.sorted()
     let client = try Producer(ProducerConfiguration(brokers: brokers), logger: logger).client
     for (name, partitions) in topics.sorted(by: { $0.key < $1.key }) {
       try client.createTopic(name, partitions: partitions, timeout: .seconds(30))
@@ -36,8 +40,13 @@ final class BenchStage: Sendable {
   /// A name that no other run gives a topic.
   static func unique(_ name: String) -> String { "\(name)-\(UUID().uuidString)" }
 
+  /// Removes what was made; the last thing that a benchmark does with it.
   func close() throws {
     embedded?.close()
+    if !madeTopics.isEmpty {
+      let client = try Producer(ProducerConfiguration(brokers: brokers), logger: logger).client
+      for topic in madeTopics { try client.deleteTopic(topic, timeout: .seconds(30)) }
+    }
     try FileManager.default.removeItem(atPath: folder)
   }
 

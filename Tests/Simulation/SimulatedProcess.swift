@@ -56,9 +56,12 @@ final class SimulatedProcess {
     let work = ProcessWork(world: world)
     self.work = work
     let topics = (0..<(plan.hasTopicOutput ? scenario.workers : 0)).map { worker in
-      TopicWriter(transactionalID: "\(instance).\(worker)")
+      TopicWriter(
+        transactionalID: "\(instance).\(worker)", timing: plan.configuration.timing)
     }
-    writers = topics.map { TopicTurns(writer: $0, plan: plan, broker: broker, logger: logger) }
+    writers = topics.map {
+      TopicTurns(writer: $0, plan: plan, broker: broker, logger: logger, time: time)
+    }
     let services = workers.enumerated().map { index, worker in
       TaskServices(
         time: time, disk: disk, dataDirectory: "data", logger: logger,

@@ -313,7 +313,7 @@ public final class Daemon: Sendable {
       names = (0..<count).map { "cutbank.\(configuration.name).\(instance).\($0)" }
     }
     return names.map { name in
-      let writer = TopicWriter(transactionalID: name)
+      let writer = TopicWriter(transactionalID: name, timing: configuration.timing)
       writers.withLock { $0.append(writer) }
       TopicThread.start(writer, plan: plan, broker: broker, logger: logger)
       return writer

@@ -2,14 +2,20 @@ import Delivery
 import Kafka
 
 /// A task of a pipeline, unique within the daemon.
-struct TaskName: Hashable, Sendable, CustomStringConvertible {
+package struct TaskName: Hashable, Sendable, CustomStringConvertible {
   /// The pipeline.
-  let pipeline: String
+  package let pipeline: String
   /// The task's number: its lead partition.
-  let number: Int
+  package let number: Int
+
+  /// Creates a name.
+  package init(pipeline: String, number: Int) {
+    self.pipeline = pipeline
+    self.number = number
+  }
 
   /// `pipeline/number`.
-  var description: String { "\(pipeline)/\(number)" }
+  package var description: String { "\(pipeline)/\(number)" }
 }
 
 /// What a control thread tells a worker.

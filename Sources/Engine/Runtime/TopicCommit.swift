@@ -1,22 +1,62 @@
-import Kafka
+package import Kafka
 
 /// One commit of one task with the rows that it accounts for, or rows that go ahead of their commit.
-struct TopicCommit: Sendable {
+package struct TopicCommit: Sendable {
   /// The rows for one topic, in their order.
-  struct Rows: Sendable {
+  package struct Rows: Sendable {
     let topic: String
     let rows: RowBlock
+
+    /// Creates the rows for a topic.
+    package init(topic: String, rows: RowBlock) {
+      self.topic = topic
+      self.rows = rows
+    }
+  }
+
+  /// What becomes of a commit.
+  package enum Answer: Sendable {
+    /// Rows and offsets are committed.
+    case accepted
+    /// The rows are acknowledged, and the group may be asked for the commit.
+    case written
+    /// The group has not taken the offsets because it has moved on.
+    case unaccepted(KafkaError)
   }
 
   let task: TaskName
   /// What the lead partition's metadata will say.
-  let record: CommitRecord
-  let rows: [Rows]
+  private(set) var record: CommitRecord
+  private(set) var rows: [Rows]
   /// The first is the lead partition's; none for rows that go ahead.
-  let offsets: [PartitionOffset]
+  private(set) var offsets: [PartitionOffset]
   let member: any GroupMember
-  let control: Mailbox<ControlMessage>
-  let worker: Mailbox<WorkerMessage>
+  /// Takes the answer, on the thread that writes.
+  private(set) var answer: @Sendable (Answer) -> Void
+
+  /// Creates a commit, or without offsets rows that go ahead of one.
+  package init(
+    task: TaskName, record: CommitRecord, rows: [Rows], offsets: [PartitionOffset],
+    member: any GroupMember, answer: @escaping @Sendable (Answer) -> Void
+  ) {
+    self.task = task
+    self.record = record
+    self.rows = rows
+    self.offsets = offsets
+    self.member = member
+    self.answer = answer
+  }
+
+  /// Whether this is a commit, and not only rows that go ahead of one.
+  var isCommit: Bool { !offsets.isEmpty }
+
+  /// Adds what the same task handed in next.
+  mutating func absorb(_ next: TopicCommit) {
+    record = next.record
+    rows += next.rows
+    offsets = next.offsets
+    answer = next.answer
+  }
 
   /// The bytes of the rows.
   var byteCount: Int { rows.reduce(0) { $0 + $1.rows.bytes.count } }

@@ -1,5 +1,6 @@
 import Foundation
 import Logging
+import Transport
 
 /// A plain thread that writes what a worker's tasks hand to their `TopicWriter`.
 enum TopicThread {
@@ -8,11 +9,11 @@ enum TopicThread {
   ) {
     let thread = Thread {
       let turns = TopicTurns(
-        writer: writer, plan: plan, broker: broker, logger: logger, patience: .milliseconds(5))
+        writer: writer, plan: plan, broker: broker, logger: logger, time: SystemTime(), patience: 5)
       while !turns.isOver {
-        // Whatever is handed in, and the end, signal it.
-        if !turns.turn() { turns.wait(timeout: .milliseconds(turns.isHindered ? 200 : 1_000)) }
+        if !turns.turn() { turns.wait() }
       }
+      turns.finish()
     }
     thread.name = "topics-\(plan.configuration.name)"
     thread.start()

@@ -1,20 +1,26 @@
 import Kafka
 package import Logging
+package import Transport
 
 /// Writes what tasks hand to a `TopicWriter`, turn by turn, on whatever thread calls it.
 ///
-/// Exactly once, the rows and offsets of all commits that wait are one transaction. At least once,
-/// rows are acknowledged before the group is asked for the commit. Rows are kept until then: after an
-/// abort they are sent again, and after an error that leaves the outcome open a new producer reads
-/// the commit numbers back.
+/// Exactly once, rows are written into a transaction as they come, and it ends with the commits of all
+/// tasks that have rows in it. At least once, rows are acknowledged before the group is asked for the
+/// commit. Rows are kept until then: after an abort they are sent again, and after an error that leaves
+/// the outcome open a new producer reads the commit numbers back.
 package final class TopicTurns {
   private let writer: TopicWriter
   private let plan: PipelinePlan
   private let broker: any Broker
   private let logger: Logger
-  /// How long the first commit of a transaction waits for another one that is announced.
-  private let patienceForMore: Duration
+  private let time: any TimeSource
+  /// How long a transaction's last commit waits for another one that is announced, milliseconds.
+  private let patienceForMore: Int64
   private var producer: (any TopicProducer)?
+  /// What the producer was given since the last transaction ended.
+  private var open = OpenTransaction()
+  /// Tasks that held up the others: their rows go with their commits until one was accepted.
+  private var slowTasks: Set<TaskName> = []
   /// Commits of which only the group knows whether they were accepted.
   private var unsure: [TopicCommit] = []
   /// Rows that were handed to the producer ahead of their commit and are not acknowledged.
@@ -24,6 +30,9 @@ package final class TopicTurns {
 
   /// How long one call waits; retriable calls are made again while the writer is open.
   private static let patience = Duration.seconds(5)
+  /// How much longer than the interval a transaction stays open for a task that has rows in it and does
+  /// not commit, milliseconds: longer than any turn of a worker should take.
+  private static let patienceForTask: Int64 = 1_000
   /// So many take-overs in a row are no accident of a slow broker.
   private static let fencingLimit = 3
 
@@ -34,13 +43,15 @@ package final class TopicTurns {
   ///   - plan: The pipeline.
   ///   - broker: The way to the cluster.
   ///   - logger: Told about problems.
+  ///   - time: The clock.
   ///   - patience: How long a commit waits for another one that is announced, so that one transaction
-  ///     takes up both.
+  ///     takes up both, in milliseconds.
   package init(
     writer: TopicWriter, plan: PipelinePlan, broker: any Broker, logger: Logger,
-    patience: Duration = .zero
+    time: any TimeSource, patience: Int64 = 0
   ) {
     patienceForMore = patience
+    self.time = time
     self.writer = writer
     self.plan = plan
     self.broker = broker
@@ -53,8 +64,26 @@ package final class TopicTurns {
   /// Whether the writer was closed.
   package var isOver: Bool { writer.isClosed }
 
-  /// Waits until there may be something to do, at most `timeout`.
-  package func wait(timeout: Duration) { writer.wait(timeout: timeout) }
+  /// Waits until there may be something to do.
+  ///
+  /// Whatever is handed in, and the end, end the wait.
+  package func wait() {
+    let patience = open.lastCommit == nil ? 1_000 : max(1, patienceForMore)
+    writer.wait(timeout: .milliseconds(isHindered ? 200 : patience))
+  }
+
+  /// Aborts what is open when the writer is closed, so that readers of the topics need not wait until the
+  /// brokers do.
+  package func finish() {
+    guard !open.isEmpty, let producer else { return }
+    do throws(KafkaError) {
+      try producer.abortTransaction(timeout: Self.patience)
+    } catch {
+      logger.warning(
+        "pipeline \(plan.configuration.name): the last transaction stays open until the brokers abort it: \(error)"
+      )
+    }
+  }
 
   /// Does what can be done now; returns whether something went on.
   package func turn() -> Bool {
@@ -63,7 +92,7 @@ package final class TopicTurns {
     do throws(KafkaError) {
       if producer == nil { try connect() }
       if !unsure.isEmpty { try settleUnsure() }
-      guard let producer, !writer.isIdle else { return false }
+      guard let producer, !writer.isIdle || !open.isEmpty else { return false }
       let isDone =
         writer.transactionalID == nil
         ? try writeAtLeastOnce(producer) : try writeInTransaction(producer)
@@ -135,19 +164,17 @@ package final class TopicTurns {
   }
 
   private func acknowledge(_ commits: [TopicCommit]) {
-    for commit in commits {
-      commit.worker.post(.committed(commit.task, commit: commit.record.commit))
-    }
+    for commit in commits { commit.answer(.accepted) }
   }
 
   // MARK: Writing
 
   private func writeAtLeastOnce(_ producer: any TopicProducer) throws(KafkaError) -> Bool {
-    let (commits, _) = try writer.takeAll()
+    let commits = writer.takeAll()
     unflushed += commits
     do throws(KafkaError) {
       try produce(commits, producer)
-      guard commits.contains(where: { !$0.offsets.isEmpty }) else { return true }
+      guard commits.contains(where: \.isCommit) else { return true }
       try retried { () throws(KafkaError) in try producer.flush(timeout: Self.patience) }
     } catch {
       writer.putBack(unflushed)
@@ -155,49 +182,90 @@ package final class TopicTurns {
       throw error
     }
     unflushed = []
-    for commit in commits where !commit.offsets.isEmpty {
-      commit.control.post(
-        .commit(commit.task, commit.offsets, commit: commit.record.commit))
-    }
+    for commit in commits where commit.isCommit { commit.answer(.written) }
     return true
   }
 
   private func writeInTransaction(_ producer: any TopicProducer) throws(KafkaError) -> Bool {
-    writer.gather(patience: patienceForMore)
-    let (commits, place) = try writer.takeAll()
-    guard let place else { return false }
+    guard let more = writer.take(for: open, slowTasks: slowTasks) else {
+      try abort(producer)
+      return true
+    }
+    let isBegun = !open.isEmpty
+    open.add(more, now: time.elapsed)
+    guard !open.isEmpty else { return false }
     var mayBeCommitted = false
     do throws(KafkaError) {
-      try producer.beginTransaction()
-      try produce(commits, producer)
+      if !isBegun { try producer.beginTransaction() }
+      try produce(more, producer)
+      guard open.isCovered else {
+        guard time.elapsed - open.begin >= writer.commitInterval + Self.patienceForTask else {
+          return !more.isEmpty
+        }
+        slowTasks.formUnion(open.uncovered)
+        try abort(producer)
+        return true
+      }
+      guard !isWaitingForMore else { return !more.isEmpty }
+      guard let place = try writer.place(for: open) else {
+        try abort(producer)
+        return true
+      }
       try retried { () throws(KafkaError) in
         try producer.sendOffsets(
-          commits.flatMap(\.offsets), place: place, timeout: Self.patience)
+          open.commits.flatMap(\.offsets), place: place, timeout: Self.patience)
       }
       mayBeCommitted = true
       try retried { () throws(KafkaError) in
         try producer.commitTransaction(timeout: Self.patience)
       }
     } catch {
-      if error.endsProducer || (mayBeCommitted && !error.requiresAbort) {
-        // Only a new producer, which ends the transaction, can tell what became of it.
-        self.producer = nil
-        if mayBeCommitted { unsure += commits } else { writer.putBack(commits) }
-        throw error
-      }
-      try abort(commits, after: error, producer)
-      return false
+      return try recover(from: error, mayBeCommitted: mayBeCommitted, producer)
     }
     fencings = 0
-    acknowledge(commits)
+    let ended = takeOpen()
+    slowTasks.subtract(ended.commits.lazy.map(\.task))
+    if let lastCommit = ended.lastCommit { writer.ended(after: time.elapsed - lastCommit) }
+    acknowledge(ended.commits)
     return true
   }
 
-  /// Aborts a transaction, so that what was in it is written again.
-  private func abort(
-    _ commits: [TopicCommit], after error: KafkaError, _ producer: any TopicProducer
-  ) throws(KafkaError) {
-    defer { writer.putBack(commits) }
+  /// Whether another commit is about to come that this transaction may take up too.
+  private var isWaitingForMore: Bool {
+    guard patienceForMore > 0, let lastCommit = open.lastCommit else { return false }
+    return writer.isAwaitingCommits && time.elapsed - lastCommit < patienceForMore
+  }
+
+  private func takeOpen() -> OpenTransaction {
+    defer { open = OpenTransaction() }
+    return open
+  }
+
+  /// Sees to it that what was in the transaction is written again, unless it was committed.
+  private func recover(
+    from error: KafkaError, mayBeCommitted: Bool, _ producer: any TopicProducer
+  ) throws(KafkaError) -> Bool {
+    guard error.endsProducer || (mayBeCommitted && !error.requiresAbort) else {
+      let commits = open.commits
+      try abort(producer)
+      guard CommitLedger.tellsOfLoss(error) || error.code == .fencedInstance else {
+        note(error)
+        return false
+      }
+      isHindered = true
+      for commit in commits where commit.isCommit { commit.answer(.unaccepted(error)) }
+      return false
+    }
+    // Only a new producer, which ends the transaction, can tell what became of it.
+    self.producer = nil
+    let commits = takeOpen().commits
+    if mayBeCommitted { unsure += commits } else { writer.putBack(commits) }
+    throw error
+  }
+
+  /// Aborts the transaction, so that what was in it is written again.
+  private func abort(_ producer: any TopicProducer) throws(KafkaError) {
+    defer { writer.putBack(takeOpen().commits) }
     do throws(KafkaError) {
       try retried { () throws(KafkaError) in
         try producer.abortTransaction(timeout: Self.patience)
@@ -207,11 +275,6 @@ package final class TopicTurns {
       self.producer = nil
       throw error
     }
-    guard CommitLedger.tellsOfLoss(error) || error.code == .fencedInstance else {
-      return note(error)
-    }
-    isHindered = true
-    for commit in commits { commit.control.post(.unaccepted(commit.task, error)) }
   }
 
   private func produce(

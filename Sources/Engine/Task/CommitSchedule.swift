@@ -10,8 +10,6 @@ package struct CommitSchedule {
   private var rowsAtSnapshot: Int64
   /// How long the last snapshot took until it was durable.
   private var snapshotDuration: Int64 = 0
-  /// How long to wait between two commits.
-  private var commitInterval: Int64
 
   /// Creates the schedule of a task that begins; times are milliseconds on the monotonic clock, here and
   /// below.
@@ -29,13 +27,11 @@ package struct CommitSchedule {
     lastCommit = now
     lastSnapshot = now
     rowsAtSnapshot = rowNumber
-    commitInterval = timing.commitInterval
   }
 
-  /// Whether it is time for a commit.
-  package func commitIsDue(now: Int64) -> Bool {
-    isShared
-      ? now / commitInterval > lastCommit / commitInterval : now - lastCommit >= commitInterval
+  /// Whether it is time for a commit; `interval` is how long to wait between two.
+  package func commitIsDue(now: Int64, interval: Int64) -> Bool {
+    isShared ? now / interval > lastCommit / interval : now - lastCommit >= interval
   }
 
   /// Whether the group may soon forget the offsets of an idle task.
@@ -51,17 +47,6 @@ package struct CommitSchedule {
 
   /// A commit was begun.
   package mutating func committed(now: Int64) { lastCommit = now }
-
-  /// Adapts the interval to how long the commit took that was begun last: half of the time at most goes
-  /// to commits, unless they take more than 50 ms.
-  package mutating func acknowledged(now: Int64) {
-    guard timing.adaptsCommitInterval else { return }
-    let wanted = 2 * (now - lastCommit)
-    commitInterval = Self.intervals.first { $0 >= wanted } ?? Self.intervals[2]
-  }
-
-  /// Each is a multiple of the one before, so that tasks with different ones have instants in common.
-  private static let intervals: [Int64] = [25, 50, 100]
 
   mutating func tookSnapshot(now: Int64, rowNumber: Int64) {
     lastSnapshot = now

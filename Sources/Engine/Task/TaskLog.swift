@@ -257,9 +257,11 @@ final class TaskLog {
     topics.submit(topicCommit(draft.record, rows: draft.rows, offsets: offsets))
   }
 
-  /// Hands rows for topics to the producer ahead of their commit, where a repetition is allowed.
+  /// Hands rows for topics to the producer ahead of their commit.
+  ///
+  /// They must not overtake a commit that is not durable yet, which does not account for them.
   func passRows(_ core: TaskCore) {
-    guard let topics = start.services.topics, topics.transactionalID == nil else { return }
+    guard let topics = start.services.topics, topics.takesRowsAhead, draft == nil else { return }
     var rows: [TopicCommit.Rows] = []
     for (index, output) in core.plan.outputs.enumerated() {
       guard case .kafka(let plan) = output.kind else { continue }
@@ -272,9 +274,17 @@ final class TaskLog {
   private func topicCommit(
     _ record: CommitRecord, rows: [TopicCommit.Rows], offsets: [PartitionOffset]
   ) -> TopicCommit {
-    TopicCommit(
-      task: start.name, record: record, rows: rows, offsets: offsets, member: start.consumer,
-      control: start.control, worker: start.services.worker)
+    let (task, commit) = (start.name, record.commit)
+    let (control, worker) = (start.control, start.services.worker)
+    return TopicCommit(
+      task: task, record: record, rows: rows, offsets: offsets, member: start.consumer
+    ) { answer in
+      switch answer {
+      case .accepted: worker.post(.committed(task, commit: commit))
+      case .written: control.post(.commit(task, offsets, commit: commit))
+      case .unaccepted(let error): control.post(.unaccepted(task, error))
+      }
+    }
   }
 
   /// The snapshot of the draft has a number, and its segment of the journal has begun.
@@ -427,7 +437,6 @@ final class TaskLog {
   /// - Returns: Whether an older snapshot became needless.
   func acknowledged(_ commit: Int64, now: Int64) -> Bool {
     guard let (committed, covered) = outstanding, committed.commit == commit else { return false }
-    schedule.acknowledged(now: now)
     let isSuperseded = committed.snapshot != record.snapshot
     record = committed
     coveredObjects = covered

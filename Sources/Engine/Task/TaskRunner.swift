@@ -420,8 +420,14 @@ final class TaskRunner {
   /// Commits if it is time; a worker asks all its tasks in one go, so that one transaction takes up all
   /// their commits.
   func commitIfDue() throws {
-    guard case .live = phase, log.schedule.commitIsDue(now: elapsed) else { return }
+    guard case .live = phase,
+      log.schedule.commitIsDue(now: elapsed, interval: commitInterval)
+    else { return }
     try commitIfNeeded()
+  }
+
+  private var commitInterval: Int64 {
+    start.services.topics?.commitInterval ?? start.plan.configuration.timing.commitInterval
   }
 
   private func commitIfNeeded() throws {

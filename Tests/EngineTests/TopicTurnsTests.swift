@@ -1,0 +1,148 @@
+import Engine
+import Kafka
+import RimSupport
+import Testing
+
+/// What `TopicTurns` makes of rows and commits that tasks hand in.
+@Suite struct TopicTurnsTests {
+  @Test func rowsGoAheadAndTheTransactionEndsWithTheCommit() throws {
+    let stage = try TopicStage()
+    stage.hand(rows: ["a"], of: 0)
+    stage.turnAll()
+    #expect(stage.calls == ["init", "begin", "a"])
+    stage.hand(rows: ["b"], of: 0)
+    stage.turnAll()
+    stage.hand(commit: 1, rows: ["c"], of: 0)
+    stage.turnAll()
+    #expect(stage.calls == ["init", "begin", "a", "b", "c", "offsets 0", "commit"])
+    #expect(stage.answers == ["0: 1 accepted"])
+  }
+
+  /// Rows of a task that are not accounted for must not be committed with those of another.
+  @Test func aTransactionWaitsForAllWhoHaveRowsInIt() throws {
+    let stage = try TopicStage()
+    stage.hand(rows: ["a"], of: 0)
+    stage.hand(rows: ["b"], of: 1)
+    stage.hand(commit: 1, of: 0)
+    stage.turnAll()
+    #expect(stage.calls == ["init", "begin", "a", "b"])
+    stage.hand(commit: 1, of: 1)
+    stage.turnAll()
+    #expect(stage.calls.suffix(2) == ["offsets 0 1", "commit"])
+    #expect(stage.answers == ["0: 1 accepted", "1: 1 accepted"])
+  }
+
+  /// What follows a task's commit belongs to the next transaction.
+  @Test func nothingFollowsACommit() throws {
+    let stage = try TopicStage()
+    stage.hand(rows: ["a"], of: 0)
+    stage.hand(rows: ["b"], of: 1)
+    stage.hand(commit: 1, of: 0)
+    stage.hand(rows: ["late"], of: 0)
+    stage.turnAll()
+    #expect(!stage.calls.contains("late"))
+    stage.hand(commit: 1, of: 1)
+    stage.turnAll()
+    #expect(
+      stage.calls
+        == ["init", "begin", "a", "b", "offsets 0 1", "commit", "begin", "late"])
+  }
+
+  @Test func whoDoesNotCommitHoldsUpTheOthersOnce() throws {
+    let stage = try TopicStage()
+    stage.hand(rows: ["a"], of: 0)
+    stage.hand(rows: ["stuck"], of: 1)
+    stage.hand(commit: 1, of: 0)
+    stage.turnAll()
+    stage.time.advance(milliseconds: 1_024)
+    stage.turnAll()
+    #expect(stage.answers.isEmpty)
+    stage.time.advance(milliseconds: 1)
+    stage.turnAll()
+    #expect(
+      stage.calls
+        == ["init", "begin", "a", "stuck", "abort", "begin", "a", "offsets 0", "commit"])
+    // The rows of the one that is stuck do not hold up the next transaction.
+    stage.hand(commit: 2, rows: ["b"], of: 0)
+    stage.turnAll()
+    #expect(stage.calls.suffix(4) == ["begin", "b", "offsets 0", "commit"])
+    stage.hand(commit: 1, of: 1)
+    stage.turnAll()
+    #expect(stage.calls.suffix(4) == ["begin", "stuck", "offsets 1", "commit"])
+    stage.hand(rows: ["ahead"], of: 1)
+    stage.turnAll()
+    #expect(stage.calls.suffix(2) == ["begin", "ahead"])
+  }
+
+  /// The rows of a task that has ended are aborted; the others' are written again.
+  @Test(arguments: [true, false]) func whoHasEndedIsNotCommitted(hasCommit: Bool) throws {
+    let stage = try TopicStage()
+    stage.hand(rows: ["a"], of: 0)
+    stage.hand(rows: ["gone"], of: 1)
+    if hasCommit { stage.hand(commit: 1, of: 1) }
+    stage.turnAll()
+    stage.writer.drop(stage.name(1))
+    stage.hand(rows: ["new life"], of: 1)
+    stage.turnAll()
+    #expect(
+      stage.calls == ["init", "begin", "a", "gone", "abort", "begin", "a", "new life"])
+  }
+
+  /// One transaction takes up the commits that are announced.
+  @Test func commitsAreGathered() throws {
+    let stage = try TopicStage(patience: 5)
+    stage.writer.announce(stage.name(0))
+    stage.writer.announce(stage.name(1))
+    stage.hand(commit: 1, rows: ["a"], of: 0)
+    stage.turnAll()
+    stage.time.advance(milliseconds: 4)
+    stage.turnAll()
+    #expect(stage.calls == ["init", "begin", "a"])
+    stage.hand(commit: 1, rows: ["b"], of: 1)
+    stage.turnAll()
+    #expect(stage.calls.suffix(3) == ["b", "offsets 0 1", "commit"])
+    // One that does not come is not waited for.
+    stage.writer.announce(stage.name(1))
+    stage.hand(commit: 2, of: 0)
+    stage.turnAll()
+    stage.time.advance(milliseconds: 5)
+    stage.turnAll()
+    #expect(stage.calls.suffix(2) == ["offsets 0", "commit"])
+  }
+
+  @Test func anAbortWritesEverythingAgainInItsOrder() throws {
+    let stage = try TopicStage()
+    stage.hand(rows: ["a"], of: 0)
+    stage.hand(rows: ["b"], of: 1)
+    stage.hand(rows: ["c"], of: 0)
+    stage.fail(
+      "commit", with: KafkaError(.fail, "injected", operation: "commit", requiresAbort: true))
+    stage.hand(commit: 1, of: 0)
+    stage.hand(commit: 1, of: 1)
+    stage.turnAll()
+    #expect(stage.turns.isHindered)
+    stage.turnAll()
+    let whole = ["begin", "a", "c", "b", "offsets 0 1", "commit"]
+    #expect(stage.calls.suffix(whole.count) == whole[...])
+    #expect(stage.calls.contains("abort"))
+    #expect(stage.answers == ["0: 1 accepted", "1: 1 accepted"])
+  }
+
+  @Test func anEndAbortsWhatIsOpen() throws {
+    let stage = try TopicStage()
+    stage.hand(rows: ["a"], of: 0)
+    stage.turnAll()
+    stage.writer.close()
+    stage.turns.finish()
+    #expect(stage.calls == ["init", "begin", "a", "abort"])
+  }
+
+  /// With commits far apart a transaction would be open for longer than brokers allow.
+  @Test(arguments: [(25, true), (5_000, true), (5_001, false), (60_000, false)] as [(Int64, Bool)])
+  func rowsGoAheadOfFrequentCommitsOnly(interval: Int64, isAhead: Bool) {
+    var timing = PipelineConfiguration.Timing()
+    timing.commitInterval = interval
+    #expect(TopicWriter(transactionalID: "id", timing: timing).takesRowsAhead == isAhead)
+    #expect(TopicWriter(transactionalID: nil, timing: timing).takesRowsAhead)
+  }
+}
