@@ -15,7 +15,7 @@ public struct DirectoryDestination: Destination {
   private let files: any FileSystem
   private let threads: BlockingThreads
 
-  /// Opens the folder and removes what an earlier run of the same owner left unfinished.
+  /// Opens the folder and, unless the same owner still writes, removes what it left unfinished.
   ///
   /// - Parameters:
   ///   - path: The folder, made when needed.
@@ -24,10 +24,12 @@ public struct DirectoryDestination: Destination {
   ///   - parquet: The format of objects whose rows are for Parquet, in place of `compression`.
   ///   - files: The disk.
   ///   - threads: Threads for compression and blocking calls.
+  ///   - removesUnfinished: Whether what is unfinished was left by an earlier run.
   /// - Throws: `DeliveryError` when the folder cannot be written.
   public init(
     path: String, owner: String, compression: Compression, parquet: ParquetFormat? = nil,
-    files: any FileSystem = PosixFileSystem(), threads: BlockingThreads
+    files: any FileSystem = PosixFileSystem(), threads: BlockingThreads,
+    removesUnfinished: Bool = true
   ) async throws {
     root = path == "/" ? "" : path
     self.owner = Hexadecimal.encode(SHA256.hash(data: Array(owner.utf8)).prefix(8))
@@ -36,14 +38,15 @@ public struct DirectoryDestination: Destination {
     self.files = files
     self.threads = threads
     let destination = self
-    try await threads.run { try destination.prepare() }
+    try await threads.run { try destination.prepare(removesUnfinished) }
   }
 
   private var temporaryFolder: String { root + "/.tmp" }
 
-  private func prepare() throws(DeliveryError) {
+  private func prepare(_ removesUnfinished: Bool) throws(DeliveryError) {
     do {
       try makeFolder(temporaryFolder)
+      guard removesUnfinished else { return }
       for name in try files.list(temporaryFolder) where name.hasPrefix(owner + "-") {
         try files.remove(temporaryFolder + "/" + name)
       }

@@ -35,6 +35,7 @@ public final class Uploader: Sendable {
   fileprivate struct State {
     var status = Status()
     var pendingRowTimes: [Int64] = []
+    var waiters: [CheckedContinuation<Void, Never>] = []
     var generator: SplitMix64
   }
 
@@ -93,6 +94,17 @@ public final class Uploader: Sendable {
     } catch {
       state.withLock { $0.end(object, result: nil) }
       throw error
+    }
+  }
+
+  /// Returns when no object is under way, given up ones included.
+  public func waitUntilIdle() async {
+    await withCheckedContinuation { continuation in
+      let isIdle = state.withLock { state in
+        if state.status.pendingObjects > 0 { state.waiters.append(continuation) }
+        return state.status.pendingObjects == 0
+      }
+      if isIdle { continuation.resume() }
     }
   }
 
@@ -191,6 +203,10 @@ extension Uploader.State {
 
   fileprivate mutating func end(_ object: ClosedObject, result: PutResult?) {
     status.pendingObjects -= 1
+    if status.pendingObjects == 0 {
+      for waiter in waiters { waiter.resume() }
+      waiters = []
+    }
     status.pendingBytes -= object.bytes.count
     if let index = pendingRowTimes.firstIndex(of: object.oldestRowTime) {
       pendingRowTimes.remove(at: index)

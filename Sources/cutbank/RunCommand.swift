@@ -27,8 +27,8 @@ struct RunCommand: AsyncParsableCommand {
     let first = try load()
     let logger = Self.logger(level: first.settings.logLevel)
     let supervisor = Supervisor(
-      manager: ServiceManager(environment: ProcessInfo.processInfo.environment), logger: logger,
-      load: { try load() })
+      first, manager: ServiceManager(environment: ProcessInfo.processInfo.environment),
+      logger: logger, load: { try load() })
     let terminations = Signals([SIGTERM, SIGINT], keeping: .all)
     let signals = Task {
       guard let number = await terminations.next() else { return }
@@ -41,15 +41,11 @@ struct RunCommand: AsyncParsableCommand {
     let reloads = Task {
       await Self.reload(supervisor, at: hangups, time: SystemTime())
     }
-    let (daemon, isFine) = try await supervisor.run(first)
-    signals.cancel()
-    reloads.cancel()
-    guard isFine else {
-      let problems = daemon.statuses.compactMap { status in
-        status.problem.map { "pipeline \(status.name): \($0)" }
-      }
-      throw Failure(message: problems.joined(separator: "\n"))
+    defer {
+      signals.cancel()
+      reloads.cancel()
     }
+    try await supervisor.run()
     logger.notice("stopped")
   }
 
@@ -58,7 +54,7 @@ struct RunCommand: AsyncParsableCommand {
     _ supervisor: Supervisor, at hangups: Signals, time: any TimeSource
   ) async {
     while await hangups.next() != nil {
-      supervisor.reload()
+      await supervisor.reload()
       do {
         try await time.sleep(milliseconds: 1_000)
       } catch {

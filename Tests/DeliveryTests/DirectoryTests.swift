@@ -70,11 +70,11 @@ struct DirectoryTests {
 
   private func destination(
     _ compression: Compression = .none, files: any FileSystem = PosixFileSystem(),
-    owner: String = "p/out", below path: String = "out"
+    owner: String = "p/out", below path: String = "out", removesUnfinished: Bool = true
   ) async throws -> DirectoryDestination {
     try await DirectoryDestination(
       path: folder.path + "/" + path, owner: owner, compression: compression, files: files,
-      threads: threads)
+      threads: threads, removesUnfinished: removesUnfinished)
   }
 
   @Test func storesOnceAndLeavesNothingElse() async throws {
@@ -117,6 +117,7 @@ struct DirectoryTests {
     await #expect(throws: DeliveryError.self) { try await directory.put(try object("x")) }
     #expect(folder.files().count == 1)
     _ = try await destination(owner: "p/third")
+    _ = try await destination(owner: "p/other", removesUnfinished: false)
     #expect(folder.files().count == 1)
     _ = try await destination(owner: "p/other")
     #expect(folder.files() == [])
@@ -196,6 +197,36 @@ private final class Script: Destination {
   }
 }
 
+/// Goes on whether or not the delivery was given up.
+private final class Deaf: Destination {
+  let start = Gate()
+  let end = Gate()
+  let hasLetGo = Mutex(false)
+
+  func put(_ object: ClosedObject) async throws -> PutResult {
+    start.open()
+    await end.wait()
+    hasLetGo.withLock { $0 = true }
+    return .stored
+  }
+}
+
+/// Something that a task waits for and another one brings about.
+private final class Gate: Sendable {
+  private let stream: AsyncStream<Void>
+  private let opening: AsyncStream<Void>.Continuation
+
+  init() { (stream, opening) = AsyncStream.makeStream() }
+
+  func open() { opening.yield() }
+
+  /// Not ended by a cancellation of the task.
+  func wait() async {
+    let stream = stream
+    await Task { for await _ in stream { return } }.value
+  }
+}
+
 struct UploaderTests {
   private func error(_ remedy: DeliveryError.Remedy, after: Int64? = nil) -> DeliveryError {
     DeliveryError(
@@ -228,6 +259,24 @@ struct UploaderTests {
     #expect(uploader.status.pendingObjects == 0)
     #expect(uploader.status.deliveredObjects == 0)
     #expect(uploader.status.lastError?.code == "X")
+  }
+
+  /// What was given up is under way until the destination lets go of it.
+  @Test func idleMeansThatTheDestinationHasLetGo() async throws {
+    let destination = Deaf()
+    let uploader = Uploader(destination: destination, time: InstantTime(), seed: 7)
+    await uploader.waitUntilIdle()
+    let delivery = Task { try await uploader.deliver(try object("x")) }
+    await destination.start.wait()
+    delivery.cancel()
+    let idle = Task {
+      await uploader.waitUntilIdle()
+      return destination.hasLetGo.withLock { $0 }
+    }
+    destination.end.open()
+    #expect(await idle.value)
+    _ = try await delivery.value
+    #expect(uploader.status.pendingObjects == 0)
   }
 
   @Test func statusTellsTheOldestUndelivered() async throws {

@@ -132,9 +132,10 @@ extension SystemTests {
       try write("second")
       try FileManager.default.removeItem(atPath: folder + "/first.yaml")
       daemon.signal(SIGHUP)
-      _ = try #require(await daemon.line(containing: "pipeline second: "))
-      // One that goes has delivered what it had.
-      #expect(stage.rows("first") == Self.rows(0..<10))
+      let told = try #require(await daemon.line(containing: "going on with the new"))
+      #expect(told.contains("new: second; gone: first"), "\(told)")
+      // One that goes delivers what it has.
+      try await stage.expectRows(10, below: "first", of: daemon)
       let hasRead = await daemon.waits {
         daemon.text.split(separator: "\n").contains {
           $0.contains("records=10 ") && $0.contains("pipeline second: status")
@@ -142,6 +143,7 @@ extension SystemTests {
       }
       #expect(hasRead)
       await stage.end(daemon)
+      #expect(stage.rows("first") == Self.rows(0..<10))
       #expect(stage.rows("second") == Self.rows(0..<10))
       let empty = try await stage.command("validate", stage.path + "/data")
       #expect(empty.code == 78 && empty.text.contains("holds no pipeline"), "\(empty.text)")

@@ -26,14 +26,14 @@ public struct EndpointActivation: Sendable {
 final class EndpointPublisher: Sendable {
   private let registry: Registry
   private let slots: SlotBoard
-  private let endpoints: [String]
-  /// Above which result a row counts as an alert, by endpoint.
-  private let thresholds: [String: Double]
   private let time: any TimeSource
   private let logger: Logger
-  private let state = Mutex(State())
+  private let state: Mutex<State>
 
   private struct State {
+    var endpoints: [String]
+    /// Above which result a row counts as an alert, by endpoint.
+    var thresholds: [String: Double]
     /// The configuration that was looked at last, by endpoint.
     var seen: [String: Int64] = [:]
     /// What blobs hold, by their names.
@@ -42,15 +42,39 @@ final class EndpointPublisher: Sendable {
   }
 
   init(
-    registry: Registry, slots: SlotBoard, endpoints: [String], thresholds: [String: Double],
-    time: any TimeSource, logger: Logger
+    registry: Registry, slots: SlotBoard, plans: [PipelinePlan], time: any TimeSource,
+    logger: Logger
   ) {
     self.registry = registry
     self.slots = slots
-    self.endpoints = endpoints
-    self.thresholds = thresholds
     self.time = time
     self.logger = logger
+    state = Mutex(
+      State(endpoints: Self.endpoints(of: plans), thresholds: Self.thresholds(of: plans)))
+  }
+
+  private static func endpoints(of plans: [PipelinePlan]) -> [String] {
+    Set(plans.flatMap(\.application.endpoints)).sorted()
+  }
+
+  private static func thresholds(of plans: [PipelinePlan]) -> [String: Double] {
+    var thresholds: [String: Double] = [:]
+    for model in plans.flatMap(\.models) {
+      thresholds[model.configuration.endpoint] = model.configuration.guards.alertAbove
+    }
+    return thresholds
+  }
+
+  /// Publishes what these pipelines ask for from now on.
+  func update(_ plans: [PipelinePlan]) {
+    let thresholds = Self.thresholds(of: plans)
+    state.withLock { state in
+      // A blob says what counts as an alert.
+      state.seen = state.seen.filter { thresholds[$0.key] == state.thresholds[$0.key] }
+      state.endpoints = Self.endpoints(of: plans)
+      state.thresholds = thresholds
+    }
+    publish()
   }
 
   /// The endpoints' activations so far, in their order.
@@ -58,7 +82,7 @@ final class EndpointPublisher: Sendable {
 
   /// Publishes what has changed since the last call.
   func publish() {
-    for name in endpoints {
+    for name in state.withLock({ $0.endpoints }) {
       do {
         guard let endpoint = try registry.endpoint(name),
           state.withLock({ $0.seen[name] }) != endpoint.configuration
@@ -86,12 +110,13 @@ final class EndpointPublisher: Sendable {
         return try Deployment.Variant(
           name: variant.name, version: version.name, weight: variant.weight,
           isShadow: variant.isShadow, artifact: registry.artifacts.load(version.artifact))
-      }, alertAbove: thresholds[endpoint.name])
+      }, alertAbove: state.withLock { $0.thresholds[endpoint.name] })
   }
 
   /// Writes down what has become of what was published.
   func note() {
     var lines: [(subject: String, detail: String)] = []
+    let endpoints = state.withLock { $0.endpoints }
     for (slot, blob, outcome) in slots.takeOutcomes() {
       let name = endpoints.first { Dataflow.slot(ofEndpoint: $0) == slot } ?? slot
       switch outcome {

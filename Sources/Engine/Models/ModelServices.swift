@@ -8,7 +8,7 @@ import Transport
 final class ModelServices: Sendable {
   private let publisher: EndpointPublisher
   private let keeper: RolloutKeeper
-  private let trainer: ModelTrainer?
+  private let trainer: ModelTrainer
   private let board: StatusBoard
   private let time: any TimeSource
 
@@ -26,22 +26,13 @@ final class ModelServices: Sendable {
     for job in try registry.failAbandonedJobs(at: time.now) {
       logger.warning("training job \(job.id) of \(job.model) is failed: \(job.reason ?? "")")
     }
-    var thresholds: [String: Double] = [:]
-    for model in plans.flatMap(\.models) {
-      thresholds[model.configuration.endpoint] = model.configuration.guards.alertAbove
-    }
     publisher = EndpointPublisher(
-      registry: registry, slots: slots,
-      endpoints: Set(plans.flatMap(\.application.endpoints)).sorted(), thresholds: thresholds,
-      time: time, logger: logger)
+      registry: registry, slots: slots, plans: plans, time: time, logger: logger)
     keeper = RolloutKeeper(
       registry: registry, slots: slots, board: board, plans: plans, time: time, logger: logger)
-    trainer =
-      plans.allSatisfy(\.models.isEmpty)
-      ? nil
-      : try ModelTrainer(
-        registry: registry, plans: plans, board: board, configuration: configuration, time: time,
-        logger: logger)
+    trainer = try ModelTrainer(
+      registry: registry, plans: plans, board: board, configuration: configuration, time: time,
+      logger: logger)
   }
 
   /// The endpoints' activations so far, in their order.
@@ -51,7 +42,15 @@ final class ModelServices: Sendable {
   /// begins to train.
   func begin() {
     publisher.publish()
-    trainer?.begin()
+    trainer.beginIfNeeded()
+  }
+
+  /// Goes on for these pipelines.
+  func update(_ plans: [PipelinePlan]) {
+    publisher.update(plans)
+    keeper.update(plans)
+    trainer.update(plans)
+    trainer.beginIfNeeded()
   }
 
   /// Looks at the registry again and again until it is cancelled.
@@ -66,12 +65,12 @@ final class ModelServices: Sendable {
   }
 
   /// Ends a training that is under way.
-  func stop() { trainer?.stop() }
+  func stop() { trainer.stop() }
 
   /// Waits for the end of training after `stop`.
   func waitUntilEnded() async {
-    trainer?.stop()
-    await trainer?.waitUntilEnded()
+    trainer.stop()
+    await trainer.waitUntilEnded()
   }
 
   /// Writes down what has become of what was published.

@@ -10,7 +10,8 @@ import Transport
 /// In a group of daemons only the one that runs task 0 of a pipeline trains its models.
 final class ModelTrainer: Sendable {
   private let registry: Registry
-  private let plans: [PipelinePlan]
+  /// The pipelines, and how often they were others.
+  private let plans: Mutex<(current: [PipelinePlan], changes: Int)>
   private let board: StatusBoard
   private let program: String
   private let folder: String
@@ -18,8 +19,8 @@ final class ModelTrainer: Sendable {
   private let logger: Logger
   private let wakeup = Wakeup()
   private let isStopping = Atomic<Bool>(false)
-  private let ended = Mutex<(hasBegun: Bool, waiting: [CheckedContinuation<Void, Never>]?)>(
-    (false, []))
+  private let hasBegun = Atomic<Bool>(false)
+  private let end = Latch()
 
   /// How often schedules are looked at.
   private static let interval = Duration.milliseconds(250)
@@ -30,7 +31,7 @@ final class ModelTrainer: Sendable {
     configuration: DaemonConfiguration, time: any TimeSource, logger: Logger
   ) throws {
     self.registry = registry
-    self.plans = plans
+    self.plans = Mutex((plans, 0))
     self.board = board
     program = configuration.program
     folder = configuration.registryFolder + "/jobs"
@@ -54,16 +55,19 @@ final class ModelTrainer: Sendable {
     }
   }
 
-  /// Starts the thread.
-  func begin() {
-    ended.withLock { $0.hasBegun = true }
+  /// Trains what these pipelines ask for; a training of one that is not among them, or has changed, ends.
+  func update(_ plans: [PipelinePlan]) {
+    self.plans.withLock { $0 = (plans, $0.changes + 1) }
+    wakeup.signal()
+  }
+
+  /// Starts the thread, once there is something to train.
+  func beginIfNeeded() {
+    let isNeeded = plans.withLock { $0.current.contains { !$0.models.isEmpty } }
+    guard isNeeded, !hasBegun.exchange(true, ordering: .acquiringAndReleasing) else { return }
     let thread = Thread { [self] in
       run()
-      let waiting = ended.withLock { state in
-        defer { state.waiting = nil }
-        return state.waiting ?? []
-      }
-      for continuation in waiting { continuation.resume() }
+      end.open()
     }
     thread.name = "training"
     thread.start()
@@ -77,21 +81,18 @@ final class ModelTrainer: Sendable {
 
   /// Waits for the thread's end.
   func waitUntilEnded() async {
-    await withCheckedContinuation { continuation in
-      let isOver = ended.withLock { state in
-        guard state.hasBegun else { return true }
-        state.waiting?.append(continuation)
-        return state.waiting == nil
-      }
-      if isOver { continuation.resume() }
-    }
+    if hasBegun.load(ordering: .acquiring) { await end.wait() }
   }
 
   private func run() {
     let start = time.now
     // What was read from the registry last: it is asked again only when a model seems to be due.
     var due: [String: Int64] = [:]
+    var changesSeen = 0
     while !isStopping.load(ordering: .acquiring) {
+      let (plans, changes) = plans.withLock { $0 }
+      if changes != changesSeen { due = [:] }
+      changesSeen = changes
       for plan in plans {
         for model in plan.models where board.holdsFirstTask(plan.configuration.name) {
           let name = plan.configuration.name + "/" + model.configuration.name
@@ -144,6 +145,7 @@ final class ModelTrainer: Sendable {
       logger: logger, interrupted: last.flatMap { isInterrupted($0) ? $0.id : nil },
       isCancelled: { [self] in
         isStopping.load(ordering: .acquiring) || !board.holdsFirstTask(plan.configuration.name)
+          || !plans.withLock { $0.current.contains { $0.isUnchanged(from: plan) } }
       }
     ).execute()
   }

@@ -1,6 +1,7 @@
 import Dataflow
 import Logging
 package import Registry
+import Synchronization
 import Transport
 
 extension ModelConfiguration.Rollout {
@@ -36,7 +37,7 @@ final class RolloutKeeper: Sendable {
   private let registry: Registry
   private let slots: SlotBoard
   private let board: StatusBoard
-  private let models: [(pipeline: String, settings: ModelConfiguration)]
+  private let models: Mutex<[(pipeline: String, settings: ModelConfiguration)]>
   private let time: any TimeSource
   private let logger: Logger
 
@@ -47,16 +48,23 @@ final class RolloutKeeper: Sendable {
     self.registry = registry
     self.slots = slots
     self.board = board
-    models = plans.flatMap { plan in
-      plan.models.map { (plan.configuration.name, $0.configuration) }
-    }
+    models = Mutex(Self.models(of: plans))
     self.time = time
     self.logger = logger
   }
 
+  private static func models(
+    of plans: [PipelinePlan]
+  ) -> [(pipeline: String, settings: ModelConfiguration)] {
+    plans.flatMap { plan in plan.models.map { (plan.configuration.name, $0.configuration) } }
+  }
+
+  /// Leads what these pipelines train from now on.
+  func update(_ plans: [PipelinePlan]) { models.withLock { $0 = Self.models(of: plans) } }
+
   /// Does what is due.
   func advance() {
-    for (pipeline, settings) in models where board.holdsFirstTask(pipeline) {
+    for (pipeline, settings) in models.withLock({ $0 }) where board.holdsFirstTask(pipeline) {
       do {
         try advance(settings)
       } catch {

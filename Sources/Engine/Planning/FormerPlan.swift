@@ -1,6 +1,14 @@
 import Foundation
 
 extension PipelinePlan {
+  /// Whether a daemon that runs this plan does what it did with `other`.
+  public func isUnchanged(from other: PipelinePlan) -> Bool {
+    configuration.name == other.configuration.name
+      && configuration.sourceText == other.configuration.sourceText
+      && configuration.application == other.configuration.application
+      && configuration.kafka == other.configuration.kafka
+  }
+
   /// Whether a task of this pipeline reads what a task of the same number of the other one reads.
   public func sharesInputs(as other: PipelinePlan) -> Bool {
     guard inputs.map(\.topic) == other.inputs.map(\.topic) else { return false }

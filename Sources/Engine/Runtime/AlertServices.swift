@@ -2,7 +2,7 @@ public import Alerting
 import Logging
 public import Transport
 
-/// The outbox of a daemon and the senders of its receivers.
+/// The senders of a pipeline's receivers, and the daemon's outbox.
 final class AlertServices: Sendable {
   let outbox: Outbox
   private let senders: [Sender]
@@ -10,12 +10,11 @@ final class AlertServices: Sendable {
   private let connections: [HTTPConnections]
   private let time: any TimeSource
 
-  /// Opens the outbox; one sender per receiver, since each has its own policy on addresses.
+  /// Makes one sender per receiver, since each has its own policy on addresses.
   init(
-    path: String, targets: [AlertTarget], time: any TimeSource, seed: UInt64,
+    outbox: Outbox, targets: [AlertTarget], time: any TimeSource, seed: UInt64,
     lookups: BlockingThreads, logger: Logger
-  ) throws {
-    let outbox = try Outbox(path: path, time: time)
+  ) {
     self.outbox = outbox
     self.time = time
     receivers = targets.map(\.receiver)

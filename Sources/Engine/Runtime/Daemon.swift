@@ -1,29 +1,37 @@
-import Alerting
-import Delivery
 import Foundation
 public import Logging
-import StreamSQL
 import Synchronization
 public import Transport
 
 /// Runs pipelines until it is stopped: `cutbank run`, and the demo.
 public final class Daemon: Sendable {
+  /// Something that runs as long as the daemon, or until its pipeline ends.
+  private enum Work {
+    case pipeline(RunningPipeline)
+    case models(ModelServices)
+  }
+
+  private struct State {
+    var pipelines: [RunningPipeline] = []
+    /// Whether somebody has asked the daemon to end.
+    var isStopping = false
+    /// Whether pipelines are being replaced, so that more may come.
+    var isReloading = false
+    /// Whether no pipeline is left.
+    var isOver = false
+    /// The worker of the next pipeline's task 0.
+    var nextWorker = 0
+  }
+
   private let plans: [PipelinePlan]
-  private let configuration: DaemonConfiguration
-  private let logger: Logger
-  private let time: any TimeSource
-  private let disk: any Disk
-  private let broker: any Broker
-  private let seed: UInt64
-  private let board = StatusBoard()
-  private let deadline = ShutdownDeadline()
-  private let slots = SlotBoard()
-  private let suspects = SuspectGate()
+  private let shared: SharedServices
   private let models = Mutex<ModelServices?>(nil)
-  private let tables = Mutex<[TablePublisher]>([])
-  private let threads = Mutex<[Worker]>([])
-  private let writers = Mutex<[TopicWriter]>([])
-  private let controls = Mutex<(ending: StopMode?, running: [PipelineControl])>((nil, []))
+  private let workers = Mutex<[Worker]>([])
+  private let state = Mutex(State())
+  /// The pipelines of the start run, or could not be opened.
+  private let started = Latch()
+  private let work: AsyncStream<Work>
+  private let workAdded: AsyncStream<Work>.Continuation
 
   /// Creates a daemon.
   ///
@@ -47,21 +55,19 @@ public final class Daemon: Sendable {
     time: any TimeSource, disk: any Disk, broker: any Broker = KafkaBroker(), seed: UInt64
   ) {
     self.plans = plans
-    self.configuration = configuration
-    self.logger = logger
-    self.time = SteadyTime(time)
-    self.disk = disk
-    self.broker = broker
-    self.seed = seed
+    shared = SharedServices(
+      configuration: configuration, logger: logger, time: time, disk: disk, broker: broker,
+      seed: seed)
+    (work, workAdded) = AsyncStream.makeStream(of: Work.self)
   }
 
   /// What every pipeline is doing, in the order of the names.
-  public var statuses: [PipelineStatus] { board.snapshot() }
+  public var statuses: [PipelineStatus] { shared.board.snapshot() }
 
   /// Waits until `holds` does, or the task is cancelled; it is asked again when a status changes or
   /// tasks have taken up models or tables.
   package func wait(until holds: () throws -> Bool) async rethrows {
-    try await board.wait(until: holds)
+    try await shared.board.wait(until: holds)
   }
 
   /// Where tasks have taken up what endpoints serve, since `run`.
@@ -69,37 +75,28 @@ public final class Daemon: Sendable {
     models.withLock { $0 }?.activations ?? []
   }
 
-  /// Where tasks have taken up rows of reference tables, since `run`.
+  /// Where tasks of pipelines that run have taken up rows of reference tables.
   public var tableActivations: [TableActivation] {
-    tables.withLock { $0 }.flatMap(\.activations)
+    state.withLock { $0.pipelines }.flatMap(\.tableActivations)
   }
 
+  /// How many turns each worker thread has made; one that stays the same is stuck.
+  public var workerTurns: [UInt64] { workers.withLock { $0.map(\.turnCount) } }
+
   /// Lets every pipeline deliver what it has taken, commit and end; `run` then returns.
-  public func stop() { stop(.drain) }
-
-  /// Lets every pipeline commit, leave a snapshot and end; `run` then returns.
-  ///
-  /// Another daemon in this process can go on with other plans. What is closed and not delivered yet
-  /// stays in the state.
-  public func stopAtBarrier() { stop(.barrier) }
-
-  private func stop(_ mode: StopMode) {
-    deadline.set(time.elapsed + configuration.shutdownTimeout)
-    let running = controls.withLock { state in
-      if state.ending != .drain { state.ending = mode }
-      return state.running
+  public func stop() {
+    let pipelines = state.withLock { state in
+      state.isStopping = true
+      return state.pipelines
     }
-    for control in running { control.stop(mode) }
+    for pipeline in pipelines { pipeline.stop(.drain) }
     models.withLock { $0 }?.stop()
   }
 
   /// Lets tasks go on that bad records have paused.
   public func resume() {
-    for worker in threads.withLock({ $0 }) { worker.mailbox.post(.resume) }
+    for worker in workers.withLock({ $0 }) { worker.mailbox.post(.resume) }
   }
-
-  /// How many turns each worker thread has made; one that stays the same is stuck.
-  public var workerTurns: [UInt64] { threads.withLock { $0.map(\.turnCount) } }
 
   /// Runs until `stop`, or until every pipeline has failed.
   ///
@@ -107,245 +104,175 @@ public final class Daemon: Sendable {
   /// - Returns: Whether no pipeline has failed.
   /// - Throws: `ConfigurationRefused` when a destination or the data directory cannot be written.
   public func run(whenStarted: @Sendable () -> Void = {}) async throws -> Bool {
-    let threads = BlockingThreads(count: 2)
-    // A name server that does not answer must not keep files waiting.
-    let lookups = BlockingThreads(count: 2)
-    let alerts = try openAlerts(lookups)
-    let destinations = Destinations(
-      threads: threads, lookups: lookups, time: time, logger: logger)
-    let workers = makeWorkers()
-    self.threads.withLock { $0 = workers }
-    var all: [PipelineControl] = []
-    var report = StatusReport(
-      board: board, alerts: alerts, time: time, logger: logger,
-      interval: configuration.statusInterval)
-    for (index, plan) in plans.enumerated() {
-      let uploaders = try await makeUploaders(plan, destinations)
-      report.add(plan, uploaders)
-      // Task 0 of each pipeline has another worker, as far as there are enough.
-      let first = index % workers.count
-      let rotated = Array(workers[first...] + workers[..<first])
-      let tables = try await openTables(plan, destinations)
-      all.append(try makeControl(plan, rotated, uploaders, alerts, tables))
+    defer { started.open() }
+    try shared.makeDataDirectory()
+    let workers = (0..<max(1, ProcessInfo.processInfo.activeProcessorCount)).map {
+      Worker(number: $0)
     }
-    let models = try openModels()
-    let ending = controls.withLock { state in
-      state.running = all
-      return state.ending
-    }
-    for control in all {
-      if let ending { control.stop(ending) }
-      control.begin()
-    }
+    self.workers.withLock { $0 = workers }
+    let opened = try await open(plans)
+    try openModels(plans)
+    begin(opened)
+    endIfNothingIsLeft()
     whenStarted()
-    try await wait(
-      for: all, report: report, alerts: alerts, models: models, retention: retention(threads))
+    started.open()
+    try await runAll()
     for worker in workers { worker.mailbox.post(.quit) }
-    for writer in writers.withLock({ $0 }) { writer.close() }
-    for tables in tables.withLock({ $0 }) { try await tables.close() }
-    try await alerts?.shutdown()
-    try await destinations.shutdown()
-    try await threads.stop()
-    try await lookups.stop()
+    try await shared.stopThreads()
     return !statuses.contains(where: \.hasFailed)
   }
 
-  /// Sends alerts as long as pipelines run, then what is left for a moment.
-  private func wait(
-    for all: [PipelineControl], report: StatusReport, alerts: AlertServices?,
-    models: ModelServices?, retention: DeadLetterRetention
-  ) async throws {
+  /// Runs what is added until no pipeline is left.
+  private func runAll() async throws {
     try await withThrowingTaskGroup(of: Void.self) { group in
-      func add(_ work: @escaping @Sendable () async throws -> Void) {
+      for await added in work {
         group.addTask {
-          do {
-            try await work()
-          } catch is CancellationError {
-            return
+          switch added {
+          case .pipeline(let pipeline):
+            defer { self.endIfNothingIsLeft() }
+            try await pipeline.run { self.endIfNothingIsLeft() }
+          case .models(let models):
+            do { try await models.run() } catch is CancellationError { return }
           }
         }
       }
-      if let models { add { try await models.run() } }
-      for tables in tables.withLock({ $0 }) { add { try await tables.run() } }
-      if let alerts { add { try await alerts.run() } }
-      add { try await report.run() }
-      add { try await retention.run() }
-      for control in all { await control.waitUntilEnded() }
+      let models = models.withLock { $0 }
       await models?.waitUntilEnded()
-      if controls.withLock({ $0.ending }) != .barrier {
-        try await alerts?.waitUntilSent(deadline: time.elapsed + 5_000)
-      }
       group.cancelAll()
       try await group.waitForAll()
       models?.note()
     }
   }
 
-  // MARK: Parts
-
-  /// What looks after the dead letters that lie in the data directory.
-  private func retention(_ threads: BlockingThreads) -> DeadLetterRetention {
-    let kept = plans.filter { $0.configuration.deadLetter == nil }
-    return DeadLetterRetention(
-      folders: kept.map { String($0.deadLetterDestination.dropFirst("file://".count)) },
-      limits: configuration.deadLetters, time: time, threads: threads, logger: logger)
+  /// Lets `run` return when every pipeline has ended and none will come.
+  private func endIfNothingIsLeft() {
+    let (pipelines, isOver) = state.withLock { state -> ([RunningPipeline], Bool) in
+      guard !state.isReloading, state.pipelines.allSatisfy(\.hasEnded) else { return ([], false) }
+      state.isOver = state.pipelines.allSatisfy(\.isOver)
+      return (state.pipelines, state.isOver)
+    }
+    // Those that have failed wait to be told.
+    for pipeline in pipelines where !pipeline.isOver { pipeline.stop(.drain) }
+    if isOver { workAdded.finish() }
   }
 
-  /// The registry, when an application asks an endpoint or models are trained.
-  private func openModels() throws -> ModelServices? {
-    guard plans.contains(where: { !$0.application.endpoints.isEmpty || !$0.models.isEmpty }) else {
-      return nil
-    }
-    let services = try ModelServices(
-      plans: plans, configuration: configuration, slots: slots, board: board, time: time,
-      logger: logger)
-    let isEnding = models.withLock { models in
-      models = services
-      return controls.withLock { $0.ending } != nil
-    }
-    if isEnding { services.stop() }
-    services.begin()
-    return services
-  }
+  // MARK: Pipelines
 
-  /// Opens the sources of a pipeline's reference tables and loads those in files.
-  private func openTables(
-    _ plan: PipelinePlan, _ destinations: Destinations
-  ) async throws -> SlotBoard {
-    let board = SlotBoard()
-    guard !plan.tables.isEmpty else { return board }
-    let sources = try plan.tables.map { table in
-      try destinations.makeTableSource(table, of: plan, disk: disk, broker: broker, logger: logger)
-    }
-    let publisher = TablePublisher(
-      plan, sources: sources, board: board, status: self.board, time: time, logger: logger)
-    let problems = await publisher.loadFiles()
-    // With state there are rows to go on with.
-    let folder = "\(configuration.dataDirectory)/\(plan.configuration.name)"
-    let hasState = try disk.list(folder).contains { $0.hasPrefix("task-") }
-    guard problems.isEmpty || hasState else { throw ConfigurationRefused(problems: problems) }
-    for problem in problems {
-      logger.error("the rows of the pipeline's state stay in use: \(problem)")
-    }
-    tables.withLock { $0.append(publisher) }
-    return board
-  }
-
-  private func openAlerts(_ lookups: BlockingThreads) throws -> AlertServices? {
+  /// Opens pipelines without beginning them: all, or none.
+  private func open(
+    _ plans: [PipelinePlan], besides running: Set<String> = []
+  ) async throws -> [RunningPipeline] {
+    var opened: [RunningPipeline] = []
     do {
-      try disk.createDirectory(configuration.dataDirectory)
+      for plan in plans {
+        opened.append(
+          try await RunningPipeline.open(
+            plan, on: nextWorkers(), isRunning: running.contains(plan.configuration.name), shared))
+      }
     } catch {
-      throw Self.refused(
-        configuration.dataDirectory, "\(error)",
-        hint: "set data_directory (CUTBANK_DATA_DIRECTORY) to a folder that can be written")
+      for pipeline in opened { try await pipeline.close() }
+      throw error
     }
-    let targets = plans.flatMap(\.alertTargets)
-    guard !targets.isEmpty else { return nil }
-    return try AlertServices(
-      path: configuration.outboxPath, targets: targets, time: time,
-      seed: seed, lookups: lookups, logger: logger)
+    return opened
   }
 
-  private func makeWorkers() -> [Worker] {
-    let count = max(1, ProcessInfo.processInfo.activeProcessorCount)
-    return (0..<count).map { Worker(number: $0) }
+  /// The workers, so that task 0 of each pipeline has another one as far as there are enough.
+  private func nextWorkers() -> [Worker] {
+    let workers = workers.withLock { $0 }
+    let first = state.withLock { state in
+      defer { state.nextWorker = (state.nextWorker + 1) % workers.count }
+      return state.nextWorker
+    }
+    return Array(workers[first...] + workers[..<first])
   }
 
-  private func makeUploaders(
-    _ plan: PipelinePlan, _ destinations: Destinations
-  ) async throws -> [Uploader?] {
-    var uploaders: [Uploader?] = []
-    for (index, output) in plan.outputs.enumerated() {
-      guard case .delivery(let delivery) = output.kind else {
-        uploaders.append(nil)
-        continue
+  private func begin(_ opened: [RunningPipeline]) {
+    let isStopping = state.withLock { state in
+      state.pipelines += opened
+      return state.isStopping
+    }
+    for pipeline in opened {
+      if isStopping { pipeline.stop(.drain) }
+      workAdded.yield(.pipeline(pipeline))
+    }
+  }
+
+  /// Opens the registry, when an application asks an endpoint or models are trained.
+  private func openModels(_ plans: [PipelinePlan]) throws {
+    guard models.withLock({ $0 }) == nil,
+      plans.contains(where: { !$0.application.endpoints.isEmpty || !$0.models.isEmpty })
+    else { return }
+    let services = try ModelServices(
+      plans: plans, configuration: shared.configuration, slots: shared.slots, board: shared.board,
+      time: shared.time, logger: shared.logger)
+    let isStopping = models.withLock { models in
+      models = services
+      return state.withLock { $0.isStopping }
+    }
+    if isStopping { services.stop() }
+    services.begin()
+    workAdded.yield(.models(services))
+  }
+
+  // MARK: Reload
+
+  /// Goes on with other plans: pipelines that are new begin, those that are gone deliver what they have
+  /// and end, those that have changed or failed go on behind a barrier, and the others notice nothing.
+  ///
+  /// One call at a time; it returns when all that have to end have ended.
+  ///
+  /// - Parameters:
+  ///   - plans: The pipelines; their names differ.
+  ///   - configuration: Settings of the daemon, with the same folders.
+  /// - Throws: `ConfigurationRefused`, or what a registry or an outbox says, when something cannot be
+  ///   opened: everything then goes on as before.
+  public func reload(_ plans: [PipelinePlan], _ configuration: DaemonConfiguration) async throws {
+    await started.wait()
+    let running = state.withLock { state -> [RunningPipeline]? in
+      guard !state.isStopping, !state.isOver else { return nil }
+      state.isReloading = true
+      return state.pipelines
+    }
+    guard let running else { return }
+    defer {
+      state.withLock { $0.isReloading = false }
+      endIfNothingIsLeft()
+    }
+    let change = PipelineChange(
+      from: running.map { (plan: $0.plan, hasFailed: $0.hasFailed) }, to: plans)
+    let opened = try await open(change.begun, besides: Set(running.map(\.plan.configuration.name)))
+    do {
+      try openModels(plans)
+    } catch {
+      for pipeline in opened { try await pipeline.close() }
+      throw error
+    }
+    shared.use(configuration)
+    models.withLock { $0 }?.update(plans)
+    shared.logger.notice("reload: going on with the new configuration; \(change.summary)")
+    await replace(
+      running.filter { change.ended.contains($0.plan.configuration.name) }, by: opened)
+  }
+
+  /// Ends pipelines, each of which another one of its name may follow, and begins others.
+  private func replace(_ ended: [RunningPipeline], by opened: [RunningPipeline]) async {
+    await withTaskGroup(of: Void.self) { group in
+      for old in ended {
+        let successor = opened.first { $0.plan.configuration.name == old.plan.configuration.name }
+        group.addTask {
+          // Rows may wait for outputs that are not there any more.
+          let isKept = successor?.plan.keepsOutputs(of: old.plan) ?? false
+          old.stop(isKept ? .barrier : .drain)
+          await old.waitUntilOver()
+          self.state.withLock { state in state.pipelines.removeAll { $0 === old } }
+          self.shared.board.forget(old.plan.configuration.name)
+          if let successor { self.begin([successor]) }
+        }
       }
-      do {
-        uploaders.append(
-          try await destinations.makeUploader(
-            delivery, owner: "\(plan.configuration.name)/\(output.name)",
-            seed: seed &+ UInt64(index)))
-      } catch let error as DeliveryError {
-        throw Self.refused(
-          plan.configuration.file, "the folder of output \(output.name): \(error.message)",
-          hint: "make a folder that this user can write, or name another one in 'to'")
-      } catch let error as SettingError {
-        throw Self.refused(
-          plan.configuration.file, "output \(output.name): \(error.message)", hint: error.hint)
-      }
+      begin(
+        opened.filter { new in
+          !ended.contains { $0.plan.configuration.name == new.plan.configuration.name }
+        })
     }
-    return uploaders
-  }
-
-  private func makeControl(
-    _ plan: PipelinePlan, _ workers: [Worker], _ uploaders: [Uploader?], _ alerts: AlertServices?,
-    _ tables: SlotBoard
-  ) throws -> PipelineControl {
-    let receivers = plan.outputs.map {
-      AlertTarget(pipeline: plan.configuration.name, output: $0)?.receiver
-    }
-    let writers = try plan.hasTopicOutput ? makeWriters(plan, count: workers.count) : []
-    let stateTopics =
-      plan.configuration.stateStore == .topics
-      ? try broker.makeStateTopics(plan, logger: logger) : nil
-    let services = workers.enumerated().map { index, worker in
-      TaskServices(
-        time: time, disk: disk, dataDirectory: configuration.dataDirectory, logger: logger,
-        executor: nil, worker: worker.mailbox, status: board, uploaders: uploaders,
-        outbox: alerts?.outbox,
-        receivers: receivers,
-        topics: writers.isEmpty ? nil : writers[index],
-        deadline: deadline, slots: slots, tables: tables, suspects: suspects,
-        stateTopics: stateTopics)
-    }
-    let lives = Lives(seed: seed)
-    return PipelineControl(
-      plan: plan, broker: broker, services: services, board: board, logger: logger,
-      makeLife: { lives.next() })
-  }
-
-  /// Starts a thread per worker that writes the topics of its tasks.
-  private func makeWriters(_ plan: PipelinePlan, count: Int) throws -> [TopicWriter] {
-    let configuration = plan.configuration
-    var names: [String?] = Array(repeating: nil, count: count)
-    if configuration.guarantee == .exactlyOnce {
-      let instance = try configuration.kafka.properties["group.instance.id"] ?? makeInstance()
-      names = (0..<count).map { "cutbank.\(configuration.name).\(instance).\($0)" }
-    }
-    return names.map { name in
-      let writer = TopicWriter(transactionalID: name, timing: configuration.timing)
-      writers.withLock { $0.append(writer) }
-      TopicThread.start(writer, plan: plan, broker: broker, logger: logger)
-      return writer
-    }
-  }
-
-  /// The name of this data directory: the same after a restart, and different from all others.
-  private func makeInstance() throws -> String {
-    let path = "\(configuration.dataDirectory)/instance"
-    if let bytes = try disk.read(path), !bytes.isEmpty {
-      return String(decoding: bytes, as: UTF8.self)
-    }
-    let name = Lives(seed: seed ^ 0x1057_A9CE).next()
-    try disk.replace(path, with: Array(name.utf8))
-    return name
-  }
-
-  private static func refused(_ file: String, _ message: String, hint: String?) -> any Error {
-    ConfigurationRefused(
-      problems: [ConfigurationProblem(file: file, message: message, hint: hint)])
-  }
-}
-
-/// Names for births of tasks.
-private final class Lives: Sendable {
-  private let generator: Mutex<SplitMix64>
-
-  init(seed: UInt64) { generator = Mutex(SplitMix64(seed: seed)) }
-
-  func next() -> String {
-    let number = generator.withLock { $0.next() }
-    let digits = String(number, radix: 16)
-    return String(repeating: "0", count: 16 - digits.count) + digits
   }
 }

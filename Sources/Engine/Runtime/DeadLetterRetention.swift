@@ -2,7 +2,7 @@ import Foundation
 import Logging
 import Transport
 
-/// Removes old dead letters from the data directory, so that they do not fill it.
+/// Removes old dead letters of a pipeline from the data directory, so that they do not fill it.
 ///
 /// Only what lies where dead letters go by default: folders and stores that somebody has named are
 /// theirs to look after.
@@ -33,9 +33,9 @@ public struct DeadLetterRetention: Sendable {
     }
   }
 
-  /// The folders of the pipelines.
-  let folders: [String]
-  let limits: Limits
+  let folder: String
+  /// May change.
+  let limits: @Sendable () -> Limits
   let time: any TimeSource
   let threads: BlockingThreads
   let logger: Logger
@@ -49,25 +49,27 @@ public struct DeadLetterRetention: Sendable {
   ///
   /// - Throws: `CancellationError`.
   func run() async throws {
-    guard !folders.isEmpty, limits.age > 0 || limits.bytes > 0 else { return }
     while true {
-      for folder in folders {
-        let (limits, now) = (limits, time.now)
-        do {
-          let removed = try await threads.run {
-            let found = Self.superfluous(try Self.objects(below: folder), limits, now: now)
-            for object in found { try FileManager.default.removeItem(atPath: object.path) }
-            return found
-          }
-          guard !removed.isEmpty else { continue }
-          logger.notice(
-            "\(removed.count) old objects with dead letters were removed from \(folder)",
-            metadata: ["bytes": "\(removed.reduce(0) { $0 + $1.bytes })"])
-        } catch {
-          logger.warning("old dead letters in \(folder) could not be removed: \(error)")
-        }
-      }
+      await look(limits())
       try await time.sleep(milliseconds: Self.interval)
+    }
+  }
+
+  private func look(_ limits: Limits) async {
+    guard limits.age > 0 || limits.bytes > 0 else { return }
+    let (folder, now) = (folder, time.now)
+    do {
+      let removed = try await threads.run {
+        let found = Self.superfluous(try Self.objects(below: folder), limits, now: now)
+        for object in found { try FileManager.default.removeItem(atPath: object.path) }
+        return found
+      }
+      guard !removed.isEmpty else { return }
+      logger.notice(
+        "\(removed.count) old objects with dead letters were removed from \(folder)",
+        metadata: ["bytes": "\(removed.reduce(0) { $0 + $1.bytes })"])
+    } catch {
+      logger.warning("old dead letters in \(folder) could not be removed: \(error)")
     }
   }
 

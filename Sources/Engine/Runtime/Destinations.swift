@@ -22,19 +22,21 @@ final class Destinations: Sendable {
     self.logger = logger
   }
 
-  /// What delivers the objects of one output.
+  /// What delivers the objects of one output; `isWriting` when another one of this owner does so still.
   ///
   /// - Throws: `DeliveryError` when a folder cannot be written, `SettingError` when there are no keys.
-  func makeUploader(_ delivery: DeliveryPlan, owner: String, seed: UInt64) async throws -> Uploader
-  {
+  func makeUploader(
+    _ delivery: DeliveryPlan, owner: String, seed: UInt64, isWriting: Bool
+  ) async throws -> Uploader {
     var backup: Backup?
     if let plan = delivery.backup {
       backup = Backup(
         destination: try await make(
-          plan.destination, plan.settings.objectStore, .none, nil, owner: "\(owner)#backup"),
+          plan.destination, plan.settings.objectStore, .none, nil, owner: "\(owner)#backup",
+          isWriting: isWriting),
         naming: plan.naming)
     }
-    var destination = try await main(delivery, owner: owner)
+    var destination = try await main(delivery, owner: owner, isWriting: isWriting)
     if let transform = delivery.settings.transform {
       guard let url = WebURL(transform.url) else { preconditionFailure("the parser refuses it") }
       let step = TransformStep(
@@ -49,11 +51,13 @@ final class Destinations: Sendable {
       time: time, seed: seed, log: (name: owner, logger: logger))
   }
 
-  private func main(_ delivery: DeliveryPlan, owner: String) async throws -> any Destination {
+  private func main(
+    _ delivery: DeliveryPlan, owner: String, isWriting: Bool
+  ) async throws -> any Destination {
     guard case .httpEndpoint(let url) = delivery.destination else {
       return try await make(
         delivery.destination, delivery.settings.objectStore, delivery.compression,
-        delivery.parquet, owner: owner)
+        delivery.parquet, owner: owner, isWriting: isWriting)
     }
     let endpoint = delivery.settings.endpoint
     let settings = try EndpointSettings(
@@ -66,12 +70,13 @@ final class Destinations: Sendable {
 
   private func make(
     _ destination: DestinationURL, _ store: ObjectStoreSettings, _ compression: Compression,
-    _ parquet: ParquetFormat?, owner: String
+    _ parquet: ParquetFormat?, owner: String, isWriting: Bool
   ) async throws -> any Destination {
     switch destination {
     case .directory(let path):
       return try await DirectoryDestination(
-        path: path, owner: owner, compression: compression, parquet: parquet, threads: threads)
+        path: path, owner: owner, compression: compression, parquet: parquet, threads: threads,
+        removesUnfinished: !isWriting)
     case .objectStore(let bucket, let prefix):
       let connections = open(store.allow)
       let keys = try accessKeys(store, connections)

@@ -12,7 +12,7 @@ final class PipelineControl: Sendable {
   private let board: StatusBoard
   private let stopping = Mutex<StopMode?>(nil)
   private let wakeup = Wakeup()
-  private let ended = Mutex<[CheckedContinuation<Void, Never>]?>([])
+  private let end = Latch()
   private let makeLife: @Sendable () -> String
 
   /// Creates the control of a pipeline whose task i runs on worker `i % services.count`.
@@ -34,10 +34,7 @@ final class PipelineControl: Sendable {
   func begin() {
     let thread = Thread { [self] in
       runUntilStopped()
-      ended.withLock { waiting in
-        waiting?.forEach { $0.resume() }
-        waiting = nil
-      }
+      end.open()
     }
     thread.name = "control-\(name)"
     thread.start()
@@ -49,16 +46,11 @@ final class PipelineControl: Sendable {
     wakeup.signal()
   }
 
+  /// Whether the thread has ended: it was stopped, or its pipeline has failed.
+  var hasEnded: Bool { end.isOpen }
+
   /// Waits for the end of the thread.
-  func waitUntilEnded() async {
-    await withCheckedContinuation { continuation in
-      let isOver = ended.withLock { waiting in
-        waiting?.append(continuation)
-        return waiting == nil
-      }
-      if isOver { continuation.resume() }
-    }
-  }
+  func waitUntilEnded() async { await end.wait() }
 
   private func runUntilStopped() {
     do {

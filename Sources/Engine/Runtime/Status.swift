@@ -113,6 +113,11 @@ package final class StatusBoard: Sendable {
     state.withLock { $0.pipelines[pipeline]?.tasks[0] != nil }
   }
 
+  func status(of pipeline: String) -> PipelineStatus? { state.withLock { $0.pipelines[pipeline] } }
+
+  /// A pipeline is not there any more, or begins anew.
+  func forget(_ pipeline: String) { change { $0[pipeline] = nil } }
+
   /// Every pipeline in the order of the names.
   package func snapshot() -> [PipelineStatus] {
     state.withLock { $0.pipelines.values.sorted { $0.name < $1.name } }

@@ -4,7 +4,7 @@ import Delivery
 import Logging
 import Transport
 
-/// Tells the log from time to time what pipelines have done and what still waits.
+/// Tells the log from time to time what a pipeline has done and what still waits.
 ///
 /// Numbers are metadata, so that whoever watches the log can alarm on them: above all
 /// `freshness_seconds`, the age of the oldest record that no destination has yet.
@@ -14,63 +14,52 @@ struct StatusReport: Sendable {
     let uploader: Uploader
   }
 
-  private struct Pipeline: Sendable {
-    let name: String
-    var deliveries: [Delivery] = []
-    var receivers: [String] = []
-  }
-
+  private let name: String
+  private var deliveries: [Delivery] = []
+  private var receivers: [String] = []
   private let board: StatusBoard
   private let alerts: AlertServices?
   private let time: any TimeSource
   private let logger: Logger
-  private let interval: Int64
-  private var pipelines: [Pipeline] = []
+  private let interval: @Sendable () -> Int64
 
+  /// How long until the interval is looked at again when it says never, milliseconds.
+  private static let silence: Int64 = 60_000
+
+  /// Makes the report of a pipeline with the uploaders of its outputs; `interval` may change, in
+  /// milliseconds, and 0 is never.
   init(
-    board: StatusBoard, alerts: AlertServices?, time: any TimeSource, logger: Logger,
-    interval: Int64
+    _ plan: PipelinePlan, _ uploaders: [Uploader?], board: StatusBoard, alerts: AlertServices?,
+    time: any TimeSource, logger: Logger, interval: @escaping @Sendable () -> Int64
   ) {
+    name = plan.configuration.name
     self.board = board
     self.alerts = alerts
     self.time = time
     self.logger = logger
     self.interval = interval
-  }
-
-  /// Adds a pipeline with the uploaders of its outputs.
-  mutating func add(_ plan: PipelinePlan, _ uploaders: [Uploader?]) {
-    var pipeline = Pipeline(name: plan.configuration.name)
     for (output, uploader) in zip(plan.outputs, uploaders) {
-      if let uploader {
-        pipeline.deliveries.append(Delivery(output: output.name, uploader: uploader))
-      }
-      if case .webhook = output.kind {
-        pipeline.receivers.append("\(plan.configuration.name)/\(output.name)")
-      }
+      if let uploader { deliveries.append(Delivery(output: output.name, uploader: uploader)) }
+      if case .webhook = output.kind { receivers.append("\(name)/\(output.name)") }
     }
-    pipelines.append(pipeline)
   }
 
-  /// Tells until it is cancelled; a pipeline of which there is nothing new is left out.
+  /// Tells until it is cancelled, when there is something new.
   ///
   /// - Throws: `CancellationError`.
   func run() async throws {
-    guard interval > 0 else { return }
-    var before = pipelines.map { _ in Logger.Metadata() }
+    var before = Logger.Metadata()
     while true {
-      try await time.sleep(milliseconds: interval)
-      let statuses = board.snapshot()
-      for (index, pipeline) in pipelines.enumerated() {
-        guard let status = statuses.first(where: { $0.name == pipeline.name }) else { continue }
-        var metadata = numbers(of: status)
-        addDeliveries(of: pipeline, to: &metadata)
-        addAlerts(of: pipeline, to: &metadata)
-        guard metadata != before[index] else { continue }
-        before[index] = metadata
-        let level: Logger.Level = metadata["unaccounted"] == nil ? .info : .error
-        logger.log(level: level, "pipeline \(pipeline.name): status", metadata: metadata)
-      }
+      let interval = interval()
+      try await time.sleep(milliseconds: interval > 0 ? interval : Self.silence)
+      guard interval > 0, let status = board.status(of: name) else { continue }
+      var metadata = numbers(of: status)
+      addDeliveries(to: &metadata)
+      addAlerts(to: &metadata)
+      guard metadata != before else { continue }
+      before = metadata
+      let level: Logger.Level = metadata["unaccounted"] == nil ? .info : .error
+      logger.log(level: level, "pipeline \(name): status", metadata: metadata)
     }
   }
 
@@ -133,8 +122,8 @@ struct StatusReport: Sendable {
     metadata["rows_without_model_total"] = "\(all.rowsWithoutModel)"
   }
 
-  private func addDeliveries(of pipeline: Pipeline, to metadata: inout Logger.Metadata) {
-    for delivery in pipeline.deliveries {
+  private func addDeliveries(to metadata: inout Logger.Metadata) {
+    for delivery in deliveries {
       let status = delivery.uploader.status
       var text = "\(status.deliveredObjects) objects, \(status.deliveredRecords) records delivered"
       if status.pendingObjects > 0 {
@@ -150,9 +139,9 @@ struct StatusReport: Sendable {
     }
   }
 
-  private func addAlerts(of pipeline: Pipeline, to metadata: inout Logger.Metadata) {
+  private func addAlerts(to metadata: inout Logger.Metadata) {
     guard let alerts else { return }
-    for receiver in pipeline.receivers {
+    for receiver in receivers {
       let statistics: OutboxStatistics
       do {
         statistics = try alerts.outbox.statistics(receiver: receiver)
