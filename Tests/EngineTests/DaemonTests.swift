@@ -194,6 +194,7 @@ final class FailingDisk: Disk {
   }
   func move(_ path: String, to target: String) throws { try local.move(path, to: target) }
   func remove(_ path: String) throws { try local.remove(path) }
+  func lock(_ path: String) throws -> (any FileLock)? { try local.lock(path) }
   func makeScratch(in folder: String) throws -> any ModelScratch {
     try local.makeScratch(in: folder)
   }

@@ -36,8 +36,12 @@ final class MemoryDisk: Disk {
     files[target] = files.removeValue(forKey: path)
   }
   func remove(_ path: String) throws { files[path] = nil }
+  func lock(_ path: String) throws -> (any FileLock)? { Held() }
   func makeScratch(in folder: String) throws -> any ModelScratch { MemoryScratch() }
 }
+
+/// A file that nobody else asks for.
+private final class Held: FileLock {}
 
 @Suite struct StateFileTests {
   static func snapshot(_ number: Int64, commit: Int64 = 7) -> Snapshot {

@@ -63,6 +63,9 @@ struct SimulatedDisk: Disk {
 
   func createDirectory(_ path: String) throws { _ = try read("create folder", path) {} }
 
+  // Each simulated process has a disk of its own.
+  func lock(_ path: String) throws -> (any FileLock)? { HeldFile() }
+
   func list(_ path: String) throws -> [String] {
     try read("list", path) { image.names(in: path) }
   }
@@ -144,3 +147,6 @@ struct SimulatedDisk: Disk {
     throw failure(operation, path)
   }
 }
+
+/// A file that nobody else asks for.
+private final class HeldFile: FileLock {}

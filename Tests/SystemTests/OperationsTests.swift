@@ -168,6 +168,42 @@ extension SystemTests {
       #expect(stage.rows().sorted() == (0..<partitions).map { "{\"N\":\($0)}" })
     }
 
+    /// The name by which brokers know a daemon is nobody else's, and free when its holder has ended.
+    @Test func eachDaemonOfADataDirectoryHasANameOfItsOwn() async throws {
+      let stage = try stage()
+      let file = try stage.write(
+        Self.pipeline.replacing(
+          "delivery: {to: file://./out, buffer: {size: 1MiB, interval: 1s}}",
+          with: "kafka: {topic: numbers-out}"), to: "numbers.yaml")
+      try FileManager.default.createDirectory(
+        atPath: stage.path + "/data", withIntermediateDirectories: false)
+      let other = try Program(
+        "/usr/bin/flock",
+        ["data/instance", "sh", "-c", "echo held; exec sleep 600"], folder: stage.path)
+      _ = try #require(await other.line(containing: "held"))
+      func names() async throws -> [String: String] {
+        // The embedded broker knows no transactions; the name is taken before that is found out.
+        let daemon = try stage.daemon(file)
+        #expect(await daemon.exitCode() == 1)
+        #expect(daemon.text.contains("knows no transactions"), "\(daemon.text)")
+        let files = stage.files.filter { $0.hasPrefix("data/instance") }
+        return Dictionary(
+          uniqueKeysWithValues: try files.map {
+            ($0, String(decoding: try stage.folder.contents($0), as: UTF8.self))
+          })
+      }
+      let held = try await names()
+      #expect(held.keys.sorted() == ["data/instance", "data/instance-2"])
+      #expect(held["data/instance"]?.isEmpty == true && held["data/instance-2"]?.count == 16)
+      #expect(try await names() == held)
+      other.signal(SIGKILL)
+      _ = await other.exitCode()
+      let free = try await names()
+      #expect(free["data/instance"]?.count == 16)
+      #expect(free["data/instance"] != free["data/instance-2"])
+      #expect(free["data/instance-2"] == held["data/instance-2"])
+    }
+
     @Test func theServiceManagerHearsOfStartAndStop() async throws {
       let stage = try stage()
       let file = try stage.write(Self.pipeline, to: "numbers.yaml")

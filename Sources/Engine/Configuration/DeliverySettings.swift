@@ -55,10 +55,10 @@ public struct DeliverySettings: Hashable, Sendable {
   /// Creates settings with the defaults.
   public init(destination: String) { self.destination = destination }
 
-  /// What the contents of objects and their names depend on.
-  var contentIdentity: String {
+  /// What the contents of objects and their names depend on, with the destination as `place` names it.
+  func contentIdentity(place: String) -> String {
     [
-      destination, encoding.rawValue, compression, "\(endsLines)", "\(bufferBytes)",
+      place, encoding.rawValue, compression, "\(endsLines)", "\(bufferBytes)",
       "\(bufferMilliseconds)", "\(bufferRecords ?? 0)", prefix ?? "", "\(partitionKeys)",
       "\(partitionLimit)", "\(includesID)", "\(transform != nil)",
     ].joined(separator: " ")

@@ -20,7 +20,9 @@ public struct PipelinePlan: Sendable {
   /// How the input is shared between tasks.
   public let parallelism: Parallelism
   /// Names everything that outputs and state depend on.
-  let fingerprint: String
+  package let fingerprint: String
+  /// The same as states of earlier versions have it.
+  package let formerFingerprint: String
 
   /// How the input of a pipeline is shared between tasks.
   public enum Parallelism: Hashable, Sendable {
@@ -28,6 +30,11 @@ public struct PipelinePlan: Sendable {
     case partitionParallel(reason: String)
     /// One task merges all partitions.
     case single(reason: String)
+  }
+
+  /// Whether this pipeline has made the state of a snapshot, and would go on with it just so.
+  package func hasMade(_ snapshot: Snapshot) -> Bool {
+    snapshot.fingerprint == fingerprint || snapshot.fingerprint == formerFingerprint
   }
 
   /// The columns of the application's sources: the inputs, then the streams of late rows.

@@ -80,7 +80,8 @@ struct Planner {
     return PipelinePlan(
       configuration: configuration, inputs: inputs, tables: tables, application: application,
       outputs: outputs, models: plans, parallelism: parallelism(application),
-      fingerprint: PipelinePlan.fingerprint(of: configuration, outputs))
+      fingerprint: PipelinePlan.fingerprint(of: configuration, outputs, namesFolders: false),
+      formerFingerprint: PipelinePlan.fingerprint(of: configuration, outputs, namesFolders: true))
   }
 
   mutating func problem(_ message: String, hint: String? = nil) {
@@ -307,8 +308,11 @@ extension PipelinePlan {
   }
 
   /// SHA-256 of inputs, outputs, application and seed.
+  ///
+  /// Where a machine has its folders does not count, since another one may go on with the state; in states
+  /// of earlier versions it did (`namesFolders`).
   fileprivate static func fingerprint(
-    of configuration: PipelineConfiguration, _ outputs: [OutputPlan]
+    of configuration: PipelineConfiguration, _ outputs: [OutputPlan], namesFolders: Bool
   ) -> String {
     let timing = configuration.timing
     var parts = [
@@ -322,7 +326,9 @@ extension PipelinePlan {
     for output in outputs {
       switch output.kind {
       case .delivery(let delivery):
-        parts.append("\(output.name) \(delivery.settings.contentIdentity)")
+        var place = delivery.settings.destination
+        if case .directory = delivery.destination, !namesFolders { place = "file" }
+        parts.append("\(output.name) \(delivery.settings.contentIdentity(place: place))")
       case .webhook(let webhook):
         let rule = webhook.settings.rule.map { "\($0)" } ?? ""
         parts.append("\(output.name) webhook \(webhook.settings.entity) \(rule)")

@@ -21,6 +21,8 @@ final class SharedServices: Sendable {
   let lives: Lives
   private let current: Mutex<DaemonConfiguration>
   private let outbox = Mutex<Outbox?>(nil)
+  /// The name that brokers know this daemon by, once it is needed.
+  private let taken = Mutex<(name: String, lock: any FileLock)?>(nil)
 
   init(
     configuration: DaemonConfiguration, logger: Logger, time: any TimeSource, disk: any Disk,
@@ -62,14 +64,37 @@ final class SharedServices: Sendable {
     return opened
   }
 
-  /// The name of this data directory: the same after a restart, and different from all others.
+  /// The name of this daemon to brokers that it writes to: the same after a restart, and no other daemon's.
+  ///
+  /// Daemons that share a data directory take its names in the order of their starts.
+  ///
+  /// - Throws: `DiskError`.
   func instance() throws -> String {
-    let path = "\(configuration.dataDirectory)/instance"
+    try taken.withLock { taken in
+      if let taken { return taken.name }
+      var number = 1
+      while true {
+        let path =
+          "\(configuration.dataDirectory)/instance" + (number == 1 ? "" : "-\(number)")
+        if let lock = try disk.lock(path) {
+          let name = try name(in: path, number)
+          taken = (name, lock)
+          return name
+        }
+        logger.notice("\(path) belongs to another daemon that uses this data directory")
+        number += 1
+      }
+    }
+  }
+
+  /// The name that a locked file holds, which is written when it is new.
+  private func name(in path: String, _ number: Int) throws -> String {
     if let bytes = try disk.read(path), !bytes.isEmpty {
       return String(decoding: bytes, as: UTF8.self)
     }
-    let name = Lives(seed: seed ^ 0x1057_A9CE).next()
-    try disk.replace(path, with: Array(name.utf8))
+    let name = Lives(seed: (seed ^ 0x1057_A9CE) &+ UInt64(number)).next()
+    // In place: another file of this name would not be locked.
+    try disk.note(Array(name.utf8), in: path, isDurable: true)
     return name
   }
 

@@ -21,9 +21,16 @@ package protocol Disk: Sendable {
   func move(_ path: String, to target: String) throws
   /// Removes a file; no error when it is gone already.
   func remove(_ path: String) throws
+  /// Opens a file, which is made if need be, for one holder alone; nil while another one has it.
+  func lock(_ path: String) throws -> (any FileLock)?
   /// Room below a folder, which is created if need be, that is gone with the process.
   func makeScratch(in folder: String) throws -> any ModelScratch
 }
+
+/// A file that nobody else, in this process or another, can lock as long as this value lives.
+///
+/// It is free again when the value is gone, however the process ends.
+package protocol FileLock: AnyObject, Sendable {}
 
 /// A failed system call on a file.
 package struct DiskError: Error, CustomStringConvertible {
@@ -50,6 +57,8 @@ package struct DiskError: Error, CustomStringConvertible {
       switch code {
       case EACCES, EPERM: "the user that runs cutbank must be able to read and write it"
       case ENOTDIR: "a folder must be there"
+      case ENOLCK, EOPNOTSUPP:
+        "the file system knows no locks: give each daemon a group.instance.id under kafka:"
       default: ""
       }
     return "cannot \(operation) \(path): \(text)" + (hint.isEmpty ? "" : "\n  hint: \(hint)")

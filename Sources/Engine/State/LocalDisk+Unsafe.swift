@@ -97,6 +97,18 @@ package struct LocalDisk: Disk {
     if unlink(path) != 0, errno != ENOENT { throw failure("remove", path) }
   }
 
+  package func lock(_ path: String) throws -> (any FileLock)? {
+    let file = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0o600)
+    guard file >= 0 else { throw failure("open", path) }
+    var code = flock(file, LOCK_EX | LOCK_NB)
+    while code != 0, errno == EINTR { code = flock(file, LOCK_EX | LOCK_NB) }
+    if code == 0 { return LocalLock(file: file) }
+    let refused = failure("lock", path)
+    close(file)
+    guard refused.code == EWOULDBLOCK else { throw refused }
+    return nil
+  }
+
   package func makeScratch(in folder: String) throws -> any ModelScratch {
     try createDirectory(folder)
     let path = folder + "/models.tmp"
@@ -152,6 +164,15 @@ extension DiskError {
     return DiskError(
       operation: operation, path: path, code: code, text: String(cString: strerror(code)))
   }
+}
+
+/// An open file with a lock, which the system gives up when it is closed.
+private final class LocalLock: FileLock {
+  private let file: Int32
+
+  init(file: Int32) { self.file = file }
+
+  deinit { close(file) }
 }
 
 /// A file without a name.

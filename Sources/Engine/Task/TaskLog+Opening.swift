@@ -57,7 +57,7 @@ extension TaskLog {
     let header = try TaskCore.header(of: snapshot.slices)
     let steps = blocks.filter { $0.commit > snapshot.commit && $0.commit <= record.commit }
       .flatMap(\.steps)
-    let isFormer = !steps.isEmpty && snapshot.fingerprint != start.plan.fingerprint
+    let isFormer = !steps.isEmpty && !start.plan.hasMade(snapshot)
     var start = start
     if isFormer { start.plan = try former(of: snapshot, start, place: store.place) }
     let core = try makeCore(
@@ -72,7 +72,7 @@ extension TaskLog {
     // Replay crosses no change: what comes after it is computed from a snapshot of its own.
     log.needsSnapshot =
       core.buffers.count > header.offsets.count
-      || snapshot.fingerprint != start.plan.fingerprint
+      || !start.plan.hasMade(snapshot)
       || snapshot.arithmetic != Arithmetic.fingerprint
     return Opened(start: start, isFormer: isFormer, core: core, log: log, steps: steps)
   }
@@ -137,7 +137,7 @@ extension TaskLog {
     do {
       let former = try PipelinePlan.former(
         of: snapshot, beside: start.plan, dataDirectory: start.services.dataDirectory)
-      if former.fingerprint == snapshot.fingerprint, former.sharesInputs(as: start.plan),
+      if former.hasMade(snapshot), former.sharesInputs(as: start.plan),
         start.plan.keepsOutputs(of: former)
       {
         start.services.logger.notice(
@@ -162,7 +162,7 @@ extension TaskLog {
   private static func restore(
     _ core: TaskCore, from snapshot: Snapshot, start: TaskStart
   ) throws {
-    if snapshot.fingerprint == start.plan.fingerprint {
+    if start.plan.hasMade(snapshot) {
       _ = try core.restore(snapshot.slices, operators: .all)
       return
     }

@@ -147,6 +147,68 @@ import Testing
   }
 
   @Suite(
+    "Fault 26 with one data directory: two daemons that write one topic", .timeLimit(.minutes(5)),
+    .enabled(if: ClusterFaults.hasBrokers, ClusterFaults.missing))
+  struct Fault26Directory {
+    /// Each has a name of its own to the brokers, so that none takes the other's place.
+    @Test func noneFencesTheOther() async throws {
+      let (stage, file) = try await ClusterFaults.transactional()
+      func produce(_ numbers: Range<Int>) throws {
+        for partition in 0..<4 {
+          try stage.produce(
+            numbers.map { Faults.record($0, key: "k\(partition)") }, to: "numbers",
+            partition: partition)
+        }
+      }
+      let first = try stage.daemon(file)
+      _ = try #require(await first.line(containing: "tasks [0, 1, 2, 3]"))
+      let second = try stage.daemon(file)
+      _ = try #require(await second.line(containing: "data/instance belongs to another daemon"))
+      _ = try #require(await second.line(containing: "the group gives [\""))
+      try produce(0..<500)
+      _ = try await ClusterFaults.rows(2_000, of: stage, second)
+      // The next one takes the name of the one that has ended.
+      await stage.end(first)
+      let third = try stage.daemon(file)
+      _ = try #require(await third.line(containing: "the group gives [\""))
+      try produce(500..<1_000)
+      let rows = try await ClusterFaults.rows(4_000, of: stage, third)
+      for daemon in [second, third] {
+        #expect(!daemon.text.lowercased().contains("fenced"), "\(daemon.text)")
+        await stage.end(daemon)
+      }
+      #expect(!first.text.lowercased().contains("fenced"), "\(first.text)")
+      let names = stage.files.filter { $0.hasPrefix("data/instance") }
+      #expect(names.sorted() == ["data/instance", "data/instance-2"])
+      #expect(rows.count == 4_000 && Set(rows).count == 4_000)
+      #expect(Faults.isInOrder(rows))
+      try await stage.expectBalance(delivered: .rows(4_000))
+    }
+  }
+
+  @Suite(
+    "Fault 28 with state in topics: an unclean state goes on with another data directory",
+    .timeLimit(.minutes(5)), .enabled(if: ClusterFaults.hasBrokers, ClusterFaults.missing))
+  struct Fault28Topics {
+    @Test func foldersOfAMachineDoNotNameAPipeline() async throws {
+      let stage = try await ClusterFaults.stage(topics: ["numbers": 1])
+      let file = try stage.write(
+        ClusterFaults.realPipeline(
+          Faults.counts, stage, extra: "state: {store: topics}\nsnapshot: {interval: 1h}"),
+        to: "numbers.yaml")
+      for round in 0..<3 {
+        let daemon = try stage.daemon(file, arguments: ["--data-directory", "machine-\(round)"])
+        try stage.produce(
+          (round * 10..<round * 10 + 10).map { Faults.record($0) }, to: "numbers")
+        try await stage.expectRows(round * 10 + 10, of: daemon)
+        #expect(!daemon.text.contains("has changed"), "\(daemon.text)")
+        await stage.kill(daemon)
+      }
+      #expect(stage.rows() == (0..<30).map { "{\"n\":\($0),\"seen\":\($0 + 1)}" })
+    }
+  }
+
+  @Suite(
     "Fault 30: aborted transactions in the input", .timeLimit(.minutes(5)),
     .enabled(if: ClusterFaults.hasBrokers, ClusterFaults.missing))
   struct Fault30 {
