@@ -6,21 +6,24 @@ public struct ProgressLine: Equatable, Sendable {
   public var done: Int
   /// How many there will be.
   public var total: Int
-  /// Since the start.
+  /// How many were done when the clock began.
+  public var untimed: Int
+  /// Since the clock began.
   public var elapsed: Duration
 
   /// Creates a line.
-  public init(unit: String, done: Int, total: Int, elapsed: Duration) {
+  public init(unit: String, done: Int, total: Int, untimed: Int = 0, elapsed: Duration) {
     self.unit = unit
     self.done = done
     self.total = total
+    self.untimed = untimed
     self.elapsed = elapsed
   }
 
-  /// Units per second, rounded; 0 before any time has passed.
+  /// Units per second since the clock began, rounded; 0 before any time has passed.
   public var rate: Int {
     let seconds = elapsed / .seconds(1)
-    return seconds > 0 ? Int((Double(done) / seconds).rounded()) : 0
+    return seconds > 0 ? Int((Double(done - untimed) / seconds).rounded()) : 0
   }
 
   /// The line with a bar of `width` characters.

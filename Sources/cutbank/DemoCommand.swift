@@ -93,15 +93,11 @@ struct DemoCommand: AsyncParsableCommand {
   ) throws {
     let style = SeriesChart.Style(width: terminal.width, unicode: terminal.unicode)
     var lines = [""] + summary.lines(style: style) + [""]
-    let rate = ProgressLine(
-      unit: "records", done: summary.delivered.count, total: summary.rides.count,
-      elapsed: run.elapsed
-    ).rate
     lines += [
       "\(summary.delivered.count.grouped) rows delivered in \(rows.objects) objects under "
         + "\(folder.objects)/YYYY/MM/dd/HH/",
       "\(summary.alerts.count.grouped) alerts received by webhook, every signature verified",
-      "\(rate.grouped) records/s from the first record read to the last scored",
+      "\(run.progress.rate.grouped) records/s after the first \(run.progress.untimed.grouped)",
     ]
     try Output.write(lines.joined(separator: "\n") + "\n")
   }

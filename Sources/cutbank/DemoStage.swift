@@ -11,8 +11,8 @@ struct DemoStage {
   struct Result {
     let alerts: [DemoSummary.Alert]
     let refusedPosts: Int
-    /// From the first record read to the last.
-    let elapsed: Duration
+    /// How all records were scored, timed from the first of them that were seen to be.
+    let progress: ProgressLine
   }
 
   /// Without a record for this long the run is given up.
@@ -48,24 +48,24 @@ struct DemoStage {
   /// Runs the pipeline until it has scored and delivered everything.
   func run(showing display: ProgressDisplay) async throws -> Result {
     let daemon = try makeDaemon()
-    let elapsed = try await withThrowingTaskGroup(of: Duration?.self) { group in
+    let progress = try await withThrowingTaskGroup(of: ProgressLine?.self) { group in
       group.addTask {
         _ = try await daemon.run()
         return nil
       }
       group.addTask { try await watch(daemon, display: display) }
       defer { daemon.stop() }
-      guard let elapsed = try await group.next() ?? nil else {
+      guard let progress = try await group.next() ?? nil else {
         throw Failure(message: daemon.statuses.compactMap(\.problem).first ?? "the daemon ended")
       }
       daemon.stop()
       try await group.waitForAll()
-      return elapsed
+      return progress
     }
     return Result(
       alerts: inbox.alerts.map {
         DemoSummary.Alert(pickupTime: $0.pickupTime, score: $0.score)
-      }, refusedPosts: inbox.refused, elapsed: elapsed)
+      }, refusedPosts: inbox.refused, progress: progress)
   }
 
   /// Runs the pipeline on the topic until a signal comes; what others produce is scored too.
@@ -99,34 +99,35 @@ struct DemoStage {
     return Daemon(plans: [plan], configuration: settings, logger: logger, seed: seed)
   }
 
-  /// Shows progress until all records are read; returns how long that took after the first.
-  private func watch(_ daemon: Daemon, display: ProgressDisplay) async throws -> Duration {
+  /// Shows progress until all records are scored.
+  ///
+  /// A task tells how far it is after a batch, so that those of the first one cannot be timed.
+  private func watch(_ daemon: Daemon, display: ProgressDisplay) async throws -> ProgressLine {
     var display = display
     let clock = ContinuousClock()
     var start = clock.now
     var lastChange = clock.now
-    var done = 0
-    while done < material.records.count {
+    var line = ProgressLine(
+      unit: "records", done: 0, total: material.records.count, elapsed: .zero)
+    while line.done < line.total {
       try await clock.sleep(for: .milliseconds(50))
       if let failed = daemon.statuses.first(where: \.hasFailed) {
         throw Failure(message: failed.problem ?? "the pipeline has failed")
       }
-      let now = Int(daemon.statuses.flatMap(\.tasks.values).reduce(0) { $0 + $1.counters.polled })
-      if now != done {
+      let done = Int(daemon.statuses.flatMap(\.tasks.values).reduce(0) { $0 + $1.counters.polled })
+      if done != line.done {
         lastChange = clock.now
-        done = now
+        if line.done == 0 { (line.untimed, start) = (done, clock.now) }
+        line.done = done
       } else if clock.now - lastChange > Self.patience {
         let problem = daemon.statuses.compactMap(\.problem).first
         throw Failure(
           message: "nothing has been read for \(Self.patience)" + (problem.map { ": \($0)" } ?? ""))
-      } else if done == 0 {
-        start = clock.now
       }
-      try display.show(
-        ProgressLine(
-          unit: "records", done: done, total: material.records.count, elapsed: clock.now - start))
+      line.elapsed = clock.now - start
+      try display.show(line)
     }
     try display.finish()
-    return max(clock.now - start, .milliseconds(1))
+    return line
   }
 }

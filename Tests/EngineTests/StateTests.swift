@@ -272,4 +272,19 @@ private final class Held: FileLock {}
     #expect(try disk.read(folder + "/y") == nil)
     #expect(throws: DiskError.self) { try disk.replace(folder + "/no/such", with: []) }
   }
+
+  @Test func aFileIsLockedOnce() throws {
+    let folder = try TemporaryFolder()
+    let (disk, path) = (LocalDisk(), folder.path + "/file")
+    var first = try disk.lock(path)
+    #expect(first != nil)
+    #expect(try disk.lock(path) == nil)
+    #expect(try disk.lock(path + "-2") != nil)
+    try disk.note([1, 2], in: path, isDurable: true)
+    #expect(try disk.lock(path) == nil, "what is written does not free it")
+    first = nil
+    #expect(try disk.lock(path) != nil)
+    #expect(try disk.read(path) == [1, 2])
+    #expect(throws: DiskError.self) { try disk.lock(folder.path + "/no/such") }
+  }
 }

@@ -179,7 +179,8 @@ extension SystemTests {
         atPath: stage.path + "/data", withIntermediateDirectories: false)
       let other = try Program(
         "/usr/bin/flock",
-        ["data/instance", "sh", "-c", "echo held; exec sleep 600"], folder: stage.path)
+        ["--no-fork", "data/instance", "sh", "-c", "echo held; exec sleep 600"],
+        folder: stage.path)
       _ = try #require(await other.line(containing: "held"))
       func names() async throws -> [String: String] {
         // The embedded broker knows no transactions; the name is taken before that is found out.
@@ -198,10 +199,10 @@ extension SystemTests {
       #expect(try await names() == held)
       other.signal(SIGKILL)
       _ = await other.exitCode()
-      let free = try await names()
-      #expect(free["data/instance"]?.count == 16)
-      #expect(free["data/instance"] != free["data/instance-2"])
-      #expect(free["data/instance-2"] == held["data/instance-2"])
+      let released = try await names()
+      #expect(released["data/instance"]?.count == 16)
+      #expect(released["data/instance"] != released["data/instance-2"])
+      #expect(released["data/instance-2"] == held["data/instance-2"])
     }
 
     @Test func theServiceManagerHearsOfStartAndStop() async throws {
