@@ -75,6 +75,9 @@ enum PipelineFiles {
     return files.sorted().map { (path.hasSuffix("/") ? path : path + "/") + $0 }
   }
 
+  /// Stands for brokers that nobody has named.
+  static let noBrokers = "brokers.invalid:9092"
+
   /// Plans for all files; `brokersRequired` refuses a pipeline without brokers.
   ///
   /// - Returns: The plans, and warnings.
@@ -83,7 +86,7 @@ enum PipelineFiles {
     _ paths: [String], daemon: DaemonConfiguration, brokersRequired: Bool = true
   ) throws -> ([PipelinePlan], [ConfigurationProblem]) {
     var kafka = daemon.kafka
-    if !brokersRequired, kafka.brokers.isEmpty { kafka.brokers = "localhost:9092" }
+    if !brokersRequired, kafka.brokers.isEmpty { kafka.brokers = noBrokers }
     var plans: [PipelinePlan] = []
     var refused: [ConfigurationProblem] = []
     var warnings: [ConfigurationProblem] = []

@@ -1,11 +1,18 @@
 import ArgumentParser
 import Engine
+import Kafka
+import Logging
 
 /// `cutbank validate`: every error of pipelines, without running them.
 struct ValidateCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "validate",
-    abstract: "Check pipelines and print every error with its place and a hint.")
+    abstract: "Check pipelines and print every error with its place and a hint.",
+    discussion: """
+      Where brokers are named it also warns of topics that are missing or do not keep records for as long \
+      as a replay needs them: the log start is compared with the snapshot that the group's commit names. \
+      Warnings do not make a pipeline invalid.
+      """)
 
   @Argument(help: "Pipeline files, or folders of them.")
   var pipelines: [String]
@@ -13,14 +20,30 @@ struct ValidateCommand: ParsableCommand {
   @OptionGroup var options: PipelineOptions
 
   func run() throws {
+    let settings = try options.daemon()
     let (plans, warnings) = try PipelineFiles.plans(
-      pipelines, daemon: try options.daemon(), brokersRequired: false)
+      pipelines, daemon: settings, brokersRequired: false)
     for warning in warnings { Output.note(warning.description) }
     let problems = plans.flatMap { $0.checkTables() }
     guard problems.isEmpty else { throw ConfigurationRefused(problems: problems) }
     for plan in plans {
+      checkRetention(plan, settings)
       try Output.write(
         "\(plan.configuration.file): pipeline \(plan.configuration.name) is valid\n")
+    }
+  }
+
+  /// Warns of what the brokers do not keep for long enough, when there are some.
+  private func checkRetention(_ plan: PipelinePlan, _ settings: DaemonConfiguration) {
+    guard plan.configuration.kafka.brokers != PipelineFiles.noBrokers else { return }
+    do {
+      let check = try RetentionCheck(
+        plan, dataDirectory: settings.dataDirectory,
+        logger: Logger(label: "cutbank.validate") { _ in SwiftLogNoOpLogHandler() })
+      for warning in try check.warnings() { Output.note(warning.description) }
+    } catch {
+      Output.note(
+        "\(plan.configuration.file): warning: topics and state were not compared: \(error)")
     }
   }
 }

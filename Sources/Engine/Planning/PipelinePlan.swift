@@ -1,6 +1,7 @@
 import Codecs
 public import Columns
 import Delivery
+import Kafka
 public import StreamSQL
 
 /// A pipeline that was found correct: what the engine runs.
@@ -30,6 +31,33 @@ public struct PipelinePlan: Sendable {
     case partitionParallel(reason: String)
     /// One task merges all partitions.
     case single(reason: String)
+  }
+
+  /// How many tasks it has, on all daemons, when its topics have so many partitions each.
+  func taskCount(_ counts: [Int]) -> Int {
+    switch parallelism {
+    case .single: 1
+    case .partitionParallel: counts[0]
+    }
+  }
+
+  /// The partitions of a task in merge order with their inputs, when its topics have so many each; the
+  /// first is the lead.
+  func partitions(
+    ofTask number: Int, counts: [Int]
+  ) -> [(partition: TopicPartition, input: Int)] {
+    var all: [(partition: TopicPartition, input: Int)] = []
+    for (input, inputPlan) in inputs.enumerated() {
+      let numbers =
+        switch parallelism {
+        case .single: Array(0..<counts[input])
+        case .partitionParallel: [number]
+        }
+      for number in numbers {
+        all.append((TopicPartition(topic: inputPlan.topic, partition: Int32(number)), input))
+      }
+    }
+    return all
   }
 
   /// Whether this pipeline has made the state of a snapshot, and would go on with it just so.

@@ -213,7 +213,7 @@ final class ControlSession {
     for task in unstarted where !running.contains(task) {
       do {
         let start = TaskStart(
-          name: task, plan: plan, partitions: try partitionsWithEnds(task), taskCount: taskCount,
+          name: task, plan: plan, partitions: try partitionsWithEnds(task), taskCount: plan.taskCount(partitions),
           origin: try origin(of: task),
           control: mailbox, services: services[task.number % services.count], consumer: consumer)
         unstarted.removeAll { $0 == task }
@@ -228,16 +228,9 @@ final class ControlSession {
     }
   }
 
-  private var taskCount: Int {
-    switch plan.parallelism {
-    case .single: 1
-    case .partitionParallel: partitions[0]
-    }
-  }
-
   private func partitionsWithEnds(_ task: TaskName) throws(KafkaError) -> [TaskPartition] {
     var all: [TaskPartition] = []
-    for (partition, input) in taskPartitions(task) {
+    for (partition, input) in plan.partitions(ofTask: task.number, counts: partitions) {
       let marks = try consumer.watermarks(of: partition, timeout: .seconds(10))
       all.append(
         TaskPartition(topicPartition: partition, input: input, begin: marks.low, end: marks.high))
@@ -245,24 +238,8 @@ final class ControlSession {
     return all
   }
 
-  /// The partitions of a task in merge order with their inputs; the first is the lead.
-  private func taskPartitions(_ task: TaskName) -> [(partition: TopicPartition, input: Int)] {
-    var all: [(partition: TopicPartition, input: Int)] = []
-    for (input, inputPlan) in plan.inputs.enumerated() {
-      let numbers: [Int]
-      switch plan.parallelism {
-      case .single: numbers = Array(0..<partitions[input])
-      case .partitionParallel: numbers = [task.number]
-      }
-      for number in numbers {
-        all.append((TopicPartition(topic: inputPlan.topic, partition: Int32(number)), input))
-      }
-    }
-    return all
-  }
-
   private func origin(of task: TaskName) throws -> TaskOrigin {
-    let all = taskPartitions(task)
+    let all = plan.partitions(ofTask: task.number, counts: partitions)
     let committed = try consumer.committed(all.map(\.partition), timeout: .seconds(10))
     if let text = committed[all[0].partition]?.metadata, let record = CommitRecord(text: text) {
       return .resume(record)

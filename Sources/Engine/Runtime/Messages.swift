@@ -32,6 +32,8 @@ enum WorkerMessage: Sendable {
   case stored(TaskName, StorageOutcome)
   /// A snapshot is durable, or the disk has refused it.
   case snapshotStored(TaskName, number: Int64, problem: String?)
+  /// What the brokers hold of the task's partitions; nil when they did not answer.
+  case logStarts(TaskName, [Watermarks]?)
   /// A closed object has arrived.
   case delivered(TaskName, output: Int, firstRow: Int64)
   /// A closed object will never be accepted.

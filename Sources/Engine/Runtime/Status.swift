@@ -25,6 +25,9 @@ public struct TaskStatus: Hashable, Sendable {
   public var recovery: Int64 = 0
   /// The models of its keys; nil when it has none.
   public var models: ModelStatus?
+  /// The partition of whose records retention may delete the fewest before a replay could not read what it
+  /// needs; nil until the brokers have said.
+  package var replayMargin: ReplayMargin?
 }
 
 /// The models that the functions with PARTITION BY of one task have for keys.

@@ -77,6 +77,10 @@ struct StatusReport: Sendable {
     if let oldest = tasks.compactMap(\.oldestUndelivered).min() {
       metadata["freshness_seconds"] = "\(max(0, time.now - oldest) / 1_000)"
     }
+    if let margin = tasks.compactMap(\.replayMargin).max(by: { $0.isBetter(than: $1) }) {
+      metadata["replay_margin"] = "\(margin.records)"
+      if let problem = margin.problem { metadata["warning"] = "\(problem)" }
+    }
     let models = tasks.compactMap(\.models)
     if !models.isEmpty { add(models, to: &metadata) }
     let problem = status.problem ?? tasks.lazy.compactMap(\.problem).first

@@ -70,6 +70,7 @@ package final class WorkerTurns {
       if let runner = runners[name] {
         runner.log.snapshotStored(number, problem: problem, runner.core)
       }
+    case .logStarts(let name, let marks): runners[name]?.found(marks)
     case .delivered(let name, let output, let firstRow):
       guarded(runners[name]) { try $0.delivered(output: output, firstRow: firstRow) }
     case .undeliverable(let name, let output, let error):

@@ -74,6 +74,12 @@ package final class LocalSnapshotStore: SnapshotStore {
     return snapshot
   }
 
+  /// A snapshot with its references, read without changing anything; nil when it is not there.
+  static func peek(_ number: Int64, in folder: String, disk: any Disk) throws -> Snapshot? {
+    let path = "\(folder)/snapshot-\(number)"
+    return try disk.read(path).map { try SnapshotFile.decode($0, name: path) }
+  }
+
   /// A snapshot with its references; nil when it is not there.
   private func read(_ number: Int64) throws -> Snapshot? {
     let path = path("snapshot", number)

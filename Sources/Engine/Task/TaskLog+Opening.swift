@@ -69,6 +69,7 @@ extension TaskLog {
     let log = try TaskLog(
       start: start, store: store, record: next, isBirth: false,
       rowNumber: core.position.rowNumber)
+    log.replayStarts.note(record.snapshot, withNewPartitions(header.offsets, start))
     // Replay crosses no change: what comes after it is computed from a snapshot of its own.
     log.needsSnapshot =
       core.buffers.count > header.offsets.count

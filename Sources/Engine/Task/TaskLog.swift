@@ -63,6 +63,8 @@ final class TaskLog {
   private var isStoring = false
   /// Waits for a disk that refuses to write.
   private var patience = StoragePatience()
+  /// From where the snapshots' replays would read.
+  var replayStarts = ReplayStarts()
   /// Whether no record may be taken before a snapshot, since replay could not cross this point.
   var needsSnapshot = false
 
@@ -98,6 +100,9 @@ final class TaskLog {
 
   /// Where the state lies that the last commit names.
   var place: String { "\(store.place) (snapshot \(record.snapshot))" }
+
+  /// The offsets from which a replay would read after a crash now.
+  var replayStart: [Int64]? { replayStarts.offsets(of: record.snapshot) }
 
   /// Whether there is something to commit.
   var hasNews: Bool { !steps.isEmpty }
@@ -186,6 +191,7 @@ final class TaskLog {
     _ core: TaskCore, _ choice: SnapshotChoice, to draft: inout CommitDraft
   ) throws {
     let commit = draft.record.commit
+    if choice != .none { replayStarts.begin(core.position.nextOffsets) }
     switch choice {
     case .none: break
     case .begin:
@@ -291,6 +297,7 @@ final class TaskLog {
   ///
   /// Until a commit names the snapshot, recovery reads the segment before it too.
   private func noteSnapshot(_ number: Int64) {
+    replayStarts.number(number)
     for index in namedBlobs.indices where namedBlobs[index].snapshot == .max {
       namedBlobs[index].snapshot = number
     }
@@ -449,6 +456,7 @@ final class TaskLog {
   /// Lets the snapshots and segments be removed that no recovery needs any more.
   func discardOld() {
     let (store, oldest) = (store, record.previousSnapshot)
+    replayStarts.forget(before: oldest)
     snapshots.afterwards(removing { try store.discard(before: oldest) })
     // Blobs of an earlier run are known again once both snapshots are of this one.
     snapshotsTaken += 1

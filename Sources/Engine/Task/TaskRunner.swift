@@ -44,6 +44,7 @@ final class TaskRunner {
   /// Whether the task only repeats what its pipeline did before it was changed; nothing leaves it.
   let isFormer: Bool
   private var isAssigned = false
+  private let logStarts: LogStartWatch
   /// The wall clock as this task sees it: it goes on from what the task's state has seen.
   private let steady: SteadyTime
   /// How often something had been published when the slots were last looked at.
@@ -69,6 +70,7 @@ final class TaskRunner {
     uploads = TaskUploads(start: start)
     breaker = CircuitBreaker(start.plan.configuration.circuitBreaker)
     watch = try CrashWatch(start)
+    logStarts = LogStartWatch(start)
     replay = opened.steps
     phase = .waiting
     core.measure(by: Self.stopwatch)
@@ -135,6 +137,12 @@ final class TaskRunner {
     try log.stored(outcome, now: elapsed)
   }
 
+  /// The brokers have said what the task's partitions hold; nil when they did not answer.
+  func found(_ marks: [Watermarks]?) {
+    logStarts.found(marks, needed: log.replayStart)
+    publishStatus()
+  }
+
   func delivered(output: Int, firstRow: Int64) throws {
     uploads.finished(output: output, firstRow: firstRow)
     guard try core.done(output: output, firstRow: firstRow) else { return }
@@ -199,6 +207,7 @@ final class TaskRunner {
       return false
     }
     try activatePublished()
+    logStarts.lookIfDue(now: elapsed)
     let read = try readModels()
     let taken = try takeRecords()
     if taken > 0 { observe() }
@@ -456,7 +465,7 @@ final class TaskRunner {
         problem: log.problem ?? watchPatience.problem ?? breaker.reason ?? missingTables
           ?? modelProblem,
         outputs: core.balances, snapshots: log.snapshotStatus,
-        recovery: recovery, models: core.modelStatus))
+        recovery: recovery, models: core.modelStatus, replayMargin: logStarts.worst))
   }
 
   /// What is said while reference tables have no rows.
