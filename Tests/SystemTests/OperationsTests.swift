@@ -138,6 +138,15 @@ extension SystemTests {
       let seen = stage.rows().compactMap { $0.split(separator: ":").last }.map { $0.dropLast() }
       #expect(seen.compactMap { Int($0) }.sorted() == Array(1...9), "\(stage.rows())")
       #expect(stage.rows().contains("{\"N\":8,\"SEEN\":9}"))
+
+      // The state is found by the pipeline's file too.
+      let folder = try await stage.command("state", "inspect", "data/numbers/task-0")
+      let found = try await stage.command("state", "inspect", file)
+      #expect(found.code == 0 && found.text == folder.text, "\(found.text)")
+      let verified = try await stage.command("state", "verify", file, "--task", "0")
+      #expect(verified.code == 0 && verified.text.contains("everything can be read"))
+      let none = try await stage.command("state", "verify", file, "--task", "1")
+      #expect(none.code == 1 && none.text.contains("numbers.yaml has no state"), "\(none.text)")
     }
 
     /// With several partitions every task of a stateless pipeline has a breaker of its own.

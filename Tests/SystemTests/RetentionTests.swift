@@ -39,8 +39,7 @@ extension SystemTests {
       let late = try stage.write(
         Faults.pipeline(Faults.counts, name: "late", to: "file://./late"), to: "late.yaml")
       let second = try stage.daemon(late, through: ["/usr/bin/env", "CUTBANK_LOG__STATUS=200ms"])
-      let told = try #require(await second.line(containing: "warning cutbank"))
-      #expect(told.contains("of numbers[0] comes near offset"), "\(told)")
+      _ = try #require(await second.line(containing: "of numbers[0] comes near offset"))
       _ = try #require(await second.line(containing: "replay_margin=0"))
       let near = try await validate(late)
       #expect(near.contains("comes near offset") && near.contains("task late/0"), "\(near)")

@@ -2,19 +2,22 @@ import Columns
 import Crypto
 import Transport
 
-/// What lies in the state folder of a task, and whether it can be read.
+/// What the state of a task is, in a folder or in topics, and whether it can be read.
 public struct StateInspection: Sendable {
   /// One line per snapshot, section and journal segment.
-  public private(set) var lines: [String] = []
+  public internal(set) var lines: [String] = []
   /// What cannot be read, with the file.
   public private(set) var problems: [String] = []
   /// What becomes of that and what to do, each once.
   public private(set) var hints: [String] = []
 
   /// The numbers of the snapshots that are there, and the snapshots that have parts of them.
-  private var snapshots: [(number: Int64, origins: Set<Int64>)] = []
+  var snapshots: [(number: Int64, origins: Set<Int64>)] = []
   /// The numbers of the journal's segments that are there, and the segments before them.
   private var segments: [(number: Int64, before: Int64)] = []
+
+  /// An inspection that has found nothing yet.
+  init() {}
 
   /// Reads every snapshot, journal segment and blob in a task's folder; changes nothing.
   ///
@@ -55,7 +58,7 @@ public struct StateInspection: Sendable {
     + "harm; what else is damaged must come from a copy"
   private static let copyHint = "a task that needs it stops and says so: bring it back from a copy"
 
-  private mutating func add(_ problem: String, _ hint: String) {
+  mutating func add(_ problem: String, _ hint: String) {
     problems.append(problem)
     if !hints.contains(hint) { hints.append(hint) }
   }
@@ -93,7 +96,8 @@ public struct StateInspection: Sendable {
     }
   }
 
-  private mutating func addSnapshot(_ name: String, _ bytes: [UInt8]) throws(StateError) {
+  /// Adds the snapshot whose number was added last.
+  mutating func addSnapshot(_ name: String, _ bytes: [UInt8]) throws(StateError) {
     let snapshot = try SnapshotFile.decode(bytes, name: name)
     snapshots[snapshots.count - 1].origins = Set(snapshot.slices.compactMap(\.origin))
     lines.append(
@@ -133,17 +137,18 @@ public struct StateInspection: Sendable {
     segments[segments.count - 1].before =
       try StateFile.decodeSegmentHeader(bytes, at: &offset, name: name).segment
     var blocks: [JournalBlock] = []
-    defer {
-      let steps = blocks.reduce(0) { $0 + $1.steps.count }
-      let commits = blocks.first.map {
-        "commits \($0.commit) to \(blocks[blocks.count - 1].commit)"
-      }
-      lines.append(
-        "\(name): \(bytes.count) bytes, \(blocks.count) blocks, \(steps) steps, "
-          + (commits ?? "no commits"))
-    }
+    defer { addBlocks(name, blocks, bytes: bytes.count) }
     while offset < bytes.count {
       blocks.append(try StateFile.decodeBlock(bytes, at: &offset, name: name))
     }
+  }
+
+  /// Adds a line for blocks of the journal.
+  mutating func addBlocks(_ name: String, _ blocks: [JournalBlock], bytes: Int) {
+    let steps = blocks.reduce(0) { $0 + $1.steps.count }
+    let commits = blocks.first.map { "commits \($0.commit) to \(blocks[blocks.count - 1].commit)" }
+    lines.append(
+      "\(name): \(bytes) bytes, \(blocks.count) blocks, \(steps) steps, "
+        + (commits ?? "no commits"))
   }
 }

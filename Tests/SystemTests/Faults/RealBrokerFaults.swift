@@ -205,6 +205,15 @@ import Testing
         await stage.kill(daemon)
       }
       #expect(stage.rows() == (0..<30).map { "{\"n\":\($0),\"seen\":\($0 + 1)}" })
+      let verified = try await stage.command("state", "verify", file, "--brokers", stage.address)
+      #expect(verified.code == 0, "\(verified.text)")
+      let found = try await stage.command("state", "inspect", file, "--brokers", stage.address)
+      #expect(found.code == 0 && found.text.contains("commit: cutbank1 life="), "\(found.text)")
+      #expect(found.text.contains("journal[0]: ") && found.text.contains("records: "))
+      let away = try await stage.command("state", "verify", file, "--brokers", "127.0.0.1:9")
+      #expect(away.code == 75 && away.text.contains("cannot be read"), "\(away.text)")
+      let unnamed = try await stage.command("state", "verify", file)
+      #expect(unnamed.code == 78 && unnamed.text.contains("no Kafka brokers are set"))
     }
   }
 
