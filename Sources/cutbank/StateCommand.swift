@@ -58,7 +58,8 @@ struct StateVerify: ParsableCommand {
 /// Where the state lies that a command looks at.
 struct StatePlace: ParsableArguments {
   @Argument(
-    help: "The folder of a task, such as data/machines/task-0, or a pipeline file: then all its tasks.")
+    help:
+      "The folder of a task, such as data/machines/task-0, or a pipeline file: then all its tasks.")
   var place: String
 
   @Option(name: .long, help: "Of a pipeline file, only the task of this number.")
@@ -108,7 +109,8 @@ struct StatePlace: ParsableArguments {
         problems: [
           ConfigurationProblem(
             file: place, message: "its state is in topics, and no Kafka brokers are set",
-            hint: "name them with --brokers HOST:PORT, CUTBANK_KAFKA__BROKERS or kafka: {brokers: …}")
+            hint:
+              "name them with --brokers HOST:PORT, CUTBANK_KAFKA__BROKERS or kafka: {brokers: …}")
         ])
     }
     do {

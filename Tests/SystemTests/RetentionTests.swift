@@ -29,9 +29,11 @@ extension SystemTests {
       try stage.produce(Self.padded(10..<110), to: "numbers")
       let passed = try await validate(file)
       #expect(
-        passed.contains(/warning: task numbers\/0: the log start \d+ of numbers\[0\] has passed offset 10,/),
+        passed.contains(
+          /warning: task numbers\/0: the log start \d+ of numbers\[0\] has passed offset 10,/),
         "\(passed)")
-      #expect(passed.contains("records are missing") && passed.contains("retention.ms"), "\(passed)")
+      #expect(
+        passed.contains("records are missing") && passed.contains("retention.ms"), "\(passed)")
       let elsewhere = try await validate(file, "--data-directory", "other")
       #expect(elsewhere.contains("run validate where the state is"), "\(elsewhere)")
 

@@ -42,7 +42,9 @@ struct TrainingRun {
       try rollOut(candidate, champion)
     } catch is CancellationError {
       isInterrupted = TrainingRemains.exist(in: own)
-      try end(job, as: .stopped, "the daemon ended, task 0 went to another one, or its pipeline has changed")
+      try end(
+        job, as: .stopped,
+        "the daemon ended, task 0 went to another one, or its pipeline has changed")
     } catch let error as TrainingFailure {
       try end(job, as: .failed, error.description)
     } catch {

@@ -213,7 +213,8 @@ final class ControlSession {
     for task in unstarted where !running.contains(task) {
       do {
         let start = TaskStart(
-          name: task, plan: plan, partitions: try partitionsWithEnds(task), taskCount: plan.taskCount(partitions),
+          name: task, plan: plan, partitions: try partitionsWithEnds(task),
+          taskCount: plan.taskCount(partitions),
           origin: try origin(of: task),
           control: mailbox, services: services[task.number % services.count], consumer: consumer)
         unstarted.removeAll { $0 == task }

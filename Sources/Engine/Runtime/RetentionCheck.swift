@@ -51,7 +51,8 @@ public struct RetentionCheck {
     return warning(
       "topic '\(topic)' keeps records for \(kept) ms: after a crash those since the last snapshot are read "
         + "again, however long the daemon was down",
-      hint: "set retention.ms of the topic to \(needed) (two snapshots and an hour of outage) or more")
+      hint:
+        "set retention.ms of the topic to \(needed) (two snapshots and an hour of outage) or more")
   }
 
   /// Compares the log starts of a task's partitions with the offsets of its snapshot.

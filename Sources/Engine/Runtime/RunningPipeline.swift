@@ -84,6 +84,7 @@ final class RunningPipeline: Sendable {
   /// Runs until it is stopped; one that fails sends its alerts until then.
   ///
   /// - Parameter whenEnded: Called when its control has ended.
+  /// - Throws: what its outbox, tables or connections say when they cannot go on or be closed.
   func run(whenEnded: @Sendable () -> Void) async throws {
     defer { over.open() }
     shared.logger.notice("pipeline \(plan.configuration.name): \(plan.summary)")
@@ -168,6 +169,7 @@ extension RunningPipeline {
   ///   - workers: The threads for its tasks; task i runs on worker `i % workers.count`.
   ///   - isRunning: Whether another one of its name still runs.
   ///   - shared: What it shares with others.
+  /// - Returns: The pipeline, which `run` begins.
   /// - Throws: `ConfigurationRefused` when a destination or a table cannot be opened.
   static func open(
     _ plan: PipelinePlan, on workers: [Worker], isRunning: Bool, _ shared: SharedServices

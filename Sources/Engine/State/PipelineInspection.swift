@@ -23,6 +23,7 @@ public enum PipelineInspection {
   ///   - task: The number of the only task to look at.
   ///   - dataDirectory: Where folders of state lie.
   ///   - logger: Told what the brokers say.
+  /// - Returns: The tasks that have state, by their numbers.
   /// - Throws: `DiskError` when a folder cannot be read, `KafkaError` when brokers do not answer.
   public static func tasks(
     of plan: PipelinePlan, only task: Int?, dataDirectory: String, logger: Logger
