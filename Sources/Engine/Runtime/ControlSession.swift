@@ -381,6 +381,7 @@ final class ControlSession {
     guard failure == nil else { return }
     failure = text
     unstarted = []
+    services[0].status.report(name, problem: text, hasFailed: true)
     logger.error("pipeline \(name) has stopped: \(text)")
     stop(running, .handOver)
   }

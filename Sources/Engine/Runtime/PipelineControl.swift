@@ -64,8 +64,8 @@ final class PipelineControl: Sendable {
         wakeup.wait(timeout: .milliseconds(turns.isSettled ? 200 : 20))
       }
     } catch {
-      logger.error("pipeline \(name) has stopped: \(error)")
       board.report(name, problem: "\(error)", hasFailed: true)
+      logger.error("pipeline \(name) has stopped: \(error)")
     }
   }
 }

@@ -139,6 +139,8 @@ final class TaskRunner {
 
   /// The brokers have said what the task's partitions hold; nil when they did not answer.
   func found(_ marks: [Watermarks]?) {
+    // One that has ended tells nothing more.
+    if case .ended = phase { return }
     logStarts.found(marks, needed: log.replayStart)
     publishStatus()
   }
