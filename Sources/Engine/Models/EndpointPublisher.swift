@@ -2,6 +2,7 @@ import Dataflow
 import Foundation
 import Logging
 import Registry
+import StreamSQL
 import Synchronization
 import Transport
 

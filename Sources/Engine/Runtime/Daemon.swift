@@ -1,5 +1,6 @@
 import Foundation
 public import Logging
+import StreamSQL
 import Synchronization
 public import Transport
 

@@ -1,5 +1,5 @@
 import Columns
-package import Kafka
+import Kafka
 
 extension StateInspection {
   /// Reads every snapshot and the journal of a task in the topics of its pipeline; changes nothing.

@@ -1,4 +1,4 @@
-import Kafka
+package import Kafka
 
 /// From which offsets a task would read again after a crash, by the snapshot that its commit names.
 struct ReplayStarts {
