@@ -1,4 +1,5 @@
 import Foundation
+import RimSupport
 import Testing
 
 extension SystemTests {
