@@ -223,11 +223,15 @@ extension RunningPipeline {
   ) throws -> [TopicWriter] {
     let configuration = plan.configuration
     guard configuration.guarantee == .exactlyOnce else {
-      return (0..<count).map { _ in TopicWriter(transactionalID: nil) }
+      return (0..<count).map { _ in
+        TopicWriter(transactionalID: nil, timing: configuration.timing)
+      }
     }
     let instance = try configuration.kafka.properties["group.instance.id"] ?? shared.instance()
     return (0..<count).map {
-      TopicWriter(transactionalID: "cutbank.\(configuration.name).\(instance).\($0)")
+      TopicWriter(
+        transactionalID: "cutbank.\(configuration.name).\(instance).\($0)",
+        timing: configuration.timing)
     }
   }
 
