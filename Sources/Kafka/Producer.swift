@@ -29,6 +29,7 @@ public enum ProducerEvent: Sendable {
 public final class Producer: Sendable {
   public let client: Client
   private let context: ProducerContext
+  private let isTransactional: Bool
 
   /// Makes the producer.
   ///
@@ -36,12 +37,23 @@ public final class Producer: Sendable {
   public init(_ configuration: ProducerConfiguration, logger: Logger) throws(KafkaError) {
     let context = ProducerContext(logger: logger)
     self.context = context
+    isTransactional = configuration.transactionalID != nil
     client = try Client(
       RD_KAFKA_PRODUCER, properties: configuration.clientProperties, context: context
     ) { configuration in
       ProducerContext.attachDelivery(to: configuration)
     }
   }
+
+  deinit {
+    // A transactional client that ends frees the text of its last error, and once more when an answer
+    // to rows under way then tells that it was fenced (librdkafka 2.0.2): nothing may be under way.
+    guard isTransactional else { return }
+    rd_kafka_purge(client.handle, Self.everything)
+  }
+
+  /// What waits and what is under way.
+  private static let everything = RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT
 
   /// A topic to produce to; keep it.
   public func topic(_ name: String) throws(KafkaError) -> ProducerTopic {
@@ -138,9 +150,7 @@ public final class Producer: Sendable {
 
   /// Gives up everything that waits; their reports say `purgedFromQueue` or `purgedInFlight`.
   public func purge() throws(KafkaError) {
-    try KafkaError.check(
-      rd_kafka_purge(client.handle, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT),
-      operation: "purge")
+    try KafkaError.check(rd_kafka_purge(client.handle, Self.everything), operation: "purge")
   }
 
   private struct Message {

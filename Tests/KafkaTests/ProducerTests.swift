@@ -145,4 +145,62 @@ import Testing
       }
     }
   }
+
+  /// One that was fenced ends at once, also while brokers still have to answer its rows: each answer says
+  /// so again.
+  @Test func aFencedProducerEndsWhileItsRowsAreUnderWay() async throws {
+    try await onThread {
+      let broker = try EmbeddedBroker(brokers: 3, topics: ["in": 1, "t": 2], logger: quiet)
+      for partition in 0..<2 as Range<Int32> {
+        try broker.setLeader(
+          of: TopicPartition(topic: "t", partition: partition), to: partition + 2)
+      }
+      try broker.setCoordinator(of: .transaction, "tx", to: 1)
+      try broker.setCoordinator(of: .group, "g", to: 1)
+      let group = try broker.consumer(group: "g").groupMetadata()
+      // When the answers come, as seen from the end of the producer, is left to chance.
+      for round in 0..<40 {
+        try Self.fence(broker, group, answersAfter: .milliseconds(1 + round % 4))
+        for request in [EmbeddedBroker.Request.produce, .addOffsetsToTransaction] {
+          try broker.clearFailures(of: request)
+        }
+      }
+    }
+  }
+
+  /// Lets a producer be fenced when it sends offsets, while the answers to its rows are under way.
+  private static func fence(
+    _ broker: EmbeddedBroker, _ group: GroupMetadata, answersAfter delay: Duration
+  ) throws {
+    try broker.setRoundTrip(.zero)
+    let producer = try Producer(
+      ProducerConfiguration(
+        brokers: broker.bootstrap, transactionalID: "tx",
+        properties: ["linger.ms": "0", "retry.backoff.ms": "1"]), logger: quiet)
+    let topic = try producer.topic("t")
+    let offset = PartitionOffset(TopicPartition(topic: "in", partition: 0), offset: 1)
+    func write() throws {
+      try producer.beginTransaction()
+      for partition in 0..<2 as Range<Int32> {
+        try producer.produce(to: topic, partition: partition, key: nil, value: [1])
+      }
+      try producer.sendOffsets([offset], group: group, timeout: patience)
+    }
+    try producer.initTransactions(timeout: patience)
+    // So that it is connected with all of them.
+    try write()
+    try producer.commitTransaction(timeout: patience)
+    try broker.fail(.produce, with: [.invalidProducerEpoch, .invalidProducerEpoch])
+    try broker.fail(.addOffsetsToTransaction, with: [.noError, .invalidProducerEpoch])
+    try broker.setRoundTrip(.milliseconds(1), broker: 1)
+    for leader in 2...3 as ClosedRange<Int32> { try broker.setRoundTrip(delay, broker: leader) }
+    do {
+      // The rows are sent while the first offsets are added.
+      try write()
+      try producer.sendOffsets([offset], group: group, timeout: patience)
+      Issue.record("a fenced producer sent offsets")
+    } catch is KafkaError {
+      #expect(producer.client.fatalError?.code == .fenced)
+    }
+  }
 }
