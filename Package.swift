@@ -168,8 +168,8 @@ let package = Package(
     .testTarget(
       name: "EngineTests",
       dependencies: [
-        "Alerting", "Columns", "Dataflow", "Engine", "Kafka", "LearnedModels", "RandomCutForest",
-        "Registry", "RimSupport", "Transport", "cutbank",
+        "Alerting", "Columns", "Dataflow", "Delivery", "Engine", "Kafka", "LearnedModels",
+        "RandomCutForest", "Registry", "RimSupport", "Transport", "cutbank",
         .product(name: "Logging", package: "swift-log"),
       ],
       exclude: ["Fixtures"], swiftSettings: strict),

@@ -136,19 +136,23 @@ public struct SectionWriter: Sendable {
   }
 }
 
-/// Gives back the sections that a `StateWriter` collected.
-public struct StateReader: Sendable {
-  private let slices: [String: [[UInt8]]]
+/// Gives back the sections that a `StateWriter` collected, each slice once: what was read takes no memory here
+/// any more.
+public struct StateReader {
+  /// The slices that no reader has taken; all copies share them.
+  private final class Slices {
+    var sections: [String: [[UInt8]?]] = [:]
+  }
+
+  private let slices = Slices()
   private var renaming: (from: String, to: String)?
 
   /// Creates a reader over slices, of which none refers to an earlier snapshot.
   public init(_ slices: [StateWriter.Slice]) {
-    var grouped: [String: [[UInt8]]] = [:]
     for slice in slices.sorted(by: { $0.number < $1.number }) {
       precondition(slice.origin == nil, "references are resolved before state is read")
-      grouped[slice.section, default: []].append(slice.bytes)
+      self.slices.sections[slice.section, default: []].append(slice.bytes)
     }
-    self.slices = grouped
   }
 
   /// The same state, with a section and those below it, `name/…`, under another name.
@@ -167,19 +171,22 @@ public struct StateReader: Sendable {
   }
 
   /// Whether a section was written.
-  public func has(_ name: String) -> Bool { slices[written(name)] != nil }
+  public func has(_ name: String) -> Bool { slices.sections[written(name)] != nil }
 
   /// How many slices a section has.
-  public func sliceCount(_ name: String) -> Int { slices[written(name)]?.count ?? 0 }
+  public func sliceCount(_ name: String) -> Int {
+    slices.sections[written(name)]?.count ?? 0
+  }
 
-  /// A reader at the start of one slice.
+  /// A reader at the start of one slice, which is handed over with it.
   ///
-  /// - Throws: `StateError` when the state has no such slice.
+  /// - Throws: `StateError` when the state has no such slice, or it was read before.
   public func section(_ name: String, slice: Int = 0) throws(StateError) -> SectionReader {
-    guard let found = slices[written(name)], slice < found.count else {
+    let written = written(name)
+    guard slice < sliceCount(name), let bytes = slices.sections[written]?[slice].take() else {
       throw StateError(section: name, offset: 0, message: "slice \(slice) is missing")
     }
-    return SectionReader(section: name, bytes: found[slice])
+    return SectionReader(section: name, bytes: bytes)
   }
 }
 

@@ -42,8 +42,11 @@ public struct ClosedObject: Hashable, Sendable {
     return try parquet.file(rows: bytes, count: recordCount)
   }
 
-  /// Writes the object into a section of a snapshot.
-  public func save(into writer: inout SectionWriter) {
+  /// Its records.
+  public var records: ObjectRecords { ObjectRecords(bytes: bytes, ends: recordEnds) }
+
+  /// Writes everything but the records into a section of a snapshot.
+  public func saveHead(into writer: inout SectionWriter) {
     writer.write(identity.pipeline)
     writer.write(identity.life)
     writer.write(identity.task)
@@ -53,16 +56,19 @@ public struct ClosedObject: Hashable, Sendable {
     writer.write(identity.firstRow)
     writer.write(identity.lastRow)
     writer.write(name)
-    writer.write(bytes)
-    writer.write(recordEnds)
     writer.write(recordCount)
     writer.write(oldestRowTime)
   }
 
-  /// Reads what `save` wrote.
+  /// Reads what `saveHead` wrote.
   ///
+  /// - Parameters:
+  ///   - reader: Where it was written.
+  ///   - records: The object's records; nil when they stand between the rest, as in earlier formats.
   /// - Throws: `StateError` when the section is damaged.
-  public init(restoring reader: inout SectionReader) throws(StateError) {
+  public init(
+    restoring reader: inout SectionReader, records: ObjectRecords? = nil
+  ) throws(StateError) {
     let pipeline = try reader.text()
     let life = try reader.text()
     let task: Int = try reader.integer()
@@ -73,8 +79,11 @@ public struct ClosedObject: Hashable, Sendable {
       pipeline: pipeline, life: life, task: task, output: output, partitionValues: values,
       firstRow: try reader.integer(), lastRow: try reader.integer())
     name = try reader.text()
-    bytes = try reader.byteArray()
-    recordEnds = try reader.integers()
+    if let records {
+      (bytes, recordEnds) = (records.bytes, records.ends)
+    } else {
+      (bytes, recordEnds) = (try reader.byteArray(), try reader.integers())
+    }
     recordCount = try reader.integer()
     oldestRowTime = try reader.integer()
     let ends = [0] + recordEnds

@@ -87,28 +87,37 @@ public struct OpenObject: Hashable, Sendable {
       recordCount: recordCount, oldestRowTime: oldestRowTime)
   }
 
-  /// Writes the object into a section of a snapshot.
-  public func save(into writer: inout SectionWriter) {
+  /// Its records so far.
+  public var records: ObjectRecords { ObjectRecords(bytes: bytes, ends: recordEnds) }
+
+  /// Writes everything but the records into a section of a snapshot.
+  public func saveHead(into writer: inout SectionWriter) {
     writer.write(partitionValues.count)
     for value in partitionValues { writer.write(value) }
     writer.write(keepsRecordEnds)
-    writer.write(bytes)
-    writer.write(recordEnds)
     for value in [Int64(recordCount), firstRow, lastRow, oldestRowTime, openedAt] {
       writer.write(value)
     }
   }
 
-  /// Reads what `save` wrote.
+  /// Reads what `saveHead` wrote.
   ///
+  /// - Parameters:
+  ///   - reader: Where it was written.
+  ///   - records: The object's records; nil when they stand between the rest, as in earlier formats.
   /// - Throws: `StateError` when the section is damaged.
-  public init(restoring reader: inout SectionReader) throws(StateError) {
+  public init(
+    restoring reader: inout SectionReader, records: ObjectRecords? = nil
+  ) throws(StateError) {
     var values: [String] = []
     for _ in 0..<(try reader.count()) { values.append(try reader.text()) }
     partitionValues = values
     keepsRecordEnds = try reader.boolean()
-    bytes = try reader.byteArray()
-    recordEnds = try reader.integers()
+    if let records {
+      (bytes, recordEnds) = (records.bytes, records.ends)
+    } else {
+      (bytes, recordEnds) = (try reader.byteArray(), try reader.integers())
+    }
     recordCount = try reader.integer()
     firstRow = try reader.integer()
     lastRow = try reader.integer()

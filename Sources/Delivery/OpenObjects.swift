@@ -127,19 +127,17 @@ public struct OpenObjects: Sendable {
     return object
   }
 
-  /// Writes the objects into a section of a snapshot.
-  public func save(into writer: inout SectionWriter) {
-    writer.write(objects.count)
-    for object in objects { object.save(into: &writer) }
-  }
+  /// The objects in the order in which they were opened, to be saved one by one.
+  public var contents: [OpenObject] { objects }
 
-  /// Reads what `save` wrote into a set made with the same settings.
+  /// Takes over objects that were saved into a set made with the same settings.
   ///
-  /// - Throws: `StateError` when the section is damaged.
-  public mutating func restore(from reader: inout SectionReader) throws(StateError) {
+  /// - Throws: `StateError` when they cannot have been in one set; `reader` stands where they were read.
+  public mutating func restore(
+    _ saved: [OpenObject], from reader: SectionReader
+  ) throws(StateError) {
     _ = takeAll()
-    for _ in 0..<(try reader.count()) {
-      let object = try OpenObject(restoring: &reader)
+    for object in saved {
       guard places[object.partitionValues] == nil else {
         throw reader.failure("two open objects have the same partition values")
       }

@@ -13,18 +13,23 @@ struct BenchSnapshot: AsyncParsableCommand {
     discussion: """
       One task holds --keys keys: with --state models each has a forest of 50 trees of 256 and shingles of \
       8, filled before anything is measured; with --state groups a count and an average in a tumbling \
-      window; with --state rows all rows so far are in a sliding one. Then records come at a steady rate, \
+      window; with --state rows all rows so far are in a sliding one; with distinct, sorted and ranks they \
+      are held by DISTINCT, ORDER BY and GROUP_RANK, with items and counts in a tumbling list of items, \
+      with waiting they wait for their event time, with objects they are in 500 open objects. Then records come at a steady rate, \
       whose keys are taken in turn, while snapshots are taken. The longest turn is that of a batch with \
       everything around it: reading, computing, copies of what it changes, the next part of the snapshot, \
       messages. The embedded broker in this process is used, and \
       a folder for temporary files.
       """)
 
-  @Option(help: "What there is of each key: models, groups or rows.")
+  @Option(
+    help:
+      "What there is of each key: \(SnapshotState.allCases.map(\.rawValue).joined(separator: ", "))."
+  )
   var state = SnapshotState.models
   @Option(help: "How many keys; 1,000 models make about 160 MB of state and 1.3 GB of memory.")
   var keys = 5_000
-  @Option(help: "How many records of each key come first; one is enough for groups and rows.")
+  @Option(help: "How many records of each key come first; one is enough but for models.")
   var fill = 300
   @Option(help: "Records per second while snapshots are measured.") var rate = 5_000
   @Option(help: "How many snapshots are measured.") var snapshots = 2
@@ -61,42 +66,6 @@ struct BenchSnapshot: AsyncParsableCommand {
     guard try await result else { throw Failure(message: "the pipeline failed") }
     try stage.close()
     try Output.write(figures.line(state, keys: keys, json: json) + "\n")
-  }
-}
-
-/// What a snapshot consists of.
-enum SnapshotState: String, ExpressibleByArgument, CaseIterable {
-  case models, groups, rows
-
-  /// The application over a stream "S" of "k" and "v".
-  var program: String {
-    switch self {
-    case .models:
-      """
-      CREATE OR REPLACE STREAM "OUT" ("k" BIGINT, "v" DOUBLE, "SCORE" DOUBLE);
-      CREATE OR REPLACE PUMP "P" AS INSERT INTO "OUT"
-        SELECT STREAM "k", "v", "SCORE" FROM TABLE(ML_DETECT_ANOMALIES(
-          CURSOR(SELECT STREAM "k", "v" FROM "S") PARTITION BY "k",
-          number_of_trees => 50, sample_size => 256, shingle_size => 8)) WHERE "SCORE" > 4;
-      """
-    case .groups:
-      """
-      CREATE OR REPLACE STREAM "OUT" ("k" BIGINT, "n" BIGINT, "average" DOUBLE);
-      CREATE OR REPLACE PUMP "P" AS INSERT INTO "OUT"
-        SELECT STREAM "k", COUNT(*), AVG("v") FROM "S"
-        GROUP BY "k", STEP("S".ROWTIME BY INTERVAL '10' DAY);
-      """
-    case .rows:
-      """
-      CREATE OR REPLACE STREAM "MID" ("k" BIGINT, "average" DOUBLE);
-      CREATE OR REPLACE STREAM "OUT" ("k" BIGINT, "average" DOUBLE);
-      CREATE OR REPLACE PUMP "P" AS INSERT INTO "MID"
-        SELECT STREAM "k", AVG("v") OVER W FROM "S"
-        WINDOW W AS (PARTITION BY "k" RANGE INTERVAL '10' DAY PRECEDING);
-      CREATE OR REPLACE PUMP "Q" AS INSERT INTO "OUT" SELECT STREAM "k", "average" FROM "MID"
-        WHERE "average" < 0;
-      """
-    }
   }
 }
 
@@ -160,10 +129,11 @@ final class SnapshotStage: Sendable {
         - stream: S
           kafka: {topic: \(topic), start: earliest}
           format: json
-          columns: [{name: k, type: BIGINT}, {name: v, type: DOUBLE}]
+          columns: [{name: k, type: BIGINT}, {name: v, type: DOUBLE}, {name: t, type: TIMESTAMP}]
+      \(state.inputSettings)
       outputs:
         - stream: OUT
-          delivery: {to: file://\(stage.folder)/out}
+          delivery: {to: file://\(stage.folder)/out\(state.deliverySettings)}
       """
     return try stage.makeDaemon(text)
   }
@@ -222,10 +192,15 @@ final class SnapshotStage: Sendable {
   }
 
   private func send(_ number: Int, _ producer: Producer, _ topic: ProducerTopic) throws {
-    let value = "{\"k\":\(number % keys),\"v\":\(number * 7 % 613).\(number % 7)}"
+    // Only rows that wait for their event time have one.
+    let time = state == .waiting ? ",\"t\":\"\(Self.eventTime)\"" : ""
+    let value = "{\"k\":\(number % keys),\"v\":\(number * 7 % 613).\(number % 7)\(time)}"
     try producer.produce(
       to: topic, partition: 0, key: nil, value: Array(value.utf8), timeout: .seconds(30))
   }
+
+  /// A time that the watermark does not reach while the benchmark runs.
+  private static let eventTime = "2024-05-01 12:00:00"
 
   private func polled(_ daemon: Daemon) -> Int {
     Int(daemon.statuses.first?.tasks.values.first?.counters.polled ?? 0)

@@ -61,6 +61,26 @@ import Testing
       try reader.section("x")
     }
   }
+
+  @Test func aSliceIsHandedOverOnceUnderAnyName() throws {
+    var writer = StateWriter()
+    for slice in 0..<3 { writer.section("a", slice: slice) { $0.write(Int64(slice)) } }
+    writer.section("a/rows") { $0.write(Int64(9)) }
+    let reader = StateReader(writer.slices.reversed())
+    let renamed = reader.renaming("a", to: "b")
+    #expect(renamed.sliceCount("b") == 3 && renamed.has("b/rows") && !reader.has("b"))
+    var rows = try renamed.section("b/rows")
+    #expect(try rows.integer(Int64.self) == 9)
+    for slice in 0..<3 {
+      var section = try (slice == 1 ? renamed : reader).section(
+        slice == 1 ? "b" : "a", slice: slice)
+      #expect(try section.integer(Int64.self) == Int64(slice))
+    }
+    for slice in 0..<3 {
+      #expect(throws: StateError.self) { try reader.section("a", slice: slice) }
+    }
+    #expect(reader.sliceCount("a") == 3)
+  }
 }
 
 @Suite struct StringPoolTests {

@@ -54,6 +54,25 @@ import Transport
       FULL JOIN S OVER (RANGE INTERVAL '2' SECOND PRECEDING) AS b ON a.K = b.K AND a.X < b.X;
     """
 
+  /// Rows and items that are held, over more of them than a block has, until all go at once.
+  static let held = """
+    CREATE STREAM O (K VARCHAR(8), N DOUBLE);
+    CREATE STREAM E (K VARCHAR(8), X DOUBLE);
+    CREATE PUMP A AS INSERT INTO O SELECT STREAM K, X FROM (
+      SELECT STREAM DISTINCT STEP(S.ROWTIME BY INTERVAL '6' SECOND) AS t, K, X FROM S);
+    CREATE PUMP B AS INSERT INTO O SELECT STREAM K, X FROM S
+      ORDER BY STEP(S.ROWTIME BY INTERVAL '7' SECOND), X DESC;
+    CREATE PUMP C AS INSERT INTO E SELECT STREAM
+      STEP(S.ROWTIME BY INTERVAL '5' SECOND) AS ROWTIME, K, X FROM S;
+    CREATE PUMP D AS INSERT INTO O SELECT STREAM K, CAST(R AS DOUBLE) FROM TABLE(GROUP_RANK(
+      CURSOR(SELECT STREAM K, X FROM E), 'K', 'R', 'asc', 'desc', 0, 0));
+    CREATE PUMP F AS INSERT INTO O SELECT STREAM 'top', CAST(ITEM_COUNT AS DOUBLE) FROM TABLE(
+      TOP_K_ITEMS_TUMBLING(CURSOR(SELECT STREAM K, CAST(X AS INTEGER) AS I FROM S) PARTITION BY K, 'I', 2, 8));
+    CREATE PUMP G AS INSERT INTO O SELECT STREAM 'n', CAST(NUMBER_OF_DISTINCT_ITEMS AS DOUBLE)
+      FROM TABLE(COUNT_DISTINCT_ITEMS_TUMBLING(
+        CURSOR(SELECT STREAM * FROM S) PARTITION BY K, 'X', 9));
+    """
+
   /// The bytes of every slice by its name.
   typealias State = [String: [UInt8]]
 
@@ -172,7 +191,7 @@ import Transport
   }
 
   @Test(
-    arguments: [windows, slidings, joins], 1...4 as ClosedRange<UInt64>)
+    arguments: [windows, slidings, joins, held], 1...4 as ClosedRange<UInt64>)
   func windowsAreCopiedAsTheyWereAtTheBeginning(program: String, seed: UInt64) throws {
     let task = try Task(seed: seed, program: program, watched: ["O"])
     for number in 0..<4 as Range<Int64> {

@@ -149,6 +149,9 @@ final class ScratchDisk: Disk {
   func createDirectory(_ path: String) throws { try local.createDirectory(path) }
   func list(_ path: String) throws -> [String] { try local.list(path) }
   func read(_ path: String) throws -> [UInt8]? { try local.read(path) }
+  func read(_ path: String, from offset: Int, count: Int) throws -> [UInt8]? {
+    try local.read(path, from: offset, count: count)
+  }
   func replace(_ path: String, with bytes: [UInt8]) throws { try local.replace(path, with: bytes) }
   func append(_ bytes: [UInt8], to path: String, at offset: Int) throws {
     try local.append(bytes, to: path, at: offset)

@@ -24,6 +24,9 @@ final class MemoryDisk: Disk {
       .filter { !$0.contains("/") }.sorted()
   }
   func read(_ path: String) throws -> [UInt8]? { files[path] }
+  func read(_ path: String, from offset: Int, count: Int) throws -> [UInt8]? {
+    files[path].map { Array($0.dropFirst(offset).prefix(count)) }
+  }
   func replace(_ path: String, with bytes: [UInt8]) throws { files[path] = bytes }
   func append(_ bytes: [UInt8], to path: String, at offset: Int) throws {
     files[path] = Array((files[path] ?? []).prefix(offset)) + bytes
@@ -152,7 +155,18 @@ private final class Held: FileLock {}
     #expect(try LocalSnapshotStore(folder: "s", disk: other).isEmpty())
     #expect(other.files.isEmpty)
     try writer.finish()
-    #expect(try store.load(1)?.slices.count == 7)
+    let slices = try #require(try store.load(1)).slices
+    #expect(slices.count == 7)
+    for number in 1...5 {
+      var section = SectionReader(section: "operator/1", bytes: slices[1 + number].bytes)
+      #expect(try section.byteArray() == Array(repeating: UInt8(number), count: 3 << 20))
+    }
+    // The file is read in pieces: what is damaged behind the first is told by its place in the file.
+    let whole = try #require(disk.files["s/snapshot-1"])
+    disk.files["s/snapshot-1"]?[10 << 20] ^= 1
+    let error = #expect(throws: StateError.self) { try store.load(1) }
+    let offset = try #require(error).offset
+    #expect(offset > 9 << 20 && offset <= 10 << 20 && offset < whole.count)
   }
 
   @Test func everyDamagedByteIsNoticedAndTheFileSetAside() throws {
@@ -203,6 +217,10 @@ private final class Held: FileLock {}
     disk.files["s/snapshot-3"]?[90] ^= 1
     let damaged = try StateInspection(folder: "s", disk: disk)
     #expect(damaged.problems.count == 1 && damaged.problems[0].contains("s/snapshot-3"))
+    disk.files["s/snapshot-3"]?[9] = 99
+    let newer = try StateInspection(folder: "s", disk: disk)
+    #expect(newer.problems.count == 1 && newer.problems[0].contains("newer cutbank"))
+    #expect(newer.hints.contains { $0.contains("left as it is") })
   }
 
   @Test func theJournalEndsWhereTheCommitSaysAndGoesOnFromThere() throws {

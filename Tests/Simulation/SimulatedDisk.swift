@@ -72,6 +72,11 @@ struct SimulatedDisk: Disk {
 
   func read(_ path: String) throws -> [UInt8]? { try read("read", path) { image.files[path] } }
 
+  func read(_ path: String, from offset: Int, count: Int) throws -> [UInt8]? {
+    try read("read", path) {
+      image.files[path].map { Array($0.dropFirst(offset).prefix(count)) }
+    }
+  }
   func replace(_ path: String, with bytes: [UInt8]) throws {
     try change("replace", path) {
       image.write(bytes, to: path)

@@ -93,7 +93,8 @@ struct DistinctCounter {
   }
 
   func save(into writer: inout SectionWriter) {
-    writer.write(slots.filter { $0 != 0 }.map { Int64(bitPattern: $0) })
+    // In an order that does not depend on how the table has grown.
+    writer.write(slots.filter { $0 != 0 }.sorted().map { Int64(bitPattern: $0) })
     writer.write(registers)
   }
 

@@ -10,6 +10,7 @@ final class DistinctOperator: Operator {
   private var seen: KeyTable
   private var openKey: Int64?
   private var openTable: KeyTable
+  private var copies = PrefixCopies<KeyTable>()
 
   init(
     input: Operator, columns: [Int], key: MonotonicKey, keyColumn: Int?, limits: DataflowLimits,
@@ -40,14 +41,14 @@ final class DistinctOperator: Operator {
       case .rowtime(let function):
         let value = function.value(at: input.rowtimes[row])
         if value != openKey {
-          seen.removeAll()
+          forget()
           openKey = value
         }
       case .asserted:
         if let keyWords, openTable.find(keyWords, row: row) == nil {
           openTable.removeAll()
           _ = openTable.insert(keyWords, row: row)
-          seen.removeAll()
+          forget()
         }
       }
       if seen.count >= keyLimit, seen.find(words, row: row) == nil {
@@ -67,27 +68,83 @@ final class DistinctOperator: Operator {
     counters.passed += Int64(kept.count)
   }
 
+  private func forget() {
+    copies.willForget(seen)
+    seen.removeAll()
+  }
+
+  // MARK: State
+
+  /// What a section begins with that has its rows in slices; others begin with a truth value.
+  private static let sliced: UInt8 = 2
+
   override func save(into writer: inout StateWriter, _ pool: borrowing StringPool) {
-    writer.section(section) { section in
-      section.write(openKey != nil)
-      section.write(openKey ?? 0)
-      openTable.save(into: &section, pool)
-      seen.save(into: &section, pool)
+    saveHead(into: &writer, pool)
+    for block in 0..<PrefixCopies<KeyTable>.blocks(of: seen.capacity) {
+      writer.section(section, slice: block + 1) {
+        Self.save(seen, PrefixCopies<KeyTable>.rows(of: block, in: seen.capacity), into: &$0, pool)
+      }
     }
   }
 
+  private func saveHead(into writer: inout StateWriter, _ pool: borrowing StringPool) {
+    writer.section(section) { section in
+      section.write(Self.sliced)
+      section.write(openKey != nil)
+      section.write(openKey ?? 0)
+      openTable.save(into: &section, pool)
+      seen.saveNumbers(into: &section)
+    }
+  }
+
+  private static func save(
+    _ seen: KeyTable, _ numbers: Range<Int>, into section: inout SectionWriter,
+    _ pool: borrowing StringPool
+  ) {
+    for number in numbers { seen.save(number, into: &section, pool) }
+  }
+
+  override func beginSave(
+    _ snapshot: Int64, into writer: inout StateWriter, _ pool: borrowing StringPool
+  ) {
+    saveHead(into: &writer, pool)
+    copies.begin(count: seen.capacity)
+  }
+
+  override func continueSave(into writer: inout StateWriter, _ pool: borrowing StringPool) -> Bool {
+    copies.copyOne(seen, section: section, into: &writer) { Self.save($0, $1, into: &$2, pool) }
+  }
+
+  override func forgetSaved() { copies.forget() }
+
   override func restore(from reader: StateReader, _ pool: inout StringPool) throws {
-    var section = try reader.section(section)
-    let isOpen = try section.boolean()
-    let value = try section.integer(Int64.self)
+    let whole = try reader.section(section)
+    var head = whole
+    let isSliced = try head.integer(UInt8.self) == Self.sliced
+    if !isSliced { head = whole }
+    let isOpen = try head.boolean()
+    let value = try head.integer(Int64.self)
     openKey = isOpen ? value : nil
-    try openTable.restore(from: &section, &pool)
-    try seen.restore(from: &section, &pool)
-    try section.finish()
+    try openTable.restore(from: &head, &pool)
+    if isSliced {
+      try seen.restoreNumbers(from: &head)
+      for block in 0..<PrefixCopies<KeyTable>.blocks(of: seen.capacity) {
+        var slice = try reader.section(section, slice: block + 1)
+        for number in PrefixCopies<KeyTable>.rows(of: block, in: seen.capacity) {
+          try seen.restore(number, from: &slice, &pool)
+        }
+        try slice.finish()
+      }
+      seen.endRestoring()
+    } else {
+      try seen.restore(from: &head, &pool)
+    }
+    try head.finish()
   }
 
   override func remapStrings(_ remap: inout StringRemapper) {
     openTable.remapStrings(&remap)
     seen.remapStrings(&remap)
+    copies.update { $0.remapStrings(&remap) }
   }
 }

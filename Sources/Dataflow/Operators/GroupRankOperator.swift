@@ -9,7 +9,7 @@ final class GroupRankOperator: Operator {
   private let parameters: GroupRankParameters
   private let partitionBy: [Int]
   private let rowLimit: Int
-  private var held: Batch
+  private var held: HeldRows
 
   init(
     input: Operator, parameters: GroupRankParameters, partitionBy: [Int], rowLimit: Int,
@@ -18,7 +18,7 @@ final class GroupRankOperator: Operator {
     self.parameters = parameters
     self.partitionBy = partitionBy
     self.rowLimit = rowLimit
-    held = Batch(schema: input.schema)
+    held = HeldRows(schema: input.schema)
     super.init(
       schema: schema, section: section, inputs: [input], isBounded: input.isBounded)
   }
@@ -27,7 +27,7 @@ final class GroupRankOperator: Operator {
 
   /// The bound at which the held rows are complete.
   override var nextDue: Int64 {
-    guard let rowtime = held.rowtimes.first, rowtime < Int64.max else { return Int64.max }
+    guard let rowtime = held.rows.rowtimes.first, rowtime < Int64.max else { return Int64.max }
     return rowtime + 1
   }
 
@@ -40,7 +40,7 @@ final class GroupRankOperator: Operator {
       let cause = input.causes[row]
       if let earlier = bounds.reaches(nextDue, before: cause) { release(earlier, pool) }
       if input.rowtimes[row] >= nextDue { release(cause, pool) }
-      if held.count >= rowLimit {
+      if held.rows.count >= rowLimit {
         refuse(
           input, row,
           RuntimeError(
@@ -56,11 +56,12 @@ final class GroupRankOperator: Operator {
   }
 
   private func release(_ cause: Int64, _ pool: borrowing StringPool) {
-    var partitions = KeyTable(partitionBy.map { held.schema.columns[$0].type.storage })
-    let words = partitions.keys(of: partitionBy.map { held.columns[$0] }, count: held.count)
-    let owners = (0..<held.count).map { partitions.insert(words, row: $0).number }
+    var partitions = KeyTable(partitionBy.map { held.rows.schema.columns[$0].type.storage })
+    let words = partitions.keys(
+      of: partitionBy.map { held.rows.columns[$0] }, count: held.rows.count)
+    let owners = (0..<held.rows.count).map { partitions.insert(words, row: $0).number }
     let sorted = sortedRows(
-      of: held,
+      of: held.rows,
       by: [SortKey(column: parameters.rankBy, isDescending: parameters.ranksDescending)], pool)
     for partition in 0..<partitions.count {
       emit(sorted.filter { owners[Int($0)] == partition }, cause, pool)
@@ -70,7 +71,7 @@ final class GroupRankOperator: Operator {
 
   private func emit(_ rows: [Int32], _ cause: Int64, _ pool: borrowing StringPool) {
     var ranks: [Int64] = []
-    let values = held.columns[parameters.rankBy]
+    let values = held.rows.columns[parameters.rankBy]
     for (place, row) in rows.enumerated() {
       let isTie =
         place > 0 && compareRows(values, Int(row), Int(rows[place - 1]), pool) == 0
@@ -83,27 +84,34 @@ final class GroupRankOperator: Operator {
     if parameters.outputLimit > 0 { order = Array(order.prefix(parameters.outputLimit)) }
     for place in order {
       let row = Int(rows[place])
-      for index in held.columns.indices {
-        output.columns[index].append(from: held.columns[index], row: row)
+      for index in held.rows.columns.indices {
+        output.columns[index].append(from: held.rows.columns[index], row: row)
       }
-      output.columns[held.columns.count].append(ranks[place])
-      output.rowtimes.append(held.rowtimes[row])
+      output.columns[held.rows.columns.count].append(ranks[place])
+      output.rowtimes.append(held.rows.rowtimes[row])
       output.causes.append(cause)
     }
     counters.filtered += Int64(rows.count - order.count)
   }
 
   override func save(into writer: inout StateWriter, _ pool: borrowing StringPool) {
-    writer.section(section) { $0.write(held, in: pool) }
+    held.save(section: section, into: &writer, pool) { _ in }
   }
+
+  override func beginSave(
+    _ snapshot: Int64, into writer: inout StateWriter, _ pool: borrowing StringPool
+  ) { held.beginSave(section: section, into: &writer) { _ in } }
+
+  override func continueSave(into writer: inout StateWriter, _ pool: borrowing StringPool) -> Bool {
+    held.copyOne(section: section, into: &writer, pool)
+  }
+
+  override func forgetSaved() { held.forgetSaved() }
 
   override func restore(from reader: StateReader, _ pool: inout StringPool) throws {
-    var section = try reader.section(section)
-    held = try section.batch(schema: held.schema, into: &pool)
-    try section.finish()
+    let head = try held.restore(section: section, from: reader, &pool)
+    try head.finish()
   }
 
-  override func remapStrings(_ remap: inout StringRemapper) {
-    for index in held.columns.indices { held.columns[index].remapStrings(&remap) }
-  }
+  override func remapStrings(_ remap: inout StringRemapper) { held.remapStrings(&remap) }
 }

@@ -6,7 +6,7 @@ final class OrderByOperator: Operator {
   private let key: MonotonicKey
   private let sortKeys: [SortKey]
   private let rowLimit: Int
-  private var held: Batch
+  private var held: HeldRows
   /// The bound at which the held rows are complete.
   private var due = Int64.max
 
@@ -17,7 +17,7 @@ final class OrderByOperator: Operator {
     self.key = key
     sortKeys = keys
     self.rowLimit = rowLimit
-    held = Batch(schema: schema)
+    held = HeldRows(schema: schema)
     super.init(
       schema: schema, section: section, inputs: [input], isBounded: input.isBounded)
   }
@@ -38,13 +38,13 @@ final class OrderByOperator: Operator {
       case .rowtime(let function):
         let rowtime = input.rowtimes[row]
         if rowtime >= due { release(cause: cause, due, pool) }
-        if held.isEmpty { due = function.nextChange(after: rowtime) }
+        if held.rows.isEmpty { due = function.nextChange(after: rowtime) }
       case .asserted:
-        if !held.isEmpty, !isSameRun(input, row) {
+        if !held.rows.isEmpty, !isSameRun(input, row) {
           release(cause: cause, input.rowtimes[row], pool)
         }
       }
-      if held.count >= rowLimit {
+      if held.rows.count >= rowLimit {
         refuse(
           input, row,
           RuntimeError(
@@ -61,7 +61,7 @@ final class OrderByOperator: Operator {
 
   private func isSameRun(_ input: Batch, _ row: Int) -> Bool {
     guard let first = sortKeys.first else { return true }
-    let column = held.columns[first.column]
+    let column = held.rows.columns[first.column]
     let other = input.columns[first.column]
     if column.isNull(0) || other.isNull(row) { return column.isNull(0) == other.isNull(row) }
     switch column.type.storage {
@@ -72,9 +72,9 @@ final class OrderByOperator: Operator {
   }
 
   private func release(cause: Int64, _ time: Int64, _ pool: borrowing StringPool) {
-    let order = sortedRows(of: held, by: sortKeys, pool)
+    let order = sortedRows(of: held.rows, by: sortKeys, pool)
     let start = output.count
-    output.append(from: held, rows: order)
+    output.append(from: held.rows, rows: order)
     var keepsRowtime = false
     if case .rowtime(let function) = key { keepsRowtime = function.isIdentity }
     for row in start..<output.count {
@@ -86,22 +86,26 @@ final class OrderByOperator: Operator {
   }
 
   override func save(into writer: inout StateWriter, _ pool: borrowing StringPool) {
-    writer.section(section) { section in
-      section.write(held, in: pool)
-      section.write(due)
-    }
+    held.save(section: section, into: &writer, pool) { $0.write(due) }
   }
+
+  override func beginSave(
+    _ snapshot: Int64, into writer: inout StateWriter, _ pool: borrowing StringPool
+  ) { held.beginSave(section: section, into: &writer) { $0.write(due) } }
+
+  override func continueSave(into writer: inout StateWriter, _ pool: borrowing StringPool) -> Bool {
+    held.copyOne(section: section, into: &writer, pool)
+  }
+
+  override func forgetSaved() { held.forgetSaved() }
 
   override func restore(from reader: StateReader, _ pool: inout StringPool) throws {
-    var section = try reader.section(section)
-    held = try section.batch(schema: schema, into: &pool)
-    due = try section.integer()
-    try section.finish()
+    var head = try held.restore(section: section, from: reader, &pool)
+    due = try head.integer()
+    try head.finish()
   }
 
-  override func remapStrings(_ remap: inout StringRemapper) {
-    for index in held.columns.indices { held.columns[index].remapStrings(&remap) }
-  }
+  override func remapStrings(_ remap: inout StringRemapper) { held.remapStrings(&remap) }
 }
 
 /// The rows of a batch in the order of some columns, ties as they stand; NULL is the largest value.

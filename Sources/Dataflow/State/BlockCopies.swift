@@ -6,9 +6,10 @@ import Columns
 /// the operator's section is block `b`. Unlike models, groups rarely stay as they are from one snapshot
 /// to the next: nothing refers to earlier snapshots.
 struct BlockCopies {
-  /// How many groups a block has.
+  /// How many groups a block has unless it is said otherwise.
   static let size = 1_024
 
+  private let size: Int
   private var isDue: [Bool] = []
   private var dueCount = 0
   /// All blocks before this one were copied.
@@ -16,21 +17,24 @@ struct BlockCopies {
   /// The copies that no caller has taken.
   private var copied = StateWriter()
 
+  /// Creates what lacks nothing, for groups in blocks of `size`.
+  init(size: Int = BlockCopies.size) { self.size = size }
+
   /// Whether blocks must be told of before they change.
   var isCopying: Bool { dueCount > 0 }
 
   /// How many blocks so many groups make.
-  static func count(_ groups: Int) -> Int { (groups + size - 1) / size }
+  static func count(_ groups: Int, size: Int = size) -> Int { (groups + size - 1) / size }
 
   /// The groups of a block, of so many in all.
-  static func groups(of block: Int, in count: Int) -> Range<Int> {
-    block * size..<min(count, (block + 1) * size)
+  static func groups(of block: Int, in count: Int, size: Int = size) -> Range<Int> {
+    min(count, block * size)..<min(count, (block + 1) * size)
   }
 
   /// Begins a snapshot of so many groups.
   mutating func begin(groups: Int) {
     copied = StateWriter()
-    dueCount = Self.count(groups)
+    dueCount = Self.count(groups, size: size)
     isDue = [Bool](repeating: true, count: dueCount)
     next = 0
   }
@@ -39,7 +43,7 @@ struct BlockCopies {
   mutating func willChange(
     _ group: Int, section: String, _ write: (_ block: Int, inout SectionWriter) -> Void
   ) {
-    let block = group / Self.size
+    let block = group / size
     guard block < isDue.count, isDue[block] else { return }
     copy(block, section, write)
   }
@@ -67,5 +71,5 @@ struct BlockCopies {
   }
 
   /// Forgets a snapshot that was not finished.
-  mutating func forget() { self = BlockCopies() }
+  mutating func forget() { self = BlockCopies(size: size) }
 }

@@ -9,6 +9,9 @@ package protocol Disk: Sendable {
   func list(_ path: String) throws -> [String]
   /// The bytes of a file, or nil when there is none.
   func read(_ path: String) throws -> [UInt8]?
+  /// The bytes of a file from byte `offset` on, at most `count`, fewer only at its end; nil when there is no
+  /// such file.
+  func read(_ path: String, from offset: Int, count: Int) throws -> [UInt8]?
   /// Makes the whole file appear under `path` after it is on stable storage, or not at all.
   func replace(_ path: String, with bytes: [UInt8]) throws
   /// Cuts or extends nothing but appends after byte `offset`, dropping what lies beyond, and

@@ -40,7 +40,9 @@ package struct LocalDisk: Disk {
     return names.sorted { Array($0.utf8).lexicographicallyPrecedes(Array($1.utf8)) }
   }
 
-  package func read(_ path: String) throws -> [UInt8]? {
+  package func read(_ path: String) throws -> [UInt8]? { try read(path, from: 0, count: .max) }
+
+  package func read(_ path: String, from start: Int, count limit: Int) throws -> [UInt8]? {
     let file = open(path, O_RDONLY | O_CLOEXEC)
     guard file >= 0 else {
       if errno == ENOENT { return nil }
@@ -49,18 +51,20 @@ package struct LocalDisk: Disk {
     defer { close(file) }
     var status = stat()
     guard fstat(file, &status) == 0 else { throw failure("stat", path) }
-    var bytes = [UInt8](repeating: 0, count: Int(status.st_size))
+    let size = min(limit, max(0, Int(status.st_size) - start))
+    var bytes = [UInt8](repeating: 0, count: size)
     var offset = 0
-    while offset < bytes.count {
+    while offset < size {
       let count = bytes.withUnsafeMutableBytes { buffer in
-        Glibc.read(file, buffer.baseAddress.map { $0 + offset }, buffer.count - offset)
+        pread(
+          file, buffer.baseAddress.map { $0 + offset }, size - offset, off_t(start + offset))
       }
       if count < 0, errno == EINTR { continue }
       guard count >= 0 else { throw failure("read", path) }
       if count == 0 { break }
       offset += count
     }
-    bytes.removeLast(bytes.count - offset)
+    bytes.removeLast(size - offset)
     return bytes
   }
 

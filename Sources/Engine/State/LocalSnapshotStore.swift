@@ -76,24 +76,17 @@ package final class LocalSnapshotStore: SnapshotStore {
 
   /// A snapshot with its references, read without changing anything; nil when it is not there.
   static func peek(_ number: Int64, in folder: String, disk: any Disk) throws -> Snapshot? {
-    let path = "\(folder)/snapshot-\(number)"
-    return try disk.read(path).map { try SnapshotFile.decode($0, name: path) }
+    try SnapshotFile.read("\(folder)/snapshot-\(number)", from: disk)
   }
 
   /// A snapshot with its references; nil when it is not there.
   private func read(_ number: Int64) throws -> Snapshot? {
     let path = path("snapshot", number)
-    guard let bytes = try disk.read(path) else { return nil }
-    guard !SnapshotFile.isNewer(bytes) else {
-      throw StateProblem(
-        message: "\(path) was written by a newer cutbank, and is left as it is",
-        hint: "run that version or a later one")
-    }
     do {
-      let snapshot = try SnapshotFile.decode(bytes, name: path)
+      guard let snapshot = try SnapshotFile.read(path, from: disk) else { return nil }
       references.note(snapshot.slices, of: number)
       return snapshot
-    } catch {
+    } catch let error as StateError {
       try setAside(number)
       throw error
     }

@@ -4,14 +4,14 @@ import Crypto
 /// The binary form of snapshots: a tag, a version, then blocks of a kind, a length, a SHA-256 and the
 /// bytes: one head, slices and references to slices of earlier snapshots, one end.
 ///
-/// Earlier versions are still read: in version 3 forests of keys had no times of their last rows and no
-/// sightings; in version 2 the groups of windows and hot spots were in one slice; version 1 held everything
-/// in one block.
+/// Earlier versions are still read: in version 4 held rows, items and the objects of an output were in one
+/// slice; in version 3 forests of keys had no times of their last rows and no sightings; in version 2 the
+/// groups of windows and hot spots were in one slice; version 1 held everything in one block.
 enum SnapshotFile {
   static let tag: [UInt8] = Array("CUTBANKS".utf8)
-  static let version: UInt16 = 4
+  static let version: UInt16 = 5
 
-  private enum Kind: UInt8 {
+  enum Kind: UInt8 {
     case head = 1
     case slice = 2
     case reference = 3
@@ -66,65 +66,27 @@ enum SnapshotFile {
     file.append(raw: body.bytes)
   }
 
-  /// Whether a file's format is one that only a later program can read.
-  static func isNewer(_ bytes: [UInt8]) -> Bool { found(bytes).map { $0 > version } ?? false }
+  /// The bytes before the first block: the tag and the version.
+  static let headerLength = tag.count + 2
 
-  private static func found(_ bytes: [UInt8]) -> UInt16? {
-    guard bytes.count >= tag.count + 2, Array(bytes.prefix(tag.count)) == tag else { return nil }
-    return UInt16(bytes[tag.count]) | UInt16(bytes[tag.count + 1]) << 8
-  }
-
-  /// Reads a file; slices of earlier snapshots remain references.
-  static func decode(_ bytes: [UInt8], name: String) throws(StateError) -> Snapshot {
-    guard let found = found(bytes) else {
+  /// The version that a file begins with, which may be of a later program.
+  static func version(of bytes: [UInt8], name: String) throws(StateError) -> UInt16 {
+    let found = UInt16(bytes[tag.count]) | UInt16(bytes[tag.count + 1]) << 8
+    guard Array(bytes.prefix(tag.count)) == tag, found > 0 else {
       throw StateError(section: name, offset: 0, message: "this is no snapshot of cutbank")
     }
-    switch found {
-    case 1: return try decodeFirstVersion(bytes, name: name)
-    case 2, 3, version: return try decodeBlocks(bytes, name: name)
-    default:
-      throw StateError(
-        section: name, offset: tag.count,
-        message: "format \(found) is not one of this program's: upgrade cutbank")
-    }
+    return found
   }
 
-  private static func decodeBlocks(
-    _ bytes: [UInt8], name: String
-  ) throws(StateError) -> Snapshot {
-    var offset = tag.count + 2
-    var snapshot: Snapshot?
-    var writer = StateWriter()
-    while true {
-      let start = offset
-      var body = try block(bytes, at: &offset, name: name)
-      guard let kind = Kind(rawValue: try body.integer()) else {
-        throw StateError(section: name, offset: start, message: "a block is of no known kind")
-      }
-      switch kind {
-      case .head: snapshot = try head(&body)
-      case .slice:
-        let section = try body.text()
-        let number = Int(try body.integer(Int64.self))
-        let content = try body.byteArray()
-        writer.section(section, slice: number, bytes: content)
-      case .reference:
-        let section = try body.text()
-        let number = Int(try body.integer(Int64.self))
-        writer.reference(section, slice: number, origin: try body.integer())
-      case .end:
-        let count = try body.integer(Int64.self)
-        guard var snapshot, count == writer.slices.count, offset == bytes.count else {
-          throw StateError(section: name, offset: start, message: "parts are missing")
-        }
-        snapshot.slices = writer.slices
-        return snapshot
-      }
-      try body.finish()
+  /// Reads what a block is.
+  static func kind(_ body: inout SectionReader) throws(StateError) -> Kind {
+    guard let kind = Kind(rawValue: try body.integer()) else {
+      throw body.failure("a block is of no known kind")
     }
+    return kind
   }
 
-  private static func head(_ body: inout SectionReader) throws(StateError) -> Snapshot {
+  static func head(_ body: inout SectionReader) throws(StateError) -> Snapshot {
     let number: Int64 = try body.integer()
     let commit: Int64 = try body.integer()
     let fingerprint = try body.text()
@@ -137,28 +99,7 @@ enum SnapshotFile {
       applicationText: try body.text(), slices: [])
   }
 
-  private static func block(
-    _ bytes: [UInt8], at offset: inout Int, name: String
-  ) throws(StateError) -> SectionReader {
-    let header = 8 + 32
-    guard bytes.count - offset >= header else {
-      throw StateError(section: name, offset: offset, message: "the file is cut short")
-    }
-    var reader = SectionReader(section: name, bytes: bytes, range: offset..<(offset + 8))
-    let length: Int64 = try reader.integer()
-    let start = offset + header
-    guard length >= 0, Int64(bytes.count - start) >= length else {
-      throw StateError(section: name, offset: offset, message: "the file is cut short")
-    }
-    let end = start + Int(length)
-    guard SHA256.hash(data: bytes[start..<end]).elementsEqual(bytes[(start - 32)..<start]) else {
-      throw StateError(section: name, offset: offset, message: "the checksum is wrong")
-    }
-    offset = end
-    return SectionReader(section: name, bytes: bytes, range: start..<end)
-  }
-
-  private static func decodeFirstVersion(
+  static func decodeFirstVersion(
     _ bytes: [UInt8], name: String
   ) throws(StateError) -> Snapshot {
     var offset = 0
@@ -188,6 +129,39 @@ enum SnapshotFile {
 }
 
 extension SnapshotFile {
+  /// How many bytes are read at a time.
+  private static let pieceSize = 4 << 20
+
+  /// Reads a file piece by piece; nil when there is none.
+  ///
+  /// - Throws: `StateProblem` when a later program has written it, `StateError` when it is damaged.
+  static func read(_ path: String, from disk: any Disk) throws -> Snapshot? {
+    var decoder = SnapshotDecoder(name: path)
+    var offset = 0
+    while let piece = try disk.read(path, from: offset, count: pieceSize) {
+      try decoder.add(piece)
+      guard !decoder.isNewer else {
+        throw StateProblem(
+          message: "\(path) was written by a newer cutbank, and is left as it is",
+          hint: "run that version or a later one")
+      }
+      offset += piece.count
+      if piece.count < pieceSize { return try decoder.finish() }
+    }
+    return nil
+  }
+
+  /// Reads a whole file.
+  static func decode(_ bytes: [UInt8], name: String) throws(StateError) -> Snapshot {
+    var decoder = SnapshotDecoder(name: name)
+    try decoder.add(bytes)
+    guard !decoder.isNewer else {
+      throw StateError(
+        section: name, offset: tag.count, message: "a newer cutbank has written it")
+    }
+    return try decoder.finish()
+  }
+
   /// The slices of a snapshot with the bytes of those that earlier snapshots have.
   ///
   /// - Parameters:

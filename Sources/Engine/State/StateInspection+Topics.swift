@@ -47,7 +47,8 @@ extension StateInspection {
           guard let whole = open.removeValue(forKey: number) else { break }
           heads[number] = whole.head
           snapshots.append((number, []))
-          try addSnapshot("snapshot-\(number)", whole.bytes)
+          let name = "snapshot-\(number)"
+          try addSnapshot(name, SnapshotFile.decode(whole.bytes, name: name))
         case .step: throw StateError(section: "", offset: 0, message: "a step among snapshots")
         }
       } catch {

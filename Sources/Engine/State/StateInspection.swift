@@ -26,15 +26,17 @@ public struct StateInspection: Sendable {
 
   package init(folder: String, disk: any Disk) throws {
     for name in try disk.list(folder).sorted() where Self.isState(name) {
-      guard let bytes = try disk.read("\(folder)/\(name)") else { continue }
+      let path = "\(folder)/\(name)"
       let number = name.split(separator: "-").last.flatMap { Int64($0) } ?? -1
       var hint = Self.snapshotHint
       do {
         if name.hasPrefix("snapshot-") {
-          if SnapshotFile.isNewer(bytes) { hint = Self.newerHint }
           snapshots.append((number, []))
-          try addSnapshot(name, bytes)
-        } else if name.hasPrefix("journal-") {
+          try addSnapshot(name, SnapshotFile.read(path, from: disk))
+          continue
+        }
+        guard let bytes = try disk.read(path) else { continue }
+        if name.hasPrefix("journal-") {
           hint = Self.journalHint
           segments.append((number, -1))
           try addJournal(name, bytes)
@@ -42,8 +44,10 @@ public struct StateInspection: Sendable {
           hint = Self.copyHint
           try addBlob(name, bytes)
         }
-      } catch {
-        add("\(folder)/\(name), byte \(error.offset): \(error.message)", hint)
+      } catch let error as StateProblem {
+        add(error.message, Self.newerHint)
+      } catch let error as StateError {
+        add("\(path), byte \(error.offset): \(error.message)", hint)
       }
     }
     findMissing(folder)
@@ -96,12 +100,16 @@ public struct StateInspection: Sendable {
     }
   }
 
-  /// Adds the snapshot whose number was added last.
-  mutating func addSnapshot(_ name: String, _ bytes: [UInt8]) throws(StateError) {
-    let snapshot = try SnapshotFile.decode(bytes, name: name)
+  /// Adds the snapshot whose number was added last; nothing is said of one that was removed meanwhile.
+  mutating func addSnapshot(_ name: String, _ snapshot: Snapshot?) throws(StateError) {
+    guard let snapshot else {
+      snapshots.removeLast()
+      return
+    }
     snapshots[snapshots.count - 1].origins = Set(snapshot.slices.compactMap(\.origin))
+    let bytes = snapshot.slices.reduce(0) { $0 + $1.bytes.count }
     lines.append(
-      "\(name): \(bytes.count) bytes, after commit \(snapshot.commit), "
+      "\(name): \(bytes) bytes of state, after commit \(snapshot.commit), "
         + "configuration \(snapshot.fingerprint.prefix(12))")
     var sections: [Section] = []
     for slice in snapshot.slices {

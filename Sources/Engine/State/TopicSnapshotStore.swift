@@ -96,7 +96,7 @@ package final class TopicSnapshotStore: SnapshotStore {
   private func read(_ number: Int64) throws -> Snapshot? {
     let marks = try topics.watermarks(of: state)
     guard number >= marks.low, number < marks.high else { return nil }
-    var bytes: [UInt8] = []
+    var decoder = SnapshotDecoder(name: name(number))
     var hasBegun = false
     var isWhole = false
     try topics.read(state, from: number, to: marks.high) { offset, record in
@@ -106,7 +106,13 @@ package final class TopicSnapshotStore: SnapshotStore {
         guard offset == number else { return true }
         chain.withLock { $0.heads[number] = head }
         hasBegun = true
-      case .bytes(number, let content): bytes += content
+      case .bytes(number, let content):
+        try decoder.add(content)
+        guard !decoder.isNewer else {
+          throw StateProblem(
+            message: "the snapshot in \(name(number)) was written by a newer cutbank",
+            hint: "run that version or a later one")
+        }
       case .end(number): isWhole = true
       case .bytes, .end, .step: break
       }
@@ -114,14 +120,9 @@ package final class TopicSnapshotStore: SnapshotStore {
     }
     guard hasBegun else { return nil }
     guard isWhole else {
-      throw StateError(section: name(number), offset: bytes.count, message: "parts are missing")
+      throw StateError(section: name(number), offset: 0, message: "parts are missing")
     }
-    guard !SnapshotFile.isNewer(bytes) else {
-      throw StateProblem(
-        message: "the snapshot in \(name(number)) was written by a newer cutbank",
-        hint: "run that version or a later one")
-    }
-    let snapshot = try SnapshotFile.decode(bytes, name: name(number))
+    let snapshot = try decoder.finish()
     references.note(snapshot.slices, of: number)
     return snapshot
   }

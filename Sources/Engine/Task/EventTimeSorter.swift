@@ -26,9 +26,15 @@ package struct EventTimeSorter {
   private struct Entry {
     let time: Int64
     let arrival: Int64
-    let input: Int
-    let slot: Int
-    let origin: Origin
+    let input: Int32
+    let slot: Int32
+
+    init(_ time: Int64, _ arrival: Int64, input: Int, slot: Int) {
+      self.time = time
+      self.arrival = arrival
+      self.input = Int32(truncatingIfNeeded: input)
+      self.slot = Int32(truncatingIfNeeded: slot)
+    }
 
     func isBefore(_ other: Entry) -> Bool { (time, arrival) < (other.time, other.arrival) }
   }
@@ -37,9 +43,8 @@ package struct EventTimeSorter {
   private let rowLimit: Int
   /// By time and arrival: a binary heap.
   private var entries: [Entry] = []
-  /// Per input the rows that are held, in any order; `free` names the places without one.
-  private var held: [Batch]
-  private var free: [[Int]]
+  /// Per input the rows that are held.
+  private var held: [WaitingRows]
   private var arrivals: Int64 = 0
   private var greatest = Int64.min
   /// No row before this time will come out any more.
@@ -49,8 +54,7 @@ package struct EventTimeSorter {
   package init(schemas: [Schema], lateness: Int64, rowLimit: Int) {
     self.lateness = lateness
     self.rowLimit = rowLimit
-    held = schemas.map { Batch(schema: $0) }
-    free = schemas.map { _ in [] }
+    held = schemas.map { WaitingRows(schema: $0) }
   }
 
   /// The time of the earliest row that is held.
@@ -63,9 +67,9 @@ package struct EventTimeSorter {
   ///
   /// - Precondition: its time is not before the watermark.
   package mutating func insert(_ batch: Batch, row: Int, time: Int64, input: Int, origin: Origin) {
-    let slot = store(batch, row, input)
-    entries.append(
-      Entry(time: time, arrival: arrivals, input: input, slot: slot, origin: origin))
+    let slot = held[input].insert(
+      batch, row: row, time: time, arrival: arrivals, origin: origin)
+    entries.append(Entry(time, arrivals, input: input, slot: slot))
     arrivals += 1
     greatest = max(greatest, time)
     rise(entries.count - 1)
@@ -89,7 +93,8 @@ package struct EventTimeSorter {
   /// The input and the record of the next row that the watermark has reached, and its time.
   package var next: (input: Int, time: Int64, origin: Origin)? {
     guard let first = entries.first, first.time <= watermark else { return nil }
-    return (first.input, first.time, first.origin)
+    let input = Int(first.input)
+    return (input, first.time, held[input].origins[Int(first.slot)])
   }
 
   /// Moves the next row behind the rows of `batch`; the caller adds its cause.
@@ -97,47 +102,15 @@ package struct EventTimeSorter {
     guard let first = entries.first, let last = entries.popLast() else { return }
     if !entries.isEmpty {
       entries[0] = last
-      sink()
+      sink(0)
     }
     batch.rowtimes.append(first.time)
-    for index in batch.columns.indices {
-      batch.columns[index].append(from: held[first.input].columns[index], row: first.slot)
-      // So that texts which nobody needs are forgotten.
-      if case .text = batch.columns[index].type.storage {
-        held[first.input].columns[index].texts[first.slot] = .empty
-      }
-    }
-    free[first.input].append(first.slot)
+    held[Int(first.input)].move(Int(first.slot), to: &batch)
   }
 
   /// Takes the new ids of all strings that are held.
   package mutating func remapStrings(_ remap: inout StringRemapper) {
-    for input in held.indices {
-      for index in held[input].columns.indices {
-        held[input].columns[index].remapStrings(&remap)
-      }
-    }
-  }
-
-  private mutating func store(_ batch: Batch, _ row: Int, _ input: Int) -> Int {
-    guard let slot = free[input].popLast() else {
-      for index in held[input].columns.indices {
-        held[input].columns[index].append(from: batch.columns[index], row: row)
-      }
-      held[input].rowtimes.append(0)
-      held[input].causes.append(0)
-      return held[input].count - 1
-    }
-    for index in held[input].columns.indices {
-      let column = batch.columns[index]
-      held[input].columns[index].nulls[slot] = column.nulls[row]
-      switch column.type.storage {
-      case .integer: held[input].columns[index].integers[slot] = column.integers[row]
-      case .floating: held[input].columns[index].doubles[slot] = column.doubles[row]
-      case .text: held[input].columns[index].texts[slot] = column.texts[row]
-      }
-    }
-    return slot
+    for input in held.indices { held[input].remapStrings(&remap) }
   }
 
   private mutating func rise(_ start: Int) {
@@ -150,8 +123,8 @@ package struct EventTimeSorter {
     }
   }
 
-  private mutating func sink() {
-    var parent = 0
+  private mutating func sink(_ start: Int) {
+    var parent = start
     while true {
       var child = 2 * parent + 1
       guard child < entries.count else { return }
@@ -164,53 +137,99 @@ package struct EventTimeSorter {
 
   // MARK: State
 
-  /// Writes what is held, in its order.
-  func save(into writer: inout SectionWriter, _ pool: borrowing StringPool) {
-    writer.write([watermark, greatest, arrivals])
-    var rows = held.map { Batch(schema: $0.schema) }
-    var places: [Int64] = []
-    for entry in entries.sorted(by: { $0.isBefore($1) }) {
-      places += [
-        entry.time, entry.arrival, Int64(entry.input), Int64(entry.origin.partition),
-        entry.origin.offset,
-      ]
-      for index in rows[entry.input].columns.indices {
-        rows[entry.input].columns[index].append(
-          from: held[entry.input].columns[index], row: entry.slot)
-      }
-      rows[entry.input].rowtimes.append(entry.time)
-      rows[entry.input].causes.append(0)
+  // The head of the section says how many rows there are of each input; each has a section for them, in slices.
+
+  private static func section(_ input: Int, of section: String) -> String { "\(section)/\(input)" }
+
+  /// Writes where time stands, and how many rows are held.
+  package func saveHead(into writer: inout SectionWriter) {
+    writer.write([watermark, greatest, arrivals, Int64(entries.count)])
+  }
+
+  /// Writes the rows that are held.
+  package func saveRows(
+    of section: String, into writer: inout StateWriter, _ pool: borrowing StringPool
+  ) {
+    for input in held.indices {
+      held[input].save(section: Self.section(input, of: section), into: &writer, pool)
     }
-    writer.write(places)
-    for batch in rows { writer.write(batch, in: pool) }
+  }
+
+  /// Begins a snapshot of the rows as they are now.
+  package mutating func beginSave() {
+    for input in held.indices { held[input].beginSave() }
+  }
+
+  /// Writes one more slice of rows; returns whether any are left.
+  package mutating func copyOne(
+    of section: String, into writer: inout StateWriter, _ pool: borrowing StringPool
+  ) -> Bool {
+    held.indices.contains { input in
+      held[input].copyOne(section: Self.section(input, of: section), into: &writer, pool)
+    }
+  }
+
+  /// Forgets a snapshot that was not finished.
+  package mutating func forgetSaved() {
+    for input in held.indices { held[input].forgetSaved() }
   }
 
   /// Takes over what was held; the records themselves are not at hand any more.
-  mutating func restore(
-    from reader: inout SectionReader, _ pool: inout StringPool
+  ///
+  /// `head` is the section's, behind what its owner wrote there.
+  package mutating func restore(
+    of section: String, from reader: StateReader, _ head: inout SectionReader,
+    _ pool: inout StringPool
   ) throws(StateError) {
-    let numbers = try reader.integers()
-    let places = try reader.integers()
-    guard numbers.count == 3, places.count.isMultiple(of: 5) else {
-      throw reader.failure("the rows that are held are damaged")
+    let numbers = try head.integers()
+    guard (3...4).contains(numbers.count) else {
+      throw head.failure("the rows that are held are damaged")
     }
     (watermark, greatest, arrivals) = (numbers[0], numbers[1], numbers[2])
-    for input in held.indices {
-      held[input] = try reader.batch(schema: held[input].schema, into: &pool)
-      free[input] = []
+    for input in held.indices { held[input].clear() }
+    if numbers.count == 3 {
+      try restoreOnePiece(from: &head, &pool)
+    } else {
+      for input in held.indices {
+        let name = Self.section(input, of: section)
+        for block in 0..<reader.sliceCount(name) {
+          var slice = try reader.section(name, slice: block)
+          try held[input].restore(from: &slice, &pool)
+          try slice.finish()
+        }
+      }
     }
-    var taken = held.map { _ in 0 }
     entries = []
+    for input in held.indices {
+      let rows = held[input].rows
+      for slot in 0..<rows.count {
+        entries.append(Entry(rows.rowtimes[slot], rows.causes[slot], input: input, slot: slot))
+      }
+    }
+    guard numbers.count == 3 || numbers[3] == Int64(entries.count) else {
+      throw head.failure("\(numbers[3]) rows are announced")
+    }
+    for parent in (0..<entries.count / 2).reversed() { sink(parent) }
+  }
+
+  /// Reads rows out of one slice, as they were saved before they had slices of their own.
+  private mutating func restoreOnePiece(
+    from reader: inout SectionReader, _ pool: inout StringPool
+  ) throws(StateError) {
+    let places = try reader.integers()
+    guard places.count.isMultiple(of: 5) else {
+      throw reader.failure("the rows that are held are damaged")
+    }
+    var saved: [Batch] = []
+    for rows in held { saved.append(try reader.batch(schema: rows.rows.schema, into: &pool)) }
+    var taken = held.map { _ in 0 }
     for place in stride(from: 0, to: places.count, by: 5) {
       let input = Int(places[place + 2])
-      guard held.indices.contains(input), taken[input] < held[input].count else {
+      guard held.indices.contains(input), taken[input] < saved[input].count else {
         throw reader.failure("there are fewer rows than places")
       }
-      entries.append(
-        Entry(
-          time: places[place], arrival: places[place + 1], input: input, slot: taken[input],
-          origin: Origin(
-            partition: Int(places[place + 3]), offset: places[place + 4], index: -1, batch: -1)))
+      held[input].add(
+        saved[input], taken[input], places[place + 1], Int(places[place + 3]), places[place + 4])
       taken[input] += 1
     }
   }

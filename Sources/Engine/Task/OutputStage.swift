@@ -28,22 +28,24 @@ struct OutputStage {
   let output: OutputPlan
   private let encoder: RowEncoder
   /// The number of the next row.
-  private(set) var nextRow: Int64 = 0
+  var nextRow: Int64 = 0
   /// How many rows have arrived at the destination, or were handed to a commit or the outbox.
-  private var delivered: Int64 = 0
+  var delivered: Int64 = 0
   /// How many rows belong into no object and became dead letters.
-  private var refused: Int64 = 0
+  var refused: Int64 = 0
   /// The record that caused the last row, and how many rows it caused.
-  private var lastCause: Int64 = -1
-  private var lastCauseRows: Int64 = 0
+  var lastCause: Int64 = -1
+  var lastCauseRows: Int64 = 0
   /// The objects that take rows, for deliveries.
-  private var open: OpenObjects
+  var open: OpenObjects
   /// Closed objects that did not arrive yet, oldest first.
-  private(set) var pending: [ClosedObject] = []
+  var pending: [ClosedObject] = []
   private(set) var staged = Staged()
   private var failures: [Failure] = []
   /// The alerts of a webhook.
-  private var alerts: AlertStage?
+  var alerts: AlertStage?
+  /// What a snapshot in the making lacks.
+  var copies = ObjectCopies()
 
   init(_ output: OutputPlan) {
     self.output = output
@@ -58,9 +60,6 @@ struct OutputStage {
     case .kafka: break
     }
   }
-
-  /// Where its state stands.
-  var section: String { "output/\(output.name)" }
 
   /// Bytes of closed objects that did not arrive yet.
   var pendingBytes: Int { pending.reduce(0) { $0 + $1.bytes.count } }
@@ -81,7 +80,7 @@ struct OutputStage {
   }
 
   /// How many rows wait here.
-  private var rowsHere: Int64 {
+  var rowsHere: Int64 {
     let closed = pending.reduce(0) { $0 + $1.recordCount }
     return Int64(open.recordCount + closed + staged.messages.count + failures.count)
   }
@@ -236,43 +235,10 @@ struct OutputStage {
     guard let index = pending.firstIndex(where: { $0.identity.firstRow == firstRow }) else {
       return false
     }
-    delivered += Int64(pending.remove(at: index).recordCount)
+    let object = pending.remove(at: index)
+    copies.willForget(firstRow, object.records)
+    delivered += Int64(object.recordCount)
     return true
-  }
-
-  func save(into writer: inout SectionWriter) {
-    writer.write([nextRow, lastCause, lastCauseRows, Self.format, delivered, refused])
-    open.save(into: &writer)
-    writer.write(Int64(pending.count))
-    for object in pending { object.save(into: &writer) }
-    writer.write(alerts != nil)
-    alerts?.save(into: &writer)
-  }
-
-  /// The version of what `save` writes.
-  private static let format: Int64 = 3
-
-  mutating func restore(from reader: inout SectionReader) throws(StateError) {
-    let numbers = try reader.integers()
-    // Version 2 did not count what was delivered.
-    guard numbers.count == 6 && numbers[3] == Self.format || numbers.count == 4 && numbers[3] == 2
-    else {
-      throw reader.failure("the outputs were written by another version")
-    }
-    nextRow = numbers[0]
-    lastCause = numbers[1]
-    lastCauseRows = numbers[2]
-    try open.restore(from: &reader)
-    pending = []
-    for _ in 0..<(try reader.count()) { pending.append(try ClosedObject(restoring: &reader)) }
-    let hadAlerts = try reader.boolean()
-    guard hadAlerts == (alerts != nil) else {
-      throw reader.failure("the output was of another kind: give the stream's output its old kind")
-    }
-    try alerts?.restore(from: &reader)
-    try reader.finish()
-    delivered = numbers.count > 4 ? numbers[4] : nextRow - rowsHere
-    refused = numbers.count > 4 ? numbers[5] : 0
   }
 }
 

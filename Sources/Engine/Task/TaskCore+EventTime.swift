@@ -187,26 +187,38 @@ extension TaskCore {
 
   // MARK: State
 
-  /// Writes the rows that wait for their turn.
-  func saveOrder(into writer: inout StateWriter) {
+  private static let orderSection = "event time"
+
+  /// Writes what is known of the rows that wait for their turn, without them.
+  func saveOrderHead(into writer: inout StateWriter) {
     guard let order else { return }
-    writer.section("event time") { section in
+    writer.section(Self.orderSection) { section in
       section.write(order.nextCause)
       section.write(plan.inputs.map { "\($0.schema)" }.joined(separator: "\n"))
-      order.sorter.save(into: &section, pool)
+      order.sorter.saveHead(into: &section)
     }
+  }
+
+  /// Writes the rows that wait for their turn.
+  func saveOrderRows(into writer: inout StateWriter) {
+    order?.sorter.saveRows(of: Self.orderSection, into: &writer, pool)
+  }
+
+  /// Writes one more slice of the rows that waited when the snapshot was begun; returns whether any are left.
+  func copyOrderRows(into writer: inout StateWriter) -> Bool {
+    order?.sorter.copyOne(of: Self.orderSection, into: &writer, pool) ?? false
   }
 
   /// Takes over the rows that waited.
   ///
   /// - Throws: `StateError` when they cannot become rows of the inputs as they are declared now.
   func restoreOrder(_ reader: StateReader) throws {
-    guard reader.has("event time") else {
+    guard reader.has(Self.orderSection) else {
       // What came before had the record's time; nothing goes back behind it.
       order?.sorter.advance(to: position.rowtime)
       return
     }
-    var section = try reader.section("event time")
+    var section = try reader.section(Self.orderSection)
     let nextCause: Int64 = try section.integer()
     guard order != nil,
       try section.text() == plan.inputs.map({ "\($0.schema)" }).joined(separator: "\n")
@@ -215,7 +227,7 @@ extension TaskCore {
         "rows wait for their event time, and event_time or the columns of the inputs were changed")
     }
     order?.nextCause = nextCause
-    try order?.sorter.restore(from: &section, &pool)
+    try order?.sorter.restore(of: Self.orderSection, from: reader, &section, &pool)
     try section.finish()
   }
 }

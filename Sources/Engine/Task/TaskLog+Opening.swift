@@ -47,7 +47,7 @@ extension TaskLog {
   private static func resume(
     _ start: TaskStart, store: any SnapshotStore, record: CommitRecord
   ) throws -> Opened {
-    let (snapshot, first) = try load(start, store: store, record: record)
+    var (snapshot, first) = try load(start, store: store, record: record)
     let blocks = try blocks(store, from: first, record: record)
     if let newest = blocks.map(\.epoch).max(), newest > record.epoch {
       throw TaskFailure.lost(
@@ -63,7 +63,12 @@ extension TaskLog {
     let core = try makeCore(
       start, store: store, offsets: withNewPartitions(header.offsets, start), life: header.life)
     try checkArithmetic(of: snapshot, start: start, replays: !steps.isEmpty)
-    try restore(core, from: snapshot, start: start)
+    let operators = try restoredOperators(of: snapshot, start)
+    // Each slice is gone as soon as it is read.
+    let state = StateReader(snapshot.slices)
+    snapshot.slices = []
+    let begun = try core.restore(state, operators: operators)
+    if !start.plan.hasMade(snapshot) { tell(begun, start) }
     var next = record
     next.epoch += 1
     let log = try TaskLog(
@@ -159,26 +164,26 @@ extension TaskLog {
           + "offsets of group '\(start.plan.configuration.group)'"))
   }
 
-  /// Gives a task the state of a snapshot; a changed pipeline takes over what still fits.
-  private static func restore(
-    _ core: TaskCore, from snapshot: Snapshot, start: TaskStart
-  ) throws {
-    if start.plan.hasMade(snapshot) {
-      _ = try core.restore(snapshot.slices, operators: .all)
-      return
-    }
-    let isSameProgram = snapshot.applicationText == start.plan.configuration.application
-    var operators = isSameProgram ? RestoredOperators.all : .none
+  /// Which operators go on with the state of a snapshot: of a changed pipeline those that it still has.
+  private static func restoredOperators(
+    of snapshot: Snapshot, _ start: TaskStart
+  ) throws -> RestoredOperators {
+    guard !start.plan.hasMade(snapshot) else { return .all }
     do {
       let former = try PipelinePlan.former(
         of: snapshot, beside: start.plan, dataDirectory: start.services.dataDirectory)
       try checkUndelivered(snapshot, of: former, start)
-      operators = .unchanged(former.application)
+      return .unchanged(former.application)
     } catch let error as ConfigurationRefused {
       start.services.logger.warning(
         "the pipeline that made the state of task \(start.name) cannot be read any more: \(error)")
     }
-    let begun = try core.restore(snapshot.slices, operators: operators)
+    let isSameProgram = snapshot.applicationText == start.plan.configuration.application
+    return isSameProgram ? .all : .none
+  }
+
+  /// Says what a changed pipeline has forgotten.
+  private static func tell(_ begun: [StatefulOperator], _ start: TaskStart) {
     let names = begun.map { "\($0.name) of pump \"\($0.pump)\"" }
     let what =
       names.isEmpty ? "all state goes on" : "\(names.joined(separator: ", ")) begin anew"
@@ -194,9 +199,7 @@ extension TaskLog {
     let reader = StateReader(snapshot.slices)
     for output in former.outputs where !start.plan.keeps(output, of: former) {
       var stage = OutputStage(output)
-      guard reader.has(stage.section) else { continue }
-      var section = try reader.section(stage.section)
-      try stage.restore(from: &section)
+      try stage.restore(from: reader)
       let count = stage.balance.inFlight
       guard count > 0 else { continue }
       throw TaskFailure.state(

@@ -307,7 +307,12 @@ final class TaskLog {
         $0.key > begunSnapshots.count - Self.rememberedNumbers
       }
       begun.number = number
-      copying = store.makeWriter(begun)
+      // What is there already is encoded where it is stored.
+      let slices = begun.slices
+      begun.slices = []
+      let writer = store.makeWriter(begun)
+      snapshots.add(slices, to: writer)
+      copying = writer
       underWay = number
     } else if var record = draft?.record {
       // Behind a point that no replay may cross the one before is of no use.
