@@ -187,6 +187,10 @@ final class FailingDisk: Disk {
     try check(path)
     try local.replace(path, with: bytes)
   }
+  func create(_ path: String, with bytes: [UInt8]) throws -> Bool {
+    try check(path)
+    return try local.create(path, with: bytes)
+  }
   func append(_ bytes: [UInt8], to path: String, at offset: Int) throws {
     try check(path)
     try local.append(bytes, to: path, at: offset)

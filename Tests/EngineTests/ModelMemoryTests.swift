@@ -153,6 +153,9 @@ final class ScratchDisk: Disk {
     try local.read(path, from: offset, count: count)
   }
   func replace(_ path: String, with bytes: [UInt8]) throws { try local.replace(path, with: bytes) }
+  func create(_ path: String, with bytes: [UInt8]) throws -> Bool {
+    try local.create(path, with: bytes)
+  }
   func append(_ bytes: [UInt8], to path: String, at offset: Int) throws {
     try local.append(bytes, to: path, at: offset)
   }

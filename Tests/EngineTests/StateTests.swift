@@ -28,6 +28,11 @@ final class MemoryDisk: Disk {
     files[path].map { Array($0.dropFirst(offset).prefix(count)) }
   }
   func replace(_ path: String, with bytes: [UInt8]) throws { files[path] = bytes }
+  func create(_ path: String, with bytes: [UInt8]) throws -> Bool {
+    guard files[path] == nil else { return false }
+    files[path] = bytes
+    return true
+  }
   func append(_ bytes: [UInt8], to path: String, at offset: Int) throws {
     files[path] = Array((files[path] ?? []).prefix(offset)) + bytes
   }
@@ -206,18 +211,18 @@ private final class Held: FileLock {}
   @Test func inspectionTellsWhatIsThereAndWhatIsDamaged() throws {
     let disk = MemoryDisk()
     let store = try LocalSnapshotStore(folder: "s", disk: disk)
-    try store.store(Self.snapshot(3))
-    try store.beginSegment(3)
+    #expect(try store.beginSegment() == 0)
+    try store.store(Self.snapshot(0))
     _ = try store.append(JournalBlock(epoch: 1, commit: 8, steps: Self.steps))
     _ = try store.append(JournalBlock(epoch: 1, commit: 9, steps: []))
     let sound = try StateInspection(folder: "s", disk: disk)
     #expect(sound.problems.isEmpty)
     #expect(sound.lines.contains { $0.contains("2 blocks, 6 steps, commits 8 to 9") })
-    #expect(sound.lines.contains { $0.contains("snapshot-3") && $0.contains("after commit 7") })
-    disk.files["s/snapshot-3"]?[90] ^= 1
+    #expect(sound.lines.contains { $0.contains("snapshot-0") && $0.contains("after commit 7") })
+    disk.files["s/snapshot-0"]?[90] ^= 1
     let damaged = try StateInspection(folder: "s", disk: disk)
-    #expect(damaged.problems.count == 1 && damaged.problems[0].contains("s/snapshot-3"))
-    disk.files["s/snapshot-3"]?[9] = 99
+    #expect(damaged.problems.count == 1 && damaged.problems[0].contains("s/snapshot-0"))
+    disk.files["s/snapshot-0"]?[9] = 99
     let newer = try StateInspection(folder: "s", disk: disk)
     #expect(newer.problems.count == 1 && newer.problems[0].contains("newer cutbank"))
     #expect(newer.hints.contains { $0.contains("left as it is") })
@@ -226,35 +231,106 @@ private final class Held: FileLock {}
   @Test func theJournalEndsWhereTheCommitSaysAndGoesOnFromThere() throws {
     let disk = MemoryDisk()
     let store = try LocalSnapshotStore(folder: "s", disk: disk)
-    try store.beginSegment(3)
+    #expect(try store.beginSegment() == 0)
     let first = try store.append(JournalBlock(epoch: 1, commit: 8, steps: Self.steps))
     let second = try store.append(JournalBlock(epoch: 1, commit: 9, steps: []))
     let zombie = try store.append(JournalBlock(epoch: 1, commit: 10, steps: Self.steps))
-    #expect(first.segment == 3 && first.end < second.end && second.end < zombie.end)
+    #expect(first.segment == 0 && first.end < second.end && second.end < zombie.end)
 
     let again = try LocalSnapshotStore(folder: "s", disk: disk)
-    let blocks = try again.blocks(from: 3, to: 3, end: second.end)
+    let blocks = try again.blocks(from: 0, to: 0, end: second.end)
     #expect(blocks.map(\.commit) == [8, 9])
     #expect(blocks[0].steps == Self.steps)
     let next = try again.append(JournalBlock(epoch: 2, commit: 10, steps: []))
     // A later owner leaves the blocks of the one before alone, whatever that one still does.
-    #expect(next.segment == 4)
+    #expect(next.segment == 1)
     _ = try store.append(JournalBlock(epoch: 1, commit: 11, steps: Self.steps))
     let last = try LocalSnapshotStore(folder: "s", disk: disk)
-    #expect(try last.blocks(from: 3, to: 4, end: next.end).map(\.epoch) == [1, 1, 2])
-    #expect(throws: StateError.self) { try last.blocks(from: 3, to: 4, end: next.end + 1) }
+    #expect(try last.blocks(from: 0, to: 1, end: next.end).map(\.epoch) == [1, 1, 2])
+    #expect(throws: StateError.self) { try last.blocks(from: 0, to: 1, end: next.end + 1) }
   }
 
   @Test func discardingKeepsWhatRecoveryMayNeed() throws {
     let disk = MemoryDisk()
     let store = try LocalSnapshotStore(folder: "s", disk: disk)
-    for number in Int64(1)...4 {
-      try store.store(Self.snapshot(number))
-      try store.beginSegment(number)
-    }
-    try store.discard(before: 3)
+    for _ in 0..<4 { try store.store(Self.snapshot(try store.beginSegment())) }
+    try store.discard(before: 2)
     #expect(
-      disk.files.keys.sorted() == ["s/journal-3", "s/journal-4", "s/snapshot-3", "s/snapshot-4"])
+      disk.files.keys.sorted() == ["s/journal-2", "s/journal-3", "s/snapshot-2", "s/snapshot-3"])
+  }
+
+  /// Two owners that do not know of each other never write the same file.
+  @Test func whoCreatesTheSegmentHasTheNumber() throws {
+    let disk = MemoryDisk()
+    let owner = try LocalSnapshotStore(folder: "s", disk: disk)
+    // The owner is faster while the zombie stands still just before it writes.
+    let slow = RacingDisk(disk) {
+      try owner.store(Self.snapshot(try owner.beginSegment()))
+      _ = try owner.append(JournalBlock(epoch: 2, commit: 1, steps: Self.steps))
+    }
+    let zombie = try LocalSnapshotStore(folder: "s", disk: slow)
+    let late = try zombie.beginSegment()
+    try zombie.store(Self.snapshot(late))
+    #expect(late == 1)
+    let end = try owner.append(JournalBlock(epoch: 2, commit: 2, steps: []))
+    let next = try LocalSnapshotStore(folder: "s", disk: disk)
+    #expect(try next.load(0)?.number == 0)
+    #expect(try next.blocks(from: 0, to: end.segment, end: end.end).map(\.commit) == [1, 2])
+  }
+
+  /// Of a birth that was never committed nothing has left the process; anything else is state.
+  @Test func onlyBirthsAreNoState() throws {
+    let disk = MemoryDisk()
+    let store = try LocalSnapshotStore(folder: "s", disk: disk)
+    var birth = Self.snapshot(0)
+    birth.commit = 0
+    for _ in 0..<2 {
+      birth.number = try store.beginSegment()
+      try store.store(birth)
+      #expect(try store.isEmpty())
+    }
+    let later = MemoryDisk()
+    later.files = disk.files
+    try LocalSnapshotStore(folder: "s", disk: later).store(Self.snapshot(5))
+    #expect(try !LocalSnapshotStore(folder: "s", disk: later).isEmpty())
+    disk.files["s/snapshot-0"]?[90] ^= 1
+    #expect(try !store.isEmpty())
+  }
+}
+
+/// A disk on which somebody else is faster once.
+private final class RacingDisk: Disk {
+  private let disk: MemoryDisk
+  private let pending: Mutex<(@Sendable () throws -> Void)?>
+
+  /// Creates a disk on which `other` happens just before the first creation of a file.
+  init(_ disk: MemoryDisk, other: @escaping @Sendable () throws -> Void) {
+    self.disk = disk
+    pending = Mutex(other)
+  }
+
+  func create(_ path: String, with bytes: [UInt8]) throws -> Bool {
+    try pending.withLock { $0.take() }?()
+    return try disk.create(path, with: bytes)
+  }
+  func createDirectory(_ path: String) throws { try disk.createDirectory(path) }
+  func list(_ path: String) throws -> [String] { try disk.list(path) }
+  func read(_ path: String) throws -> [UInt8]? { try disk.read(path) }
+  func read(_ path: String, from offset: Int, count: Int) throws -> [UInt8]? {
+    try disk.read(path, from: offset, count: count)
+  }
+  func lock(_ path: String) throws -> (any FileLock)? { try disk.lock(path) }
+  func replace(_ path: String, with bytes: [UInt8]) throws { try disk.replace(path, with: bytes) }
+  func append(_ bytes: [UInt8], to path: String, at offset: Int) throws {
+    try disk.append(bytes, to: path, at: offset)
+  }
+  func note(_ bytes: [UInt8], in path: String, isDurable: Bool) throws {
+    try disk.note(bytes, in: path, isDurable: isDurable)
+  }
+  func move(_ path: String, to target: String) throws { try disk.move(path, to: target) }
+  func remove(_ path: String) throws { try disk.remove(path) }
+  func makeScratch(in folder: String) throws -> any ModelScratch {
+    try disk.makeScratch(in: folder)
   }
 }
 
@@ -281,6 +357,10 @@ private final class Held: FileLock {}
     try disk.replace(folder + "/x", with: [1, 2, 3])
     try disk.append([4, 5], to: folder + "/x", at: 3)
     #expect(try disk.read(folder + "/x") == [1, 2, 3, 4, 5])
+    #expect(try !disk.create(folder + "/x", with: [7]))
+    #expect(try disk.create(folder + "/new", with: [7]))
+    #expect(try disk.read(folder + "/new") == [7])
+    try disk.remove(folder + "/new")
     try disk.append([9], to: folder + "/x", at: 1)
     #expect(try disk.read(folder + "/x") == [1, 9])
     try disk.move(folder + "/x", to: folder + "/y")

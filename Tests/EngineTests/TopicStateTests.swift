@@ -60,11 +60,10 @@ final class MemoryTopics: StateTopics {
   }
 
   private static func takeSnapshot(
-    _ store: TopicSnapshotStore, unchanged: [Int: Int64] = [:], isBirth: Bool = false
+    _ store: TopicSnapshotStore, unchanged: [Int: Int64] = [:]
   ) throws -> Int64 {
-    let number = try store.nextNumber(isBirth: isBirth)
+    let number = try store.beginSegment()
     try store.store(StateFileTests.models(number, unchanged: unchanged))
-    try store.beginSegment(number)
     return number
   }
 
@@ -72,7 +71,7 @@ final class MemoryTopics: StateTopics {
     let topics = MemoryTopics()
     let first = Self.store(topics)
     #expect(try first.isEmpty())
-    let birth = try Self.takeSnapshot(first, isBirth: true)
+    let birth = try Self.takeSnapshot(first)
     let one = try first.append(Self.block(1))
     #expect(try !first.isEmpty())
     let middle = try Self.takeSnapshot(first)
@@ -102,7 +101,7 @@ final class MemoryTopics: StateTopics {
   @Test func partsOfTwoOwnersAreToldApart() throws {
     let topics = MemoryTopics()
     let (one, two) = (Self.store(topics), Self.store(topics))
-    let numbers = (try one.nextNumber(isBirth: true), try two.nextNumber(isBirth: true))
+    let numbers = (try one.beginSegment(), try two.beginSegment())
     #expect(numbers.0 != numbers.1)
     let writers = (
       one.makeWriter(StateFileTests.snapshot(numbers.0)),
@@ -128,7 +127,7 @@ final class MemoryTopics: StateTopics {
   @Test func aLongBlockIsCutIntoRecords() throws {
     let topics = MemoryTopics()
     let store = Self.store(topics)
-    let birth = try Self.takeSnapshot(store, isBirth: true)
+    let birth = try Self.takeSnapshot(store)
     let steps = (0..<60_000).map {
       NumberedStep(rowNumber: Int64($0), step: .take(partition: 1, count: 1, nextOffset: Int64($0)))
     }
@@ -143,7 +142,7 @@ final class MemoryTopics: StateTopics {
   @Test func whatNoRecoveryNeedsIsDeleted() throws {
     let topics = MemoryTopics()
     let store = Self.store(topics)
-    let first = try Self.takeSnapshot(store, isBirth: true)
+    let first = try Self.takeSnapshot(store)
     _ = try store.append(Self.block(1))
     let second = try Self.takeSnapshot(store, unchanged: [2: first])
     _ = try store.append(Self.block(2))
@@ -165,7 +164,7 @@ final class MemoryTopics: StateTopics {
   @Test func aDamagedRecordIsNoticed() throws {
     let topics = MemoryTopics()
     let store = Self.store(topics)
-    let number = try Self.takeSnapshot(store, isBirth: true)
+    let number = try Self.takeSnapshot(store)
     let end = try store.append(Self.block(1))
     topics.damage(Self.journal, at: 0)
     #expect(throws: StateError.self) {

@@ -86,6 +86,19 @@ struct SimulatedDisk: Disk {
     }
   }
 
+  func create(_ path: String, with bytes: [UInt8]) throws -> Bool {
+    var isNew = true
+    try change("create", path) {
+      isNew = image.files[path] == nil
+      guard isNew else { return }
+      image.write(bytes, to: path)
+      image.sync()
+    } torn: {
+      image.write(Array(bytes.prefix(world.generator.below(bytes.count + 1))), to: path + ".tmp")
+    }
+    return isNew
+  }
+
   func append(_ bytes: [UInt8], to path: String, at offset: Int) throws {
     var kept = Array((image.files[path] ?? []).prefix(offset))
     kept += Array(repeating: 0, count: offset - kept.count)

@@ -198,6 +198,8 @@ final class SimulatedMember: GroupMember, @unchecked Sendable {
   func assign(_ starts: [PartitionStart]) throws(KafkaError) -> [any RecordQueue] {
     guard !isGone else { throw unavailable("assign") }
     assignments = [:]
+    // Who gives everything up and takes it again still has its place in the group.
+    held += starts.map(\.topicPartition).filter { !held.contains($0) }
     return answerAssign(starts)
   }
 

@@ -45,14 +45,23 @@ import Testing
   }
 
   @Test func betweenSnapshotAndCommit() throws {
-    for occurrence in 2...3 {
-      try expectUnharmed(
-        [
-          ScriptedFault(
-            "replace data/simulated/task-0/journal-", occurrence: occurrence, .dies(.after))
-        ],
-        meets: "is killed")
+    for effect in [
+      "create data/simulated/task-0/journal-", "replace data/simulated/task-0/snapshot-",
+    ] {
+      for occurrence in 2...3 {
+        try expectUnharmed(
+          [ScriptedFault(effect, occurrence: occurrence, .dies(.after))], meets: "is killed")
+      }
     }
+  }
+
+  /// One that stood still in its birth must not write over what its successor has begun.
+  @Test(arguments: [
+    "create data/simulated/task-0/journal-", "replace data/simulated/task-0/snapshot-",
+  ])
+  func aZombieBirth(effect: String) throws {
+    try expectUnharmed(
+      [ScriptedFault(effect, occurrence: 1, .standsStill)], meets: "finds itself out of the group")
   }
 
   @Test(arguments: [Outcome.Moment.before, .during, .after])

@@ -14,6 +14,11 @@ package protocol Disk: Sendable {
   func read(_ path: String, from offset: Int, count: Int) throws -> [UInt8]?
   /// Makes the whole file appear under `path` after it is on stable storage, or not at all.
   func replace(_ path: String, with bytes: [UInt8]) throws
+  /// Makes a whole new file appear under `path` after it is on stable storage, or not at all.
+  ///
+  /// - Returns: False when there is a file already, which stays as it is: of two processes that create
+  ///   the same one, one is told so.
+  func create(_ path: String, with bytes: [UInt8]) throws -> Bool
   /// Cuts or extends nothing but appends after byte `offset`, dropping what lies beyond, and
   /// returns when it is on stable storage.
   func append(_ bytes: [UInt8], to path: String, at offset: Int) throws

@@ -81,6 +81,19 @@ package struct LocalDisk: Disk {
     try syncFolder(of: path)
   }
 
+  package func create(_ path: String, with bytes: [UInt8]) throws -> Bool {
+    // Another process may be creating the same file.
+    let temporary = "\(path).\(getpid()).tmp"
+    defer { unlink(temporary) }
+    try write(bytes, to: temporary, flags: O_WRONLY | O_CREAT | O_TRUNC, at: 0)
+    guard link(temporary, path) == 0 else {
+      if errno == EEXIST { return false }
+      throw failure("create", path)
+    }
+    try syncFolder(of: path)
+    return true
+  }
+
   package func append(_ bytes: [UInt8], to path: String, at offset: Int) throws {
     let isNew = access(path, F_OK) != 0
     try write(bytes, to: path, flags: O_WRONLY | O_CREAT, at: offset)

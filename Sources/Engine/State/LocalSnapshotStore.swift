@@ -7,8 +7,8 @@ import Transport
 ///
 /// `snapshot-N` holds snapshot N; `journal-N` the steps after it, block by block, and further
 /// segments those of later owners. Every owner writes files of its own, numbered after those that are
-/// there, so that one that stood still and comes back changes nothing of its successor's; each
-/// segment names the one before it. `blob-X` holds what steps name by its
+/// there, and who creates the segment has the number: one that stood still and comes back changes nothing
+/// of its successor's. Each segment names the one before it. `blob-X` holds what steps name by its
 /// SHA-256.
 package final class LocalSnapshotStore: SnapshotStore {
   private let disk: any Disk
@@ -35,21 +35,32 @@ package final class LocalSnapshotStore: SnapshotStore {
   }
 
   package func isEmpty() throws -> Bool {
+    // With nothing but births no task has gone on: nothing has left the process.
     for name in try disk.list(folder) {
-      if let number = Self.number(name, after: "snapshot-"), number != 0 { return false }
-      // Without a block the birth was never committed, and nothing has left the process.
-      guard Self.number(name, after: "journal-") != nil else { continue }
-      let bytes = try disk.read("\(folder)/\(name)") ?? []
-      if bytes.count > StateFile.segmentHeaderLength { return false }
+      if Self.number(name, after: "journal-") != nil {
+        let bytes = try disk.read("\(folder)/\(name)") ?? []
+        if bytes.count > StateFile.segmentHeaderLength { return false }
+      } else if let number = Self.number(name, after: "snapshot-"), try !isBirth(number) {
+        return false
+      }
     }
     return true
   }
 
+  /// Whether a snapshot is that of a birth; damaged ones and those of a newer program are taken for state.
+  private func isBirth(_ number: Int64) throws -> Bool {
+    do {
+      return try Self.peek(number, in: folder, disk: disk)?.commit == 0
+    } catch is StateError {
+      return false
+    } catch is StateProblem {
+      return false
+    }
+  }
+
   package var place: String { folder }
 
-  package func nextNumber(isBirth: Bool) throws -> Int64 {
-    // The snapshot of a birth that was never committed is written over.
-    if isBirth { return 0 }
+  private func nextNumber() throws -> Int64 {
     let numbers = try disk.list(folder).compactMap { name in
       Self.number(name, after: "snapshot-") ?? Self.number(name, after: "journal-")
     }
@@ -97,18 +108,19 @@ package final class LocalSnapshotStore: SnapshotStore {
     try disk.move(path("snapshot", number), to: "\(folder)/corrupt/snapshot-\(number)")
   }
 
-  package func beginSegment(_ segment: Int64) throws {
-    try tail.withLock { try begin(segment, &$0) }
-  }
+  package func beginSegment() throws -> Int64 { try tail.withLock { try begin(&$0) } }
 
-  private func begin(_ segment: Int64, _ tail: inout Tail) throws {
-    try disk.replace(path("journal", segment), with: StateFile.encode(tail.last))
-    tail = Tail(last: JournalPlace(segment: segment, end: 0), isOwned: true)
+  private func begin(_ tail: inout Tail) throws -> Int64 {
+    var number = try nextNumber()
+    let header = StateFile.encode(tail.last)
+    while try !disk.create(path("journal", number), with: header) { number += 1 }
+    tail = Tail(last: JournalPlace(segment: number, end: 0), isOwned: true)
+    return number
   }
 
   package func append(_ block: JournalBlock) throws -> (segment: Int64, end: Int64) {
     try tail.withLock { tail in
-      if !tail.isOwned { try begin(try nextNumber(isBirth: false), &tail) }
+      if !tail.isOwned { _ = try begin(&tail) }
       let bytes = StateFile.encode(block)
       try disk.append(
         bytes, to: path("journal", tail.last.segment),

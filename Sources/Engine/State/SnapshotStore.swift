@@ -77,8 +77,6 @@ package protocol SnapshotStore: AnyObject, Sendable {
   func isEmpty() throws -> Bool
   /// Where the state lies, for whoever must look after it.
   var place: String { get }
-  /// A number that no snapshot and no segment has, but for one of a birth that was never committed.
-  func nextNumber(isBirth: Bool) throws -> Int64
   /// What stores a snapshot that is begun with these slices, on another thread if that is wanted.
   func makeWriter(_ snapshot: Snapshot) -> any SnapshotWriter
   /// The snapshot with all its bytes, or nil when it is not there.
@@ -87,7 +85,10 @@ package protocol SnapshotStore: AnyObject, Sendable {
   ///   set aside.
   func load(_ number: Int64) throws -> Snapshot?
   /// Begins a journal segment; blocks after this go there.
-  func beginSegment(_ segment: Int64) throws
+  ///
+  /// - Returns: Its number, which no other segment and no snapshot has, whoever else writes beside this
+  ///   store; that of the snapshot after which the segment's blocks come.
+  func beginSegment() throws -> Int64
   /// Appends a block; returns the end of the segment when it is durable.
   func append(_ block: JournalBlock) throws -> (segment: Int64, end: Int64)
   /// The blocks from the start of `from` up to byte `end` of `segment`; what lies beyond is dropped.

@@ -68,15 +68,6 @@ package final class TopicSnapshotStore: SnapshotStore {
 
   // MARK: Snapshots
 
-  package func nextNumber(isBirth: Bool) throws -> Int64 {
-    try chain.withLock { chain in
-      let begin = StatePart.begin(head: chain.head)
-      let number = try topics.append([begin.bytes], to: state)[0]
-      chain.heads[number] = chain.head
-      return number
-    }
-  }
-
   package func makeWriter(_ snapshot: Snapshot) -> any SnapshotWriter {
     TopicSnapshotWriter(
       topics: topics, partition: state, snapshot: snapshot, references: references)
@@ -129,7 +120,15 @@ package final class TopicSnapshotStore: SnapshotStore {
 
   // MARK: Journal
 
-  package func beginSegment(_ segment: Int64) throws { chain.withLock { $0.segment = segment } }
+  package func beginSegment() throws -> Int64 {
+    try chain.withLock { chain in
+      let begin = StatePart.begin(head: chain.head)
+      let number = try topics.append([begin.bytes], to: state)[0]
+      chain.heads[number] = chain.head
+      chain.segment = number
+      return number
+    }
+  }
 
   package func append(_ block: JournalBlock) throws -> (segment: Int64, end: Int64) {
     let bytes = StateFile.encode(block)

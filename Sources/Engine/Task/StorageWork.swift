@@ -20,8 +20,6 @@ struct StorageWork: Sendable {
   /// Nil when it is durable already, and at a birth.
   var block: JournalBlock?
   var snapshot = SnapshotPart.none
-  /// Whether there was no snapshot before.
-  var isBirth = false
 
   /// Bytes under the name that steps give them.
   struct NamedBlob: Sendable {
@@ -39,13 +37,10 @@ struct StorageWork: Sendable {
       switch snapshot {
       case .none: break
       case .segment:
-        let number = try store.nextNumber(isBirth: false)
-        try store.beginSegment(number)
-        outcome.snapshot = number
+        outcome.snapshot = try store.beginSegment()
       case .whole(var snapshot):
-        snapshot.number = try store.nextNumber(isBirth: isBirth)
+        snapshot.number = try store.beginSegment()
         try store.store(snapshot)
-        try store.beginSegment(snapshot.number)
         outcome.snapshot = snapshot.number
       }
     } catch {

@@ -205,7 +205,6 @@ final class TaskLog {
     case .take, .birth:
       abandonSnapshot(core)
       draft.work.snapshot = .whole(snapshot(core, commit: commit, slices: try core.save()))
-      draft.work.isBirth = record.snapshot < 0
     }
   }
 
