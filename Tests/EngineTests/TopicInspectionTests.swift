@@ -17,10 +17,9 @@ import Testing
       var numbers: [Int64] = []
       var end = (segment: Int64(0), end: Int64(0))
       for commit in 1...2 as ClosedRange<Int64> {
-        let number = try store.nextNumber(isBirth: numbers.isEmpty)
+        let number = try store.beginSegment()
         try store.store(
           StateFileTests.models(number, unchanged: numbers.last.map { [2: $0] } ?? [:]))
-        try store.beginSegment(number)
         numbers.append(number)
         end = try store.append(
           JournalBlock(epoch: 1, commit: commit, steps: StateFileTests.steps))
@@ -57,7 +56,7 @@ import Testing
   @Test func whatNoCommitNamesIsTold() throws {
     let state = try State()
     _ = try state.store.append(JournalBlock(epoch: 1, commit: 3, steps: []))
-    _ = try state.store.nextNumber(isBirth: false)
+    _ = try state.store.beginSegment()
     let found = try state.inspect(state.record)
     #expect(found.problems.isEmpty, "\(found.problems)")
     #expect(found.lines.contains { $0.contains("1 records that no commit names") })
@@ -68,9 +67,8 @@ import Testing
   /// The oldest snapshot is kept for what refers to it, its journal is not.
   @Test func whatWasRemovedIsNotMissed() throws {
     let state = try State()
-    let number = try state.store.nextNumber(isBirth: false)
+    let number = try state.store.beginSegment()
     try state.store.store(StateFileTests.models(number, unchanged: [2: state.numbers[0]]))
-    try state.store.beginSegment(number)
     let end = try state.store.append(
       JournalBlock(epoch: 1, commit: 3, steps: StateFileTests.steps))
     try state.store.discard(before: state.numbers[1])
