@@ -116,7 +116,8 @@ import Testing
     stage.hand(rows: ["b"], of: 1)
     stage.hand(rows: ["c"], of: 0)
     stage.fail(
-      "commit", with: KafkaError(.fail, "injected", operation: "commit", requiresAbort: true))
+      "offsets 0 1",
+      with: KafkaError(.fail, "injected", operation: "send offsets", requiresAbort: true))
     stage.hand(commit: 1, of: 0)
     stage.hand(commit: 1, of: 1)
     stage.turnAll()

@@ -26,6 +26,9 @@ public struct Contents: Hashable, Sendable {
   /// Their bytes put together, without the moments at which records were refused.
   private var texts: [Place: [UInt8]] = [:]
 
+  /// The offsets of the records that brought forth the rows of topics, by partition.
+  public private(set) var causes: [Int: Set<Int64>] = [:]
+
   /// Whether nothing has arrived.
   public var isEmpty: Bool { parts.isEmpty }
 
@@ -68,6 +71,8 @@ public struct Contents: Hashable, Sendable {
       }
       let id = String(decoding: row[start..<end], as: UTF8.self)
       if !ids.insert(id).inserted { violate("topic \(topic) has \(id) twice") }
+      let numbers = id.split(separator: "-").compactMap { Int64($0) }
+      if numbers.count > 1 { causes[partition, default: []].insert(numbers[1]) }
       let task = isPartitionParallel ? partition : 0
       let place = Place(output: Self.topicOutput, task: task, values: [topic])
       parts[place, default: []].append(

@@ -101,7 +101,7 @@ public struct SimulatedPipeline: Sendable {
     let timing = Self.timing(&generator)
     let writesTopic = generator.chance(0.4)
     plan = try Self.plan(
-      application, objectRecords: objectRecords, usesKey: usesKey, writesTopic: writesTopic,
+      application.sql, objectRecords: objectRecords, usesKey: usesKey, writesTopic: writesTopic,
       timing: timing)
     outputs = writesTopic ? 4 : 3
     let place = Poison(partition: Int32(partitions - 1), offset: Int64(rows / 2))
@@ -115,6 +115,40 @@ public struct SimulatedPipeline: Sendable {
         value: Array("no json".utf8))
     }
   }
+
+  /// A pipeline of three partitions whose records are all good, each of which is a row of a topic; where
+  /// records were deleted it goes on behind them.
+  ///
+  /// - Parameter isSingle: Whether one task reads all partitions.
+  /// - Throws: `ConfigurationRefused` when the engine does not take it.
+  init(lossyAsSingle isSingle: Bool) throws {
+    partitions = 3
+    name = "lossy"
+    outputs = 4
+    poison = nil
+    var timing = PipelineConfiguration.Timing()
+    timing.mergeWait = 86_400_000
+    timing.commitInterval = 100
+    timing.snapshotInterval = 60_000
+    let column = isSingle ? "COUNT(*) OVER (ROWS 5 PRECEDING)" : "\"n\""
+    plan = try Self.plan(
+      """
+      CREATE OR REPLACE STREAM "OUT" ("n" BIGINT, "seen" BIGINT);
+      CREATE OR REPLACE PUMP "P" AS INSERT INTO "OUT"
+        SELECT STREAM "n", \(column) FROM "NUMBERS";
+      """, objectRecords: 10, usesKey: false, writesTopic: true, timing: timing,
+      kafka: "offset_out_of_range: earliest")
+    records = (0..<3).map { partition in
+      (0..<Self.lossyRecords).map { offset in
+        StoredRecord(
+          offset: offset, timestamp: Self.beginning - 3_600_000 + offset * 1_000 + partition,
+          key: nil, value: Array("{\"n\":\(offset),\"k\":\"k\(partition)\"}".utf8))
+      }
+    }
+  }
+
+  /// How many records each partition of a lossy pipeline holds at first.
+  static let lossyRecords: Int64 = 60
 
   /// The pipelines with a record that kills.
   public static let poisoned = [24, 32, 40]
@@ -148,10 +182,10 @@ public struct SimulatedPipeline: Sendable {
   }
 
   private static func plan(
-    _ application: Application, objectRecords: Int, usesKey: Bool,
-    writesTopic: Bool, timing: PipelineConfiguration.Timing
+    _ application: String, objectRecords: Int, usesKey: Bool,
+    writesTopic: Bool, timing: PipelineConfiguration.Timing, kafka: String = ""
   ) throws -> PipelinePlan {
-    let indented = application.sql.split(separator: "\n").map { "  \($0)" }
+    let indented = application.split(separator: "\n").map { "  \($0)" }
       .joined(separator: "\n")
     let text = """
       name: simulated
@@ -159,7 +193,7 @@ public struct SimulatedPipeline: Sendable {
       \(indented)
       inputs:
         - stream: NUMBERS
-          kafka: {topic: numbers, start: earliest}
+          kafka: {topic: numbers, start: earliest\(kafka.isEmpty ? "" : ", ")\(kafka)}
           format: json
           \(usesKey ? "key: k" : "")
           columns: [{name: n, type: BIGINT, path: $.n}, {name: k, type: VARCHAR(8), path: $.k}]

@@ -15,8 +15,16 @@ public struct Scenario: Sendable {
   var scripted: [ScriptedFault] = []
   /// What happens to the group, in this order.
   var changes: [GroupChange] = []
+  /// What brokers delete, in this order.
+  var deletions: [RecordDeletion] = []
+  /// How many records a fetch brings; nil for as many as there are, at once.
+  ///
+  /// A limited one brings what was there when the one before it was asked for.
+  var fetchLimit: Int?
   /// How many bytes of metadata the brokers take; Kafka's default.
   var metadataLimit = 4_096
+  /// How long a transaction waits for commits that are announced, milliseconds.
+  var gatheringTime: Int64 = 0
 
   /// The scenario of a seed.
   ///
@@ -41,6 +49,7 @@ public struct Scenario: Sendable {
       restart: rate(0.001, &generator), clock: rate(0.01, &generator))
     rates.answerLate = rate(0.05, &generator)
     rates.answerTwice = rate(0.1, &generator)
+    gatheringTime = [0, 50, 200][generator.below(3)]
   }
 
   /// A scenario without chance: one process, and the faults named.
@@ -51,6 +60,7 @@ public struct Scenario: Sendable {
     processes = 1
     rates = FaultRates()
     refusesCommitsWhileJoining = false
+    gatheringTime = 50
     self.scripted = scripted
   }
 }

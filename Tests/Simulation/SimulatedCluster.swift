@@ -4,14 +4,19 @@ import Logging
 
 /// The records of one partition.
 final class PartitionLog: @unchecked Sendable {
+  /// All that there ever were.
   private(set) var records: [StoredRecord] = []
+  /// The offset of the oldest one that was not deleted.
+  private var begin: Int64 = 0
 
   func append(_ record: StoredRecord) { records.append(record) }
 
-  var watermarks: Watermarks { Watermarks(low: 0, high: Int64(records.count)) }
+  func delete(before offset: Int64) { begin = max(begin, offset) }
+
+  var watermarks: Watermarks { Watermarks(low: begin, high: Int64(records.count)) }
 
   func offset(atOrAfter time: Int64) -> Int64? {
-    records.first { $0.timestamp >= time }?.offset
+    records.dropFirst(Int(begin)).first { $0.timestamp >= time }?.offset
   }
 }
 
@@ -22,14 +27,17 @@ final class SimulatedCluster: @unchecked Sendable {
   /// Whether commits are refused while a generation is being made, as the embedded broker does.
   let refusesCommitsWhileJoining: Bool
   let transactions: SimulatedTransactions
+  /// How many records a fetch brings at most; nil for all, at once.
+  let fetchLimit: Int?
   var clients: [SimulatedMember] = []
   private var logs: [String: [PartitionLog]] = [:]
 
   init(
     world: World, inputs: [String: Int], isCooperative: Bool, refusesCommitsWhileJoining: Bool,
-    metadataLimit: Int
+    metadataLimit: Int, fetchLimit: Int?
   ) {
     self.world = world
+    self.fetchLimit = fetchLimit
     self.refusesCommitsWhileJoining = refusesCommitsWhileJoining
     group = SimulatedGroup(
       world: world, partitions: inputs, isCooperative: isCooperative,
@@ -82,6 +90,9 @@ final class SimulatedQueue: RecordQueue, @unchecked Sendable {
   let topicPartition: TopicPartition
   private let assignment: Int
   private var position: Int64
+  /// Fetched before the task asks for it, where fetches are limited.
+  private var ahead: [StoredRecord] = []
+  private var lastGiven: Int64 = 0
 
   init(
     member: SimulatedMember, log: PartitionLog, topicPartition: TopicPartition, assignment: Int,
@@ -97,6 +108,8 @@ final class SimulatedQueue: RecordQueue, @unchecked Sendable {
   @discardableResult
   func append(to batch: inout RecordBatch) -> Bool {
     guard member.isCurrent(topicPartition, assignment) else { return true }
+    member.look(at: topicPartition)
+    if let limit = member.fetchLimit { return appendAhead(to: &batch, limit) }
     let marks = log.watermarks
     guard position >= marks.low, position <= marks.high else {
       batch.append(
@@ -110,6 +123,33 @@ final class SimulatedQueue: RecordQueue, @unchecked Sendable {
     batch.append(Array(log.records[Int(position)..<(Int(position) + fetched)]))
     position += Int64(fetched)
     return position == marks.high
+  }
+
+  /// Adds what was fetched before, and then fetches more: what brokers have deleted since is lost behind
+  /// records that are there.
+  private func appendAhead(to batch: inout RecordBatch, _ limit: Int) -> Bool {
+    guard member.now > lastGiven else { return true }
+    lastGiven = member.now
+    let given = ahead
+    ahead = []
+    guard let event = fetchAhead(limit) else {
+      batch.append(given)
+      return true
+    }
+    batch.append(given, events: [event])
+    return true
+  }
+
+  private func fetchAhead(_ limit: Int) -> QueueEvent? {
+    let marks = log.watermarks
+    guard position >= marks.low, position <= marks.high else {
+      return .offsetOutOfRange(
+        offset: position, KafkaError(.offsetOutOfRange, operation: "fetch"))
+    }
+    let end = min(marks.high, position + Int64(limit))
+    ahead = Array(log.records[Int(position)..<Int(end)])
+    position = end
+    return nil
   }
 
   func attach(_ wakeup: Wakeup) {}

@@ -91,6 +91,13 @@ final class SimulatedGroup: @unchecked Sendable {
     return true
   }
 
+  /// Ends the sessions of all members.
+  func forget() {
+    world.note("members \(members.map(\.id)) are forgotten")
+    members = []
+    beginRebalance()
+  }
+
   private func index(of id: Int) -> Int? { members.firstIndex { $0.id == id } }
 
   private func beginRebalance() {

@@ -239,6 +239,8 @@ final class SimulatedMember: GroupMember, @unchecked Sendable {
 
   private func answerGiveUp(_ partitions: [TopicPartition]?) {
     world.note("\(process.number) gives up \(partitions.map { "\($0)" } ?? "all")")
+    // Whoever was asked nothing is about to read from elsewhere.
+    guard question != nil else { return }
     let wasLost = question == .lost
     question = nil
     guard !wasLost, let partitions, group.isCooperative else {
@@ -253,6 +255,15 @@ final class SimulatedMember: GroupMember, @unchecked Sendable {
   func isCurrent(_ partition: TopicPartition, _ assignment: Int) -> Bool {
     !isGone && assignments[partition] == assignment
   }
+
+  /// Tells whoever wants to read everything that a task asks for records.
+  func look(at partition: TopicPartition) {
+    world.lines?.append("    \(process.number) looks at \(partition)")
+  }
+
+  var fetchLimit: Int? { cluster.fetchLimit }
+
+  var now: Int64 { world.now }
 
   /// How many records a fetch brings at most.
   func nextFetch() -> Int {

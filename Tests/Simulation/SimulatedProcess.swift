@@ -60,7 +60,9 @@ final class SimulatedProcess {
         transactionalID: "\(instance).\(worker)", timing: plan.configuration.timing)
     }
     writers = topics.map {
-      TopicTurns(writer: $0, plan: plan, broker: broker, logger: logger, time: time)
+      TopicTurns(
+        writer: $0, plan: plan, broker: broker, logger: logger, time: time,
+        patience: scenario.gatheringTime)
     }
     let services = workers.enumerated().map { index, worker in
       TaskServices(
@@ -129,6 +131,7 @@ final class SimulatedProcess {
     case 2: return work.step()
     case let actor:
       let index = actor - 3
+      world.lines?.append("    \(state.number) turn of actor \(index)")
       wasBusy[index] =
         index < workers.count ? workers[index].turn() : writers[index - workers.count].turn()
       return wasBusy[index]
@@ -160,7 +163,7 @@ final class Outside {
       world: world, inputs: ["numbers": scenario.pipeline.partitions],
       isCooperative: scenario.pipeline.isPartitionParallel,
       refusesCommitsWhileJoining: scenario.refusesCommitsWhileJoining,
-      metadataLimit: scenario.metadataLimit)
+      metadataLimit: scenario.metadataLimit, fetchLimit: scenario.fetchLimit)
   }
 }
 

@@ -55,7 +55,9 @@ final class SimulatedTransactions: @unchecked Sendable {
     guard let ended = open.removeValue(forKey: id) else { return }
     for row in ended.rows { topics[row.topic, default: []].append(row.bytes) }
     group.commit(ended.offsets)
-    world.note("transaction of \(id) committed with \(ended.rows.count) rows")
+    world.note(
+      "transaction of \(id) committed with \(ended.rows.count) rows, \(ended.offsets.count) offsets"
+    )
   }
 
   func abort(_ id: String) {

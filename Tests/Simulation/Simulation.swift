@@ -14,6 +14,8 @@ public final class Simulation {
     public let contents: Contents
     /// How many things processes asked of the outside.
     public let effects: Int
+    /// How many records tasks count as deleted before they were read.
+    public let lost: Int64
     /// Everything that happened, when asked for.
     public let lines: [String]
   }
@@ -31,6 +33,8 @@ public final class Simulation {
   private var starts: [Int64] = []
   /// How many changes of the group have happened.
   private var changesMade = 0
+  /// How many deletions have happened.
+  private var deletionsMade = 0
   /// What each task has counted, as last seen.
   private var counters: [Int: TaskCounters] = [:]
   private var quietSince: Int64?
@@ -62,6 +66,7 @@ public final class Simulation {
       steps += 1
       startDue()
       disturb()
+      deleteRecords()
       changeGroup()
       outside.cluster.tick()
       step()
@@ -181,10 +186,11 @@ public final class Simulation {
   private func changeGroup() {
     guard changesMade < scenario.changes.count else { return }
     let next = scenario.changes[changesMade]
-    guard counters.values.reduce(0, { $0 + $1.polled }) >= next.records else { return }
+    guard recordsPassed >= next.records else { return }
     switch next.kind {
     case .rebalances: guard outside.cluster.group.disturb() else { return }
     case .joins: starts.append(world.now)
+    case .forgets: outside.cluster.group.forget()
     case .leaves:
       guard running.count > 1, starts.isEmpty, let last = running.last else { return }
       last.isMeantToEnd = true
@@ -192,6 +198,22 @@ public final class Simulation {
     }
     world.note("after \(next.records) records the group \(next.kind)")
     changesMade += 1
+  }
+
+  /// Deletes what is to be deleted after so many records.
+  private func deleteRecords() {
+    guard deletionsMade < scenario.deletions.count else { return }
+    let next = scenario.deletions[deletionsMade]
+    guard recordsPassed >= next.records else { return }
+    let partition = TopicPartition(topic: "numbers", partition: next.partition)
+    outside.cluster.log(partition).delete(before: next.begin)
+    world.note("\(partition) begins with \(next.begin) now")
+    deletionsMade += 1
+  }
+
+  /// How many records are behind the tasks, those that were lost included.
+  private var recordsPassed: Int64 {
+    counters.values.reduce(0) { $0 + $1.polled + $1.lost }
   }
 
   /// Whether the group has committed the end of every partition.
@@ -244,6 +266,7 @@ public final class Simulation {
       violate: { world.violate($0) })
     return Result(
       digest: world.digest, violations: world.violations, contents: contents,
-      effects: world.effects, lines: world.lines ?? [])
+      effects: world.effects, lost: counters.values.reduce(0) { $0 + $1.lost },
+      lines: world.lines ?? [])
   }
 }

@@ -1,3 +1,5 @@
+import Engine
+
 /// Runs seeds and compares each with the undisturbed run of its pipeline.
 public final class Simulator {
   private var pipelines: [Int: SimulatedPipeline] = [:]
@@ -56,6 +58,43 @@ public final class Simulator {
     try pipeline(number).records.reduce(0) { $0 + $1.count }
   }
 
+  /// How many tasks a pipeline has.
+  ///
+  /// - Throws: when the engine refuses the pipeline.
+  public func taskCount(ofPipeline number: Int) throws -> Int { try pipeline(number).tasks }
+
+  /// Whether a pipeline writes a topic.
+  ///
+  /// - Throws: when the engine refuses the pipeline.
+  public func writesTopic(pipeline number: Int) throws -> Bool {
+    try pipeline(number).plan.hasTopicOutput
+  }
+
+  /// Runs a pipeline that makes a row of a topic of each record, while brokers delete some that it has not
+  /// read.
+  ///
+  /// - Parameters:
+  ///   - isSingle: Whether one task reads all partitions.
+  ///   - deletions: What is deleted, and when.
+  ///   - changes: What happens to the group.
+  /// - Returns: What it brought forth, and per partition the offsets of the records without a row.
+  /// - Throws: when the engine refuses the pipeline.
+  public func runLossy(
+    isSingle: Bool, deletions: [RecordDeletion], changes: [GroupChange]
+  ) throws -> (result: Simulation.Result, missing: [[Int64]]) {
+    let pipeline = try SimulatedPipeline(lossyAsSingle: isSingle)
+    var scenario = Scenario(pipeline: pipeline, scripted: [])
+    scenario.deletions = deletions
+    scenario.changes = changes
+    scenario.fetchLimit = 4
+    let result = Simulation(scenario, keepsLines: true).run(hostileSteps: 0)
+    let missing = (0..<pipeline.partitions).map { partition in
+      let found = result.contents.causes[partition] ?? []
+      return (0..<SimulatedPipeline.lossyRecords).filter { !found.contains($0) }
+    }
+    return (result, missing)
+  }
+
   /// Runs one seed.
   ///
   /// - Returns: What it brought forth, differences from the undisturbed run among the violations.
@@ -73,10 +112,11 @@ public final class Simulator {
   /// - Throws: when the engine refuses the pipeline.
   public func run(
     pipeline number: Int, scripted: [ScriptedFault] = [], changes: [GroupChange] = [],
-    metadataLimit: Int = 4_096, keepsLines: Bool = false
+    metadataLimit: Int = 4_096, gatheringTime: Int64 = 50, keepsLines: Bool = false
   ) throws -> Simulation.Result {
     var scenario = Scenario(pipeline: try pipeline(number), scripted: scripted)
     scenario.metadataLimit = metadataLimit
+    scenario.gatheringTime = gatheringTime
     scenario.changes = changes
     return try judged(Simulation(scenario, keepsLines: keepsLines).run(hostileSteps: 0), number)
   }

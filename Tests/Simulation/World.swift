@@ -62,7 +62,7 @@ public struct ScriptedFault: Sendable {
   }
 }
 
-/// What happens to the consumer group when the tasks have taken so many records.
+/// What happens to the consumer group when so many records are behind the tasks.
 public struct GroupChange: Sendable {
   /// What happens.
   public enum Kind: Sendable {
@@ -72,6 +72,8 @@ public struct GroupChange: Sendable {
     case joins
     /// The last that joined leaves.
     case leaves
+    /// The sessions of all members are over, as after a network that was away.
+    case forgets
   }
 
   /// How many records, all tasks together.
@@ -83,6 +85,23 @@ public struct GroupChange: Sendable {
   public init(after records: Int64, _ kind: Kind) {
     self.records = records
     self.kind = kind
+  }
+}
+
+/// Records of one partition that the brokers delete when the tasks have passed so many.
+public struct RecordDeletion: Sendable {
+  /// How many records are behind all tasks together.
+  public var records: Int64
+  /// Whose records are deleted.
+  public var partition: Int32
+  /// The offset of the oldest record that is left.
+  public var begin: Int64
+
+  /// Creates a deletion.
+  public init(after records: Int64, partition: Int32, begin: Int64) {
+    self.records = records
+    self.partition = partition
+    self.begin = begin
   }
 }
 

@@ -2,7 +2,7 @@ import Delivery
 import Kafka
 
 /// A task of a pipeline, unique within the daemon.
-package struct TaskName: Hashable, Sendable, CustomStringConvertible {
+package struct TaskName: Hashable, Comparable, Sendable, CustomStringConvertible {
   /// The pipeline.
   package let pipeline: String
   /// The task's number: its lead partition.
@@ -16,6 +16,11 @@ package struct TaskName: Hashable, Sendable, CustomStringConvertible {
 
   /// `pipeline/number`.
   package var description: String { "\(pipeline)/\(number)" }
+
+  /// By pipeline and number.
+  package static func < (one: TaskName, other: TaskName) -> Bool {
+    (one.pipeline, one.number) < (other.pipeline, other.number)
+  }
 }
 
 /// What a control thread tells a worker.

@@ -30,6 +30,15 @@ public struct TaskStatus: Hashable, Sendable {
   package var replayMargin: ReplayMargin?
 }
 
+extension TaskStatus {
+  /// The status of a task that runs and waits for nothing.
+  package init(counters: TaskCounters, outputs: [OutputBalance]) {
+    self.init(
+      phase: "running", counters: counters, rowtime: 0, nextOffsets: [], pendingBytes: 0,
+      outputs: outputs)
+  }
+}
+
 /// The models that the functions with PARTITION BY of one task have for keys.
 public struct ModelStatus: Hashable, Sendable {
   /// All functions together.
@@ -55,6 +64,17 @@ public struct OutputBalance: Hashable, Sendable {
 
   /// Whether no row is missing and none came from nowhere.
   public var isEven: Bool { rows == delivered + deadLettered + inFlight }
+
+  /// Creates a balance.
+  package init(
+    name: String, rows: Int64, delivered: Int64, deadLettered: Int64, inFlight: Int64
+  ) {
+    self.name = name
+    self.rows = rows
+    self.delivered = delivered
+    self.deadLettered = deadLettered
+    self.inFlight = inFlight
+  }
 }
 
 /// How a task's snapshots go.
@@ -98,7 +118,8 @@ package final class StatusBoard: Sendable {
   /// Creates an empty board.
   package init() {}
 
-  func update(_ task: TaskName, _ status: TaskStatus?) {
+  /// Notes what a task is doing; nil when it has ended.
+  package func update(_ task: TaskName, _ status: TaskStatus?) {
     change {
       $0[task.pipeline, default: PipelineStatus(name: task.pipeline)].tasks[task.number] = status
     }

@@ -1,14 +1,14 @@
 import Alerting
 import Dataflow
 import Delivery
-import Logging
-import Transport
+package import Logging
+package import Transport
 
 /// Tells the log from time to time what a pipeline has done and what still waits.
 ///
 /// Numbers are metadata, so that whoever watches the log can alarm on them: above all
 /// `freshness_seconds`, the age of the oldest record that no destination has yet.
-struct StatusReport: Sendable {
+package struct StatusReport: Sendable {
   private struct Delivery: Sendable {
     let output: String
     let uploader: Uploader
@@ -44,10 +44,19 @@ struct StatusReport: Sendable {
     }
   }
 
+  /// Makes a report without deliveries and alerts; `interval` is as above.
+  package init(
+    _ plan: PipelinePlan, board: StatusBoard, time: any TimeSource, logger: Logger,
+    interval: @escaping @Sendable () -> Int64
+  ) {
+    self.init(
+      plan, [], board: board, alerts: nil, time: time, logger: logger, interval: interval)
+  }
+
   /// Tells until it is cancelled, when there is something new.
   ///
   /// - Throws: `CancellationError`.
-  func run() async throws {
+  package func run() async throws {
     var before = Logger.Metadata()
     while true {
       let interval = interval()

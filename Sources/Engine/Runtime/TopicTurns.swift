@@ -245,7 +245,8 @@ package final class TopicTurns {
   private func recover(
     from error: KafkaError, mayBeCommitted: Bool, _ producer: any TopicProducer
   ) throws(KafkaError) -> Bool {
-    guard error.endsProducer || (mayBeCommitted && !error.requiresAbort) else {
+    // librdkafka may call for an abort of what the brokers have committed.
+    guard error.endsProducer || mayBeCommitted else {
       let commits = open.commits
       try abort(producer)
       guard CommitLedger.tellsOfLoss(error) || error.code == .fencedInstance else {

@@ -37,8 +37,10 @@ package final class WorkerTurns {
       }
       handle(message)
     }
-    for (name, waiting) in postponed
-    where waiting.start.services.time.elapsed >= waiting.nextAttempt {
+    for name in postponed.keys.sorted() {
+      guard let waiting = postponed[name],
+        waiting.start.services.time.elapsed >= waiting.nextAttempt
+      else { continue }
       postponed[name] = nil
       begin(waiting.start, isFirst: false)
     }
@@ -103,7 +105,7 @@ package final class WorkerTurns {
 
   private func set(_ name: TaskName, _ runner: TaskRunner?) {
     runners[name] = runner
-    order = runners.keys.sorted { "\($0)" < "\($1)" }
+    order = runners.keys.sorted()
   }
 
   private func guarded(_ runner: TaskRunner?, _ body: (TaskRunner) throws -> Void) {

@@ -24,7 +24,8 @@ public struct TaskCounters: Hashable, Sendable {
   /// Whether no record is missing and none came from nowhere.
   public var isEven: Bool { polled == decoded + deadLettered + skipped }
 
-  init(outputs: Int) { outputRows = Array(repeating: 0, count: outputs) }
+  /// A task with so many outputs that has done nothing.
+  package init(outputs: Int) { outputRows = Array(repeating: 0, count: outputs) }
 
   func save(into writer: inout SectionWriter) {
     writer.write([polled, decoded, deadLettered, skipped, failedRows, lost, late])

@@ -67,6 +67,8 @@ final class TaskLog {
   var replayStarts = ReplayStarts()
   /// Whether no record may be taken before a snapshot, since replay could not cross this point.
   var needsSnapshot = false
+  /// Whether records that are gone were passed over since the last commit.
+  private var hasGap = false
 
   init(
     start: TaskStart, store: any SnapshotStore, record: CommitRecord, isBirth: Bool,
@@ -105,7 +107,13 @@ final class TaskLog {
   var replayStart: [Int64]? { replayStarts.offsets(of: record.snapshot) }
 
   /// Whether there is something to commit.
-  var hasNews: Bool { !steps.isEmpty }
+  var hasNews: Bool { !steps.isEmpty || hasGap }
+
+  /// Notes that records were passed over that are gone: those before them may be gone too.
+  func noteGap() {
+    hasGap = true
+    needsSnapshot = true
+  }
 
   func note(_ step: Step, at rowNumber: Int64) {
     steps.append(NumberedStep(rowNumber: rowNumber, step: step))
@@ -151,7 +159,10 @@ final class TaskLog {
 
   /// Lets everything so far be made durable, and then asks the group to commit it; `now` is the monotonic
   /// clock, here and below.
-  func commit(_ core: TaskCore, now: Int64, snapshot choice: SnapshotChoice) throws {
+  ///
+  /// Where a snapshot is needed it is taken, whatever is chosen.
+  func commit(_ core: TaskCore, now: Int64, snapshot chosen: SnapshotChoice) throws {
+    let choice = needsSnapshot && chosen != .birth ? .take : chosen
     try core.flush()
     var next = record
     next.commit += 1
@@ -177,6 +188,7 @@ final class TaskLog {
       covered: core.stages.map { Set($0.pending.map(\.identity.firstRow)) })
     try addSnapshot(core, choice, to: &made)
     steps.removeAll(keepingCapacity: true)
+    hasGap = false
     blobs = []
     draft = made
     start.services.topics?.announce(start.name)

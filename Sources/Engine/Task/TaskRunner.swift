@@ -342,7 +342,8 @@ final class TaskRunner {
       "task \(name) goes on at offset \(target): \(TaskFailure.offsetOutOfRange(partition, expected: expected, marks))"
     )
     try core.passGap(partition: index, to: target)
-    log.needsSnapshot = true
+    log.noteGap()
+    publishStatus()
     // Nothing more is fetched until all partitions are given anew, behind what is here already.
     for buffer in core.buffers { buffer.queue = nil }
     start.control.post(
@@ -446,7 +447,6 @@ final class TaskRunner {
     let isDue =
       !log.isSaving
       && log.schedule.snapshotIsDue(now: elapsed, rowNumber: core.position.rowNumber)
-    if log.needsSnapshot { return try log.commit(core, now: elapsed, snapshot: .take) }
     try log.commit(core, now: elapsed, snapshot: isDue ? .begin : .none)
   }
 
