@@ -117,7 +117,7 @@ private struct NotingProducer: TopicProducer {
   func abortTransaction(timeout: Duration) throws(KafkaError) { try notes.note("abort") }
 }
 
-/// A member that has a place in its group and is asked nothing else.
+/// A member that has a place in its group, has committed nothing, and is asked nothing else.
 private struct PlacedMember: GroupMember {
   private struct Place: GroupPlace {}
 
@@ -154,6 +154,6 @@ private struct PlacedMember: GroupMember {
   }
   func committed(
     _ partitions: [TopicPartition], timeout: Duration
-  ) throws(KafkaError) -> [TopicPartition: PartitionOffset] { throw refused("committed") }
+  ) -> [TopicPartition: PartitionOffset] { [:] }
   func close(timeout: Duration) throws(KafkaError) { throw refused("close") }
 }
