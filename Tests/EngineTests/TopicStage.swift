@@ -35,7 +35,10 @@ struct TopicStage {
   }
 
   /// What the producer was told so far.
-  var calls: [String] { notes.state.withLock { $0.calls } }
+  var calls: [String] { everything.filter { !$0.hasPrefix("read ") } }
+
+  /// What the producer was told so far, and of which partitions the group was asked what is committed.
+  var everything: [String] { notes.state.withLock { $0.calls } }
 
   /// What tasks were answered so far.
   var answers: [String] { notes.state.withLock { $0.answers } }
@@ -62,7 +65,7 @@ struct TopicStage {
         task: name(task), record: record,
         rows: rows.map { .init(topic: "results", rows: RowBlock([Array($0.utf8)])) },
         offsets: commit == nil ? [] : [PartitionOffset(partition, offset: 1)],
-        member: PlacedMember()
+        member: PlacedMember(notes: notes)
       ) { answer in
         notes.state.withLock { $0.answers.append("\(task): \(commit ?? -1) \(answer)") }
       })
@@ -91,7 +94,9 @@ private final class TopicNotes: Sendable {
 private struct NotingBroker: Broker {
   let notes: TopicNotes
 
-  func makeMember(_ plan: PipelinePlan, logger: Logger) -> any GroupMember { PlacedMember() }
+  func makeMember(_ plan: PipelinePlan, logger: Logger) -> any GroupMember {
+    PlacedMember(notes: notes)
+  }
 
   func makeProducer(
     _ plan: PipelinePlan, transactionalID: String?, logger: Logger
@@ -119,6 +124,7 @@ private struct NotingProducer: TopicProducer {
 
 /// A member that has a place in its group, has committed nothing, and is asked nothing else.
 private struct PlacedMember: GroupMember {
+  let notes: TopicNotes
   private struct Place: GroupPlace {}
 
   private func refused(_ operation: String) -> KafkaError {
@@ -154,6 +160,9 @@ private struct PlacedMember: GroupMember {
   }
   func committed(
     _ partitions: [TopicPartition], timeout: Duration
-  ) -> [TopicPartition: PartitionOffset] { [:] }
+  ) throws(KafkaError) -> [TopicPartition: PartitionOffset] {
+    try notes.note("read \(partitions.map { "\($0.partition)" }.joined(separator: " "))")
+    return [:]
+  }
   func close(timeout: Duration) throws(KafkaError) { throw refused("close") }
 }

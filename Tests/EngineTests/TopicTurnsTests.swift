@@ -104,6 +104,28 @@ import Testing
     #expect(stage.calls.suffix(rest.count) == rest[...])
   }
 
+  /// Offsets are sent only when the group has taken note of those before, also of aborted ones.
+  @Test(arguments: [true, false]) func theGroupKnowsTheLastOffsetsBeforeTheNextAreSent(
+    isCommitted: Bool
+  ) throws {
+    let stage = try TopicStage()
+    if !isCommitted {
+      stage.fail(
+        "offsets 0 1",
+        with: KafkaError(.fail, "injected", operation: "offsets", requiresAbort: true))
+    }
+    stage.hand(commit: 1, of: 0)
+    stage.hand(commit: 1, of: 1)
+    stage.turnAll()
+    #expect(!stage.everything.contains { $0.hasPrefix("read ") })
+    if isCommitted { stage.hand(commit: 2, of: 1) }
+    stage.turnAll()
+    let rest = [
+      isCommitted ? "read 1" : "read 0", isCommitted ? "offsets 1" : "offsets 0 1", "commit",
+    ]
+    #expect(stage.everything.suffix(3) == rest[...])
+  }
+
   /// One transaction takes up the commits that are announced.
   @Test func commitsAreGathered() throws {
     let stage = try TopicStage(patience: 5)

@@ -19,6 +19,8 @@ package final class TopicTurns {
   private var producer: (any TopicProducer)?
   /// What the producer was given since the last transaction ended.
   private var open = OpenTransaction()
+  /// The lead partitions whose offsets were part of the last transaction, however it ended.
+  private var lastLeads: [TopicPartition] = []
   /// Tasks that held up the others: their rows go with their commits until one was accepted.
   private var slowTasks: Set<TaskName> = []
   /// Commits of which only the group knows whether they were accepted.
@@ -207,10 +209,12 @@ package final class TopicTurns {
         return true
       }
       guard !isWaitingForMore else { return !more.isEmpty }
+      try awaitLastOffsets()
       guard let place = try writer.place(for: open) else {
         try abort(producer)
         return true
       }
+      lastLeads = open.commits.map { $0.offsets[0].topicPartition }
       try retried { () throws(KafkaError) in
         try producer.sendOffsets(
           open.commits.flatMap(\.offsets), place: place, timeout: Self.patience)
@@ -228,6 +232,23 @@ package final class TopicTurns {
     if let lastCommit = ended.lastCommit { writer.ended(after: time.elapsed - lastCommit) }
     acknowledge(ended.commits)
     return true
+  }
+
+  /// Waits until the group has taken note of how the last transaction ended.
+  ///
+  /// Brokers apply a transaction to the group's offsets some time after they have ended it, and then
+  /// to all offsets that wait of the same producer: had those of the next transaction come before, they
+  /// would count although it may yet be aborted (Kafka 3.6, `GroupMetadataManager`,
+  /// `scheduleHandleTxnCompletion`).
+  private func awaitLastOffsets() throws(KafkaError) {
+    guard let any = lastLeads.first, let member = open.commits.first?.member else { return }
+    let partition = lastLeads.first { lead in
+      open.commits.contains { $0.offsets[0].topicPartition == lead }
+    }
+    try retried { () throws(KafkaError) in
+      _ = try member.committed([partition ?? any], timeout: Self.patience)
+    }
+    lastLeads = []
   }
 
   /// Whether another commit is about to come that this transaction may take up too.
