@@ -72,12 +72,18 @@ public struct SectionWriter: Sendable {
   public init() {}
 
   /// Writes any fixed-width integer.
+  ///
+  /// Inlined, since other modules would call a generic function step by step through the type's witnesses.
+  @inlinable
   public mutating func write<Value: FixedWidthInteger>(_ value: Value) {
     var rest = value
-    for _ in 0..<(Value.bitWidth / 8) {
-      bytes.append(UInt8(truncatingIfNeeded: rest))
-      rest >>= 8
+    var width = Value.bitWidth / 8
+    while width > 8 {
+      write(word: UInt64(truncatingIfNeeded: rest), width: 8)
+      rest >>= 64
+      width -= 8
     }
+    write(word: UInt64(truncatingIfNeeded: rest), width: width)
   }
 
   /// Writes the bit pattern of a number.
@@ -100,7 +106,9 @@ public struct SectionWriter: Sendable {
 
   /// Writes the text of an id as bytes, so that another pool can read it.
   public mutating func write(_ id: StringID, in pool: borrowing StringPool) {
-    write(Array(pool.bytes[pool.range(of: id)]))
+    let text = pool.bytes[pool.range(of: id)]
+    write(Int64(text.count))
+    bytes.append(contentsOf: text)
   }
 
   /// Writes a count and the values.
@@ -239,18 +247,27 @@ public struct SectionReader: Sendable {
   }
 
   /// Reads any fixed-width integer.
+  @inlinable
   public mutating func integer<Value: FixedWidthInteger>(
     _ type: Value.Type = Value.self
   ) throws(StateError) -> Value {
     let width = Value.bitWidth / 8
-    try need(width)
-    var value: Value = 0
-    for index in (0..<width).reversed() {
-      if width > 1 { value <<= 8 }
-      value |= Value(truncatingIfNeeded: bytes[offset + index])
+    var value = Value(truncatingIfNeeded: try word(width: min(8, width)))
+    var done = 8
+    while done < width {
+      value |= Value(truncatingIfNeeded: try word(width: min(8, width - done))) << (8 * done)
+      done += 8
     }
-    offset += width
     return value
+  }
+
+  /// Reads the low `width` bytes of a word, 1 to 8; the others are 0.
+  public mutating func word(width: Int) throws(StateError) -> UInt64 {
+    try need(width)
+    var word: UInt64 = 0
+    for index in (0..<width).reversed() { word = word << 8 | UInt64(bytes[offset + index]) }
+    offset += width
+    return word
   }
 
   /// Reads a number.
@@ -288,8 +305,9 @@ public struct SectionReader: Sendable {
 
   /// Reads a counted string into `pool`.
   public mutating func stringID(into pool: inout StringPool) throws(StateError) -> StringID {
-    let raw = try byteArray()
-    return pool.intern(raw.span)
+    let length = try count()
+    defer { offset += length }
+    return pool.intern(bytes.span.extracting(offset..<(offset + length)))
   }
 
   /// Reads a counted run of integers.

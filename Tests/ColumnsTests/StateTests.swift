@@ -62,6 +62,34 @@ import Testing
     }
   }
 
+  @Test func integersOfEveryWidthReadBack() throws {
+    var writer = SectionWriter()
+    func edges<Value: FixedWidthInteger>(_: Value.Type) -> [Value] {
+      [.min, .max, 0, 1, Value.max / 3, Value.min / 7 &+ 1]
+    }
+    for value in edges(Int8.self) { writer.write(value) }
+    for value in edges(UInt16.self) { writer.write(value) }
+    for value in edges(Int32.self) { writer.write(value) }
+    for value in edges(UInt64.self) { writer.write(value) }
+    for value in edges(Int64.self) { writer.write(value) }
+    for value in edges(Int128.self) { writer.write(value) }
+    for value in edges(UInt128.self) { writer.write(value) }
+    #expect(writer.bytes.count == 6 * (1 + 2 + 4 + 8 + 8 + 16 + 16))
+    var reader = SectionReader(section: "integers", bytes: writer.bytes)
+    for value in edges(Int8.self) { #expect(try reader.integer() == value) }
+    for value in edges(UInt16.self) { #expect(try reader.integer() == value) }
+    for value in edges(Int32.self) { #expect(try reader.integer() == value) }
+    for value in edges(UInt64.self) { #expect(try reader.integer() == value) }
+    for value in edges(Int64.self) { #expect(try reader.integer() == value) }
+    for value in edges(Int128.self) { #expect(try reader.integer() == value) }
+    for value in edges(UInt128.self) { #expect(try reader.integer() == value) }
+    try reader.finish()
+    var other = SectionWriter()
+    other.write(Int32(-2))
+    other.write(Int128(1) << 64 | 5)
+    #expect(other.bytes == [254, 255, 255, 255, 5, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0])
+  }
+
   @Test func aSliceIsHandedOverOnceUnderAnyName() throws {
     var writer = StateWriter()
     for slice in 0..<3 { writer.section("a", slice: slice) { $0.write(Int64(slice)) } }
