@@ -9,9 +9,11 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <pthread.h>
 #include <stddef.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 static _Thread_local cutbank_listeners *current;
@@ -82,12 +84,34 @@ static int bind_next(cutbank_listeners *listeners, int socket, struct sockaddr_i
   return 0;
 }
 
+static int is_mock_thread(void) {
+  char name[16] = "";
+  return pthread_getname_np(pthread_self(), name, sizeof name) == 0 && strcmp(name, "rdk:mock") == 0;
+}
+
+// A process that is just being started holds copies of all sockets until its program runs, so that a
+// broker that goes down and up meanwhile finds its own listener alive; librdkafka 2.0.2 then aborts
+// the process.
+static int bind_patiently(int socket, const struct sockaddr *address, socklen_t length) {
+  const struct timespec pause = {.tv_sec = 0, .tv_nsec = 2 * 1000 * 1000};
+  int result = system_bind(socket, address, length);
+  for (int attempt = 0; attempt < 2500 && result != 0 && errno == EADDRINUSE; attempt++) {
+    if (!is_mock_thread()) {
+      errno = EADDRINUSE;
+      break;
+    }
+    nanosleep(&pause, NULL);
+    result = system_bind(socket, address, length);
+  }
+  return result;
+}
+
 __attribute__((visibility("default"))) int bind(
     int socket, const struct sockaddr *address, socklen_t length) {
   struct sockaddr_in internet;
   if (current == NULL || current->bound >= current->count || address == NULL ||
       address->sa_family != AF_INET || length < (socklen_t)sizeof internet) {
-    return system_bind(socket, address, length);
+    return bind_patiently(socket, address, length);
   }
   memcpy(&internet, address, sizeof internet);
   if (internet.sin_port != 0) {

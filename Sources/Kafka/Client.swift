@@ -57,13 +57,12 @@ public final class Client: @unchecked Sendable {
     let left = max(.zero, end - ContinuousClock.now)
     let high = try offsets(
       [PartitionOffset(partition, offset: StartOffset.end.rawValue)], operation, left)
-    guard let high = high[partition] else {
-      throw KafkaError(
-        .fail, "an answer without the offset", operation: operation, topic: partition.topic,
-        partition: partition.partition)
+    // The beginning of a partition that never had a record may be left out; to take the end for any other
+    // would pass over all that lies between them.
+    guard let high = high[partition], let low = low[partition] ?? (high == 0 ? 0 : nil) else {
+      throw Self.missingOffset(of: partition, operation)
     }
-    // A broker may leave out the beginning of what is empty.
-    return Watermarks(low: min(low[partition] ?? high, high), high: high)
+    return Watermarks(low: min(low, high), high: high)
   }
 
   /// The offset of the first record of each partition with a timestamp of at least its
@@ -77,9 +76,24 @@ public final class Client: @unchecked Sendable {
   public func offsets(
     atOrAfter times: [TopicPartition: Int64], timeout: Duration
   ) throws(KafkaError) -> [TopicPartition: Int64] {
-    try offsets(
+    let operation = "look up offsets by time"
+    let found = try offsets(
       times.sorted { $0.key < $1.key }.map { PartitionOffset($0.key, offset: $0.value) },
-      "look up offsets by time", timeout)
+      operation, timeout)
+    // Where librdkafka found nothing in an answer, the time still stands where the offset should.
+    for (partition, time) in times where found[partition] == time {
+      throw Self.missingOffset(of: partition, operation)
+    }
+    return found
+  }
+
+  /// librdkafka 2.0.2 calls an answer good in which it found no offset: it is to be asked again.
+  private static func missingOffset(
+    of partition: TopicPartition, _ operation: String
+  ) -> KafkaError {
+    KafkaError(
+      .timedOut, "an answer without the offset", operation: operation, topic: partition.topic,
+      partition: partition.partition, isRetriable: true)
   }
 
   private func offsets(
