@@ -51,6 +51,8 @@ class CallbackContext: @unchecked Sendable {
   }
 
   private func log(level: Int32, facility: String, text: String) {
+    // Consumers heed it, whatever versions up to 2.3 say.
+    guard facility != "CONFWARN" || !text.contains("retry.backoff.ms is a producer") else { return }
     let severity: Logger.Level =
       switch level {
       case ...2: .critical

@@ -61,6 +61,8 @@ public struct ConsumerConfiguration: Sendable {
       defaults: [
         "auto.offset.reset": "error", "enable.auto.commit": "false",
         "enable.auto.offset.store": "false",
+        // How soon the group is asked again whether a transaction over its offsets has ended.
+        "retry.backoff.ms": "5",
       ],
       properties: properties)
   }

@@ -38,15 +38,26 @@ extension Consumer {
   /// What the group has committed, with its metadata; waits while a transaction over it is open.
   ///
   /// - Returns: By partition; a partition without a commit is missing.
+  /// - Throws: `KafkaError`; `unstableOffsetCommit` or `timedOut` when the transaction was still open
+  ///   after `timeout`.
   public func committed(
     _ partitions: [TopicPartition], timeout: Duration
   ) throws(KafkaError) -> [TopicPartition: PartitionOffset] {
-    let list = TopicPartitionList(partitions)
-    try KafkaError.check(
-      rd_kafka_committed(client.handle, list.pointer, timeout.milliseconds),
-      operation: "read committed offsets")
-    try list.check(operation: "read committed offsets")
-    return list.positions
+    let clock = ContinuousClock()
+    let end = clock.now + timeout
+    while true {
+      let list = TopicPartitionList(partitions)
+      try KafkaError.check(
+        rd_kafka_committed(client.handle, list.pointer, (end - clock.now).milliseconds),
+        operation: "read committed offsets")
+      do throws(KafkaError) {
+        try list.check(operation: "read committed offsets")
+        return list.positions
+      } catch {
+        // librdkafka gives up after its second retry, a few milliseconds later.
+        guard error.code == .unstableOffsetCommit, clock.now < end else { throw error }
+      }
+    }
   }
 
   /// The offset after the last record that was polled from the queue of each partition.

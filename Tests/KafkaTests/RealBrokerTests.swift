@@ -124,6 +124,32 @@ struct RealBrokerTests {
     }
   }
 
+  @Test func offsetsOfAnOpenTransactionAreWaitedFor() async throws {
+    let input = try RealBroker.makeTopic()
+    let partition = TopicPartition(topic: input, partition: 0)
+    let consumer = try RealBroker.consumer(group: "group-\(input)")
+    let producer = try RealBroker.producer(transactionalID: "tx-\(input)")
+    try await onThread {
+      _ = try consumer.join([input])
+      try producer.initTransactions(timeout: patience)
+      try producer.beginTransaction()
+      try producer.sendOffsets(
+        [PartitionOffset(partition, offset: 1, metadata: "commit 0")],
+        group: consumer.groupMetadata(), timeout: patience)
+    }
+    async let waited = onThread { try consumer.committed([partition], timeout: patience) }
+    try await onThread {
+      // Longer than librdkafka tries by itself.
+      let error = #expect(throws: KafkaError.self) {
+        try consumer.committed([partition], timeout: .milliseconds(700))
+      }
+      #expect(error?.code == .unstableOffsetCommit || error?.code == .timedOut)
+      try producer.commitTransaction(timeout: patience)
+    }
+    #expect(try await waited[partition]?.offset == 1)
+    try await onThread { try consumer.close() }
+  }
+
   @Test func aNewerProducerFencesTheOlder() async throws {
     try await onThread {
       let name = try RealBroker.makeTopic()

@@ -315,9 +315,9 @@ package final class TopicTurns {
       do throws(KafkaError) {
         return try call()
       } catch {
-        guard error.isRetriable || error.code == .timedOut, !error.requiresAbort, !error.isFatal,
-          !writer.isClosed
-        else { throw error }
+        let mayPass =
+          error.isRetriable || error.code == .timedOut || error.code == .unstableOffsetCommit
+        guard mayPass, !error.requiresAbort, !error.isFatal, !writer.isClosed else { throw error }
         if writer.tell(problem: "\(error)") {
           logger.warning("pipeline \(plan.configuration.name): \(error); still trying")
         }
