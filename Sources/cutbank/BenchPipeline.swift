@@ -22,8 +22,9 @@ struct BenchPipeline: AsyncParsableCommand {
   @Argument(help: "The pipeline: filter, forests or single; all without one.")
   var workload: PipelineWorkload?
   @Option(help: "How many records a round has; a half of it for forests.") var records = 5_000_000
-  @Option(help: "How many rounds; the median counts.") var rounds = 5
-  @Option(help: "How many seconds latencies are measured; 0 leaves them out.") var seconds = 10
+  @Option(help: "How many rounds of each; the median counts.") var rounds = 5
+  @Option(help: "For how many seconds a round measures latencies; 0 leaves them out.")
+  var seconds = 10
   @Option(help: "A real broker, host:port; topics are made there and deleted.") var brokers: String?
   @Flag(help: "Print one line of JSON per pipeline.") var json = false
 
@@ -54,11 +55,8 @@ struct BenchPipeline: AsyncParsableCommand {
       figures.barePerSecond = Self.median(bare)
       figures.exactlyOncePerSecond = Self.median(exact)
       if seconds > 0 {
-        let stage = try PipelineStage(brokers: brokers)
-        figures.latencies = try await stage.latencies(
-          workload, rate: 0.6 * (figures.exactlyOncePerSecond ?? speed), seconds: seconds,
-          guarantee: brokers == nil ? "at_least_once" : "exactly_once")
-        try stage.close()
+        figures.latencies = try await latencies(
+          workload, rate: 0.6 * (figures.exactlyOncePerSecond ?? speed))
       }
       try Output.write((json ? figures.json : figures.text) + "\n")
     }
@@ -78,6 +76,24 @@ struct BenchPipeline: AsyncParsableCommand {
     let speed = try await stage.speed(workload, count: count, guarantee: guarantee)
     try stage.close()
     return speed
+  }
+
+  private func latencies(
+    _ workload: PipelineWorkload, rate: Double
+  ) async throws -> (p50: Double, p99: Double)? {
+    var medians: [Double] = []
+    var tails: [Double] = []
+    for _ in 0..<rounds {
+      let stage = try PipelineStage(brokers: brokers)
+      let found = try await stage.latencies(
+        workload, rate: rate, seconds: seconds,
+        guarantee: brokers == nil ? "at_least_once" : "exactly_once")
+      try stage.close()
+      medians.append(found.p50)
+      tails.append(found.p99)
+    }
+    guard let p50 = Self.median(medians), let p99 = Self.median(tails) else { return nil }
+    return (p50, p99)
   }
 
   static func median(_ values: [Double]) -> Double? {
