@@ -198,6 +198,18 @@ extension KafkaError {
   /// producer would meet it for ever.
   public var endsProducer: Bool { isFatal || tellsOfTakeover }
 
+  /// Whether brokers that are away, slow or about to change places are all that it tells of: the same may be
+  /// asked again.
+  public var isPassing: Bool {
+    guard !isFatal else { return false }
+    return switch code {
+    case .timedOut, .transport, .allBrokersDown, .resolve, .requestTimedOut, .leaderNotAvailable,
+      .notLeader, .coordinatorLoading, .coordinatorNotAvailable, .notCoordinator, .unknownBroker:
+      true
+    default: isRetriable
+    }
+  }
+
   /// Throws when `error` says that a call failed.
   static func check(
     _ error: rd_kafka_resp_err_t, operation: String, topic: String? = nil, partition: Int32? = nil

@@ -76,6 +76,22 @@ final class PipelineBench: Sendable {
     try producer.flush(timeout: .seconds(20))
   }
 
+  /// Appends numbers as `produceNumbers` does, in a transaction.
+  func produceInTransaction(_ numbers: some Sequence<Int>) throws {
+    var configuration = ProducerConfiguration(brokers: bootstrap)
+    configuration.transactionalID = topic
+    let producer = try Producer(configuration, logger: Self.logger)
+    try producer.initTransactions(timeout: .seconds(20))
+    try producer.beginTransaction()
+    let topic = try producer.topic(topic)
+    for number in numbers {
+      try producer.produce(
+        to: topic, partition: 0, key: nil, value: Array("{\"n\":\(number)}".utf8),
+        timestamp: 1_600_000_000_000 + Int64(number) * 1_000)
+    }
+    try producer.commitTransaction(timeout: .seconds(20))
+  }
+
   /// Produces numbers, ten at a time as they are taken, until `holds` does or the daemon has failed.
   ///
   /// - Returns: The next number.

@@ -11,7 +11,7 @@ struct TopicStage {
   let turns: TopicTurns
   private let notes = TopicNotes()
 
-  init(patience: Int64 = 0) throws {
+  init(patience: Int64 = 0, transactionalID: String? = "id") throws {
     let (configuration, _) = try PipelineConfiguration.read(
       file: "topics.yaml",
       text: """
@@ -27,7 +27,7 @@ struct TopicStage {
         outputs:
           - {stream: OUT, kafka: {topic: results}}
         """, environment: [:], daemon: KafkaSettings(brokers: "none:1"), readFile: { _ in "" })
-    writer = TopicWriter(transactionalID: "id", timing: configuration.timing)
+    writer = TopicWriter(transactionalID: transactionalID, timing: configuration.timing)
     turns = TopicTurns(
       writer: writer, plan: try PipelinePlan.make(configuration, dataDirectory: "data").0,
       broker: NotingBroker(notes: notes), logger: PipelineBench.logger, time: time,
@@ -46,6 +46,11 @@ struct TopicStage {
   /// Lets the next call of a kind fail.
   func fail(_ call: String, with error: KafkaError) {
     notes.state.withLock { $0.failures[call] = error }
+  }
+
+  /// Does something during the next call of a kind.
+  func during(_ call: String, _ body: @escaping @Sendable () -> Void) {
+    notes.state.withLock { $0.interruptions[call] = body }
   }
 
   func name(_ task: Int) -> TaskName { TaskName(pipeline: "topics", number: task) }
@@ -78,15 +83,19 @@ private final class TopicNotes: Sendable {
     var calls: [String] = []
     var answers: [String] = []
     var failures: [String: KafkaError] = [:]
+    var interruptions: [String: @Sendable () -> Void] = [:]
   }
 
   let state = Mutex(State())
 
   func note(_ call: String) throws(KafkaError) {
-    let failure = state.withLock { state in
+    let (failure, interruption) = state.withLock { state in
       state.calls.append(call)
-      return state.failures.removeValue(forKey: call)
+      return (
+        state.failures.removeValue(forKey: call), state.interruptions.removeValue(forKey: call)
+      )
     }
+    interruption?()
     if let failure { throw failure }
   }
 }

@@ -104,6 +104,23 @@ import Testing
     #expect(stage.calls.suffix(rest.count) == rest[...])
   }
 
+  /// At least once, the rows of a task that has ended while they were acknowledged may stand; its commit is
+  /// not asked for, since by now another owner may have made a later one.
+  @Test func whoEndsBeforeItsRowsAreAcknowledgedIsNotCommitted() throws {
+    let stage = try TopicStage(transactionalID: nil)
+    let (writer, gone) = (stage.writer, stage.name(0))
+    stage.during("flush") { writer.drop(gone) }
+    stage.hand(commit: 1, rows: ["a"], of: 0)
+    stage.hand(commit: 1, rows: ["b"], of: 1)
+    stage.turnAll()
+    #expect(stage.calls == ["a", "b", "flush"])
+    #expect(stage.answers == ["1: 1 written"])
+    // Who comes after it is answered again.
+    stage.hand(commit: 2, rows: ["c"], of: 0)
+    stage.turnAll()
+    #expect(stage.answers == ["1: 1 written", "0: 2 written"])
+  }
+
   /// Offsets are sent only when the group has taken note of those before, also of aborted ones.
   @Test(arguments: [true, false]) func theGroupKnowsTheLastOffsetsBeforeTheNextAreSent(
     isCommitted: Bool

@@ -68,6 +68,27 @@ struct TransactionTests {
     Self.expectOnce(0..<2_000, in: try bench.outputRows())
   }
 
+  /// Behind the records of a transaction stands its mark, which nobody is given: time goes on past it.
+  @Test func windowsOverRecordsOfATransactionEndWhenNothingComes() async throws {
+    let bench = try PipelineBench(realBroker: try #require(RealBroker.bootstrap))
+    defer { #expect(throws: Never.self) { try bench.remove() } }
+    try bench.produceInTransaction(0..<5)
+    let sums = """
+      CREATE OR REPLACE STREAM "SUMS" ("total" BIGINT);
+      CREATE OR REPLACE PUMP "P" AS INSERT INTO "SUMS"
+        SELECT STREAM SUM("n") FROM "NUMBERS"
+        GROUP BY STEP("NUMBERS".ROWTIME BY INTERVAL '1' MINUTE);
+      """
+    let plan = try bench.plan(sums, stream: "SUMS", toTopic: true, extra: "idle_timeout: 200ms")
+    let daemon = bench.daemon(plan)
+    async let result = daemon.run()
+    await PipelineBench.wait(for: daemon) {
+      daemon.statuses.first?.tasks[0]?.outputs.first?.rows == 1
+    }
+    daemon.stop()
+    #expect(try await result)
+  }
+
   /// Whatever the n-th commit meets, each row is in the topic once.
   @Test(arguments: FaultyBroker.Fault.allCases, [1, 2, 3])
   func aFaultInACommitLosesAndRepeatsNothing(fault: FaultyBroker.Fault, failAt: Int) async throws {

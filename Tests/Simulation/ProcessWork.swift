@@ -12,8 +12,6 @@ final class ProcessWork: @unchecked Sendable {
 
     func perform(_ work: @escaping @Sendable () -> Void) { waiting.append(work) }
 
-    func wait() { while step() {} }
-
     fileprivate func step() -> Bool {
       guard !waiting.isEmpty else { return false }
       note()

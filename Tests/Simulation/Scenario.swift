@@ -23,6 +23,8 @@ public struct Scenario: Sendable {
   var fetchLimit: Int?
   /// How many bytes of metadata the brokers take; Kafka's default.
   var metadataLimit = 4_096
+  /// Whether the records of the input were written in transactions, whose marks stand behind them.
+  var endsWithMarks = false
   /// How long a transaction waits for commits that are announced, milliseconds.
   var gatheringTime: Int64 = 0
 
@@ -50,6 +52,7 @@ public struct Scenario: Sendable {
     rates.answerLate = rate(0.05, &generator)
     rates.answerTwice = rate(0.1, &generator)
     gatheringTime = [0, 50, 200][generator.below(3)]
+    endsWithMarks = generator.chance(0.5)
   }
 
   /// A scenario without chance: one process, and the faults named.

@@ -8,12 +8,18 @@ final class PartitionLog: @unchecked Sendable {
   private(set) var records: [StoredRecord] = []
   /// The offset of the oldest one that was not deleted.
   private var begin: Int64 = 0
+  /// Whether the mark of a transaction stands behind them: an offset of which nobody is given anything.
+  private let endsWithMark: Bool
+
+  init(endsWithMark: Bool) { self.endsWithMark = endsWithMark }
 
   func append(_ record: StoredRecord) { records.append(record) }
 
   func delete(before offset: Int64) { begin = max(begin, offset) }
 
-  var watermarks: Watermarks { Watermarks(low: begin, high: Int64(records.count)) }
+  var watermarks: Watermarks {
+    Watermarks(low: begin, high: Int64(records.count) + (endsWithMark ? 1 : 0))
+  }
 
   func offset(atOrAfter time: Int64) -> Int64? {
     records.dropFirst(Int(begin)).first { $0.timestamp >= time }?.offset
@@ -34,7 +40,7 @@ final class SimulatedCluster: @unchecked Sendable {
 
   init(
     world: World, inputs: [String: Int], isCooperative: Bool, refusesCommitsWhileJoining: Bool,
-    metadataLimit: Int, fetchLimit: Int?
+    metadataLimit: Int, fetchLimit: Int?, endsWithMarks: Bool
   ) {
     self.world = world
     self.fetchLimit = fetchLimit
@@ -43,7 +49,9 @@ final class SimulatedCluster: @unchecked Sendable {
       world: world, partitions: inputs, isCooperative: isCooperative,
       metadataLimit: metadataLimit)
     transactions = SimulatedTransactions(world: world, group: group)
-    for (topic, count) in inputs { logs[topic] = (0..<count).map { _ in PartitionLog() } }
+    for (topic, count) in inputs {
+      logs[topic] = (0..<count).map { _ in PartitionLog(endsWithMark: endsWithMarks) }
+    }
   }
 
   func partitionCount(_ topic: String) -> Int? { logs[topic]?.count }
@@ -119,10 +127,14 @@ final class SimulatedQueue: RecordQueue, @unchecked Sendable {
         ])
       return true
     }
-    let fetched = min(Int(marks.high - position), batch.capacity - batch.count, member.nextFetch())
-    batch.append(Array(log.records[Int(position)..<(Int(position) + fetched)]))
+    let left = log.records.count - Int(position)
+    let fetched = min(left, batch.capacity - batch.count, member.nextFetch())
+    let isWhole = fetched == left
+    batch.append(
+      Array(log.records[Int(position)..<(Int(position) + fetched)]),
+      events: isWhole ? [.partitionEnd(offset: marks.high)] : [])
     position += Int64(fetched)
-    return position == marks.high
+    return isWhole
   }
 
   /// Adds what was fetched before, and then fetches more: what brokers have deleted since is lost behind
@@ -146,7 +158,7 @@ final class SimulatedQueue: RecordQueue, @unchecked Sendable {
       return .offsetOutOfRange(
         offset: position, KafkaError(.offsetOutOfRange, operation: "fetch"))
     }
-    let end = min(marks.high, position + Int64(limit))
+    let end = min(Int64(log.records.count), position + Int64(limit))
     ahead = Array(log.records[Int(position)..<Int(end)])
     position = end
     return nil

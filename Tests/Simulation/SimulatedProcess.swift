@@ -20,6 +20,8 @@ final class SimulatedProcess {
   let instance: Int
   private let deadline = ShutdownDeadline()
   private(set) var isDraining = false
+  /// Whether one of the threads that write topics waits for the brokers.
+  var isWaiting = false
   /// Whether no other is to be started in its place when it has ended.
   var isMeantToEnd = false
   private var wasBusy: [Bool]
@@ -118,7 +120,7 @@ final class SimulatedProcess {
   /// Does one thing that can be done; returns whether there may be more at once.
   func step() -> Bool {
     time.wake()
-    let actors = workers.count + writers.count + 3
+    let actors = workers.count + (isWaiting ? 0 : writers.count) + 3
     switch world.generator.below(actors) {
     case 0:
       do {
@@ -141,6 +143,7 @@ final class SimulatedProcess {
   /// The process is gone: what it had begun never goes on.
   func bury() {
     state.isDead = true
+    state.meanwhile = nil
     time.end()
     work.end()
     executor.drain()
@@ -163,7 +166,8 @@ final class Outside {
       world: world, inputs: ["numbers": scenario.pipeline.partitions],
       isCooperative: scenario.pipeline.isPartitionParallel,
       refusesCommitsWhileJoining: scenario.refusesCommitsWhileJoining,
-      metadataLimit: scenario.metadataLimit, fetchLimit: scenario.fetchLimit)
+      metadataLimit: scenario.metadataLimit, fetchLimit: scenario.fetchLimit,
+      endsWithMarks: scenario.endsWithMarks)
   }
 }
 

@@ -96,9 +96,18 @@ final class SimulatedProducer: TopicProducer, @unchecked Sendable {
     self.id = id
   }
 
-  /// Asks the coordinator for something; `half` happens when the process ends in the middle of it.
+  /// Asks the coordinator for something; others go on while the question is on its way, and the answer.
   private func ask(
     _ operation: String, half: () -> Void = {}, _ body: () throws(KafkaError) -> Void
+  ) throws(KafkaError) {
+    process.meanwhile?()
+    try askNow(operation, half: half, body)
+    process.meanwhile?()
+  }
+
+  /// Asks the coordinator for something; `half` happens when the process ends in the middle of it.
+  private func askNow(
+    _ operation: String, half: () -> Void, _ body: () throws(KafkaError) -> Void
   ) throws(KafkaError) {
     guard !process.isDead else { throw KafkaError(.transport, operation: operation) }
     switch world.outcome(of: operation, .transaction, by: process) {

@@ -31,6 +31,8 @@ public final class Simulation {
   private var instances = 0
   /// When processes are started again.
   private var starts: [Int64] = []
+  /// Whether others go on beside a thread that waits.
+  private var isBeside = false
   /// How many changes of the group have happened.
   private var changesMade = 0
   /// How many deletions have happened.
@@ -109,6 +111,7 @@ public final class Simulation {
         let process = try SimulatedProcess(
           number: nextProcess, instance: nextInstance(), scenario: scenario, outside: outside)
         world.note("process \(nextProcess) starts")
+        process.state.meanwhile = { [unowned self, unowned process] in goOn(beside: process) }
         running.append(process)
       } catch {
         world.violate("a process cannot start: \(error)")
@@ -144,6 +147,22 @@ public final class Simulation {
       end(process, "is killed", restartWithin: 20_000)
     } else if process.isOver {
       end(process, process.failure.map { "fails: \($0)" } ?? "ends", restartWithin: 5_000)
+    }
+  }
+
+  /// Lets everybody else go on for a while, as chance will have it, while a thread of a process waits.
+  private func goOn(beside process: SimulatedProcess) {
+    guard !isBeside, world.happens(0.1) else { return }
+    (isBeside, process.isWaiting) = (true, true)
+    defer { (isBeside, process.isWaiting) = (false, false) }
+    for _ in 0..<world.generator.below(40) {
+      let ready = running.filter { !$0.state.isDead && world.now >= $0.state.pausedUntil }
+      guard !process.state.isDead, !ready.isEmpty else { return }
+      let one = ready[world.generator.below(ready.count)]
+      _ = one.step()
+      look(one)
+      pass(milliseconds: 10)
+      outside.cluster.tick()
     }
   }
 

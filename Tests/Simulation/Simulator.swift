@@ -77,13 +77,15 @@ public final class Simulator {
   ///   - isSingle: Whether one task reads all partitions.
   ///   - deletions: What is deleted, and when.
   ///   - changes: What happens to the group.
+  ///   - scripted: What goes wrong besides.
   /// - Returns: What it brought forth, and per partition the offsets of the records without a row.
   /// - Throws: when the engine refuses the pipeline.
   public func runLossy(
-    isSingle: Bool, deletions: [RecordDeletion], changes: [GroupChange]
+    isSingle: Bool, deletions: [RecordDeletion], changes: [GroupChange],
+    scripted: [ScriptedFault] = []
   ) throws -> (result: Simulation.Result, missing: [[Int64]]) {
     let pipeline = try SimulatedPipeline(lossyAsSingle: isSingle)
-    var scenario = Scenario(pipeline: pipeline, scripted: [])
+    var scenario = Scenario(pipeline: pipeline, scripted: scripted)
     scenario.deletions = deletions
     scenario.changes = changes
     scenario.fetchLimit = 4
@@ -112,11 +114,13 @@ public final class Simulator {
   /// - Throws: when the engine refuses the pipeline.
   public func run(
     pipeline number: Int, scripted: [ScriptedFault] = [], changes: [GroupChange] = [],
-    metadataLimit: Int = 4_096, gatheringTime: Int64 = 50, keepsLines: Bool = false
+    metadataLimit: Int = 4_096, gatheringTime: Int64 = 50, endsWithMarks: Bool = false,
+    keepsLines: Bool = false
   ) throws -> Simulation.Result {
     var scenario = Scenario(pipeline: try pipeline(number), scripted: scripted)
     scenario.metadataLimit = metadataLimit
     scenario.gatheringTime = gatheringTime
+    scenario.endsWithMarks = endsWithMarks
     scenario.changes = changes
     return try judged(Simulation(scenario, keepsLines: keepsLines).run(hostileSteps: 0), number)
   }

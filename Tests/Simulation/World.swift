@@ -116,6 +116,8 @@ final class ProcessState: @unchecked Sendable {
   var isMissed = false
   /// Whether it is processing a record that kills it.
   var isDoomed = false
+  /// Lets everybody else go on while one of its threads waits for brokers.
+  var meanwhile: (() -> Void)?
   /// The notes of tasks that are processing a record under suspicion.
   var suspicions: Set<String> = []
 

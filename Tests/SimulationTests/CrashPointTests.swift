@@ -218,6 +218,33 @@ import Testing
       result.lines.contains { $0.contains("fails:") && $0.contains("OFFSET_METADATA_TOO_LARGE") })
   }
 
+  /// Rows wait for a transaction that will never be committed: the tasks end all the same, so that the
+  /// member leaves its group.
+  @Test func aWriterThatCannotGoOnEndsThePipeline() throws {
+    var failures = 0
+    for pipeline in 0..<16 where try simulator.writesTopic(pipeline: pipeline) {
+      // The birth's text is not longer than that, those that follow are.
+      let result = try simulator.run(pipeline: pipeline, metadataLimit: 70, keepsLines: true)
+      let isRefused = result.lines.contains { $0.contains("has stopped: kafka: send offsets") }
+      #expect(
+        !isRefused || result.lines.contains { $0.contains(" fails: kafka: send offsets") },
+        "pipeline \(pipeline)")
+      if isRefused, result.lines.contains(where: { $0.contains("send offsets done") }) {
+        failures += 1
+      }
+    }
+    #expect(failures > 0)
+  }
+
+  /// Behind records that were written in transactions stand marks that nobody is given: they are nothing to
+  /// wait for, and time goes on past them.
+  @Test func theMarksOfTransactionsAreNotWaitedFor() throws {
+    for pipeline in 0..<8 {
+      let result = try simulator.run(pipeline: pipeline, endsWithMarks: true)
+      #expect(result.violations.isEmpty, "pipeline \(pipeline): \(result.violations)")
+    }
+  }
+
   /// Each thing that a run asks of the outside goes wrong once: the n-th write fails, or is done and said
   /// to have failed, or the process stands still there and another takes its place.
   @Test(arguments: [Outcome.fails, .lies, .standsStill])

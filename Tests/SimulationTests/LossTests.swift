@@ -44,6 +44,26 @@ import Testing
     #expect(restarts > 10)
   }
 
+  /// Brokers that do not tell at once where a partition begins are asked again.
+  @Test(arguments: [false, true]) func aGapIsPassedWhenTheBrokersTellHowLongItIs(
+    isSingle: Bool
+  ) throws {
+    let simulator = Simulator()
+    let deletions = [RecordDeletion(after: 20, partition: 1, begin: 40)]
+    let undisturbed = try simulator.runLossy(
+      isSingle: isSingle, deletions: deletions, changes: [])
+    let asked = undisturbed.result.lines.count { $0.contains("read watermarks") }
+    for occurrence in 1...asked {
+      let (result, missing) = try simulator.runLossy(
+        isSingle: isSingle, deletions: deletions, changes: [],
+        scripted: [ScriptedFault("read watermarks", occurrence: occurrence, .fails)])
+      #expect(result.violations.isEmpty, "\(occurrence): \(result.violations)")
+      #expect(result.lost == Int64(missing[1].count))
+      let failures = result.lines.filter { $0.contains("has stopped") || $0.contains("fails:") }
+      #expect(failures.isEmpty, "\(occurrence): \(failures)")
+    }
+  }
+
   /// A transaction fails, and while nobody can tell what became of it, its tasks are lost and begin anew:
   /// what they had handed in before is not written again.
   @Test func aCommitOfATaskThatWasLostIsNotWrittenAgain() throws {

@@ -19,6 +19,8 @@ package struct KafkaBroker: Broker {
       configuration.properties["topic.metadata.refresh.interval.ms"] ?? "30000"
     configuration.clientID = "cutbank-\(plan.configuration.name)"
     configuration.queueKilobytes = 16_384
+    // Where marks of transactions stand at the end of a partition, nothing else tells that it was read.
+    configuration.reportsPartitionEnd = true
     switch plan.parallelism {
     case .single: configuration.assignment = .range
     case .partitionParallel: configuration.assignment = .cooperativeSticky
@@ -180,13 +182,13 @@ private final class KafkaProducer: TopicProducer {
     try producer.flush(timeout: timeout)
     var events: [ProducerEvent] = []
     producer.poll(timeout: .zero, into: &events)
-    for case .delivery(let report) in events {
-      if let error = report.error { throw error }
-    }
     let failed = producer.failed
     let before = failedBefore.withLock { before in
       defer { before = failed }
       return before
+    }
+    for case .delivery(let report) in events {
+      if let error = report.error { throw error }
     }
     guard failed == before else {
       throw KafkaError(.fail, "\(failed - before) rows were not delivered", operation: "deliver")
@@ -218,10 +220,18 @@ private final class KafkaProducer: TopicProducer {
   }
 
   func commitTransaction(timeout: Duration) throws(KafkaError) {
+    defer { forgetEvents() }
     try producer.commitTransaction(timeout: timeout)
   }
 
   func abortTransaction(timeout: Duration) throws(KafkaError) {
+    defer { forgetEvents() }
     try producer.abortTransaction(timeout: timeout)
+  }
+
+  /// Forgets what was told of single rows, of which an abort tells each: how the transaction ended says it.
+  private func forgetEvents() {
+    var events: [ProducerEvent] = []
+    producer.poll(timeout: .zero, into: &events)
   }
 }

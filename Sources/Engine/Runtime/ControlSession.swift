@@ -82,7 +82,7 @@ final class ControlSession {
 
   /// Serves what has happened, waiting for it at most `timeout`.
   func turn(timeout: Duration) {
-    if let text = services.lazy.compactMap({ $0.topics?.failure }).first { fail(text) }
+    endWithWriters()
     if let event = consumer.poll(timeout: timeout) { handle(event) }
     while let event = consumer.poll(timeout: .zero) { handle(event) }
     for message in mailbox.drain() { handle(message) }
@@ -200,6 +200,15 @@ final class ControlSession {
   private func stop(_ tasks: Set<TaskName>, _ mode: StopMode) {
     for task in tasks.sorted(by: { $0.number < $1.number }) {
       worker(of: task).post(.stop(task, mode))
+    }
+  }
+
+  /// Ends the tasks whose writer cannot go on: nothing that waits there will be committed.
+  private func endWithWriters() {
+    for (index, one) in services.enumerated() {
+      guard let text = one.topics?.failure else { continue }
+      fail(text)
+      stop(running.filter { $0.number % services.count == index }, .drop)
     }
   }
 

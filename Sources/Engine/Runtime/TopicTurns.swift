@@ -184,7 +184,7 @@ package final class TopicTurns {
       throw error
     }
     unflushed = []
-    for commit in commits where commit.isCommit { commit.answer(.written) }
+    writer.tellWritten(commits)
     return true
   }
 

@@ -160,6 +160,16 @@ package final class TopicWriter: Sendable {
     }
   }
 
+  /// Answers the commits whose rows are acknowledged, without those of tasks that have ended: the group would
+  /// take them though it has a later one of another owner.
+  func tellWritten(_ commits: [TopicCommit]) {
+    state.withLock { state in
+      for commit in commits where commit.isCommit && !state.dropped.contains(commit.task) {
+        commit.answer(.written)
+      }
+    }
+  }
+
   /// Notes how long a transaction took to end, from its last commit's arrival, in milliseconds.
   func ended(after milliseconds: Int64) {
     state.withLock { $0.interval.adapt(to: milliseconds) }

@@ -11,7 +11,7 @@ package final class WorkerTurns {
   private var runners: [TaskName: TaskRunner] = [:]
   /// The tasks in the order of their turns, which is the same in every run.
   private var order: [TaskName] = []
-  /// Tasks whose state the disk did not let open, and when they are tried again.
+  /// Tasks whose state the disk or the brokers did not let open, and when they are tried again.
   private var postponed: [TaskName: (start: TaskStart, nextAttempt: Int64)] = [:]
   private static let postponement: Int64 = 2_000
   /// Whether the worker was told to quit.
@@ -89,12 +89,12 @@ package final class WorkerTurns {
     }
   }
 
-  /// Opens the state of a task; while the disk refuses, it is tried again.
+  /// Opens the state of a task; while the disk refuses or brokers are away, it is tried again.
   private func begin(_ start: TaskStart, isFirst: Bool) {
     do {
       set(start.name, try TaskRunner(start))
     } catch {
-      guard let text = StoragePatience.problem(of: error) else {
+      guard let text = StoragePatience.problem(of: error) ?? Self.problem(ofBrokers: error) else {
         return start.control.post(.stopped(start.name, Self.failure(error)))
       }
       let services = start.services
@@ -117,7 +117,17 @@ package final class WorkerTurns {
     }
   }
 
+  /// What brokers that are away have kept from being read: state in topics.
+  private static func problem(ofBrokers error: any Error) -> String? {
+    guard let error = error as? KafkaError, error.isPassing else { return nil }
+    return "\(error)"
+  }
+
   private static func failure(_ error: any Error) -> TaskFailure {
-    (error as? TaskFailure) ?? .disk("\(error)")
+    switch error {
+    case let error as TaskFailure: error
+    case let error as KafkaError: .kafka(error)
+    default: .disk("\(error)")
+    }
   }
 }

@@ -4,20 +4,15 @@ import Dispatch
 package protocol BackgroundWork: Sendable {
   /// Hands over a piece of work.
   func perform(_ work: @escaping @Sendable () -> Void)
-  /// Returns when everything that was handed over is done.
-  func wait()
 }
 
 /// Work on a thread of its own.
 final class BackgroundThread: BackgroundWork {
   private let queue: DispatchQueue
-  private let group = DispatchGroup()
 
   init(name: String) { queue = DispatchQueue(label: "cutbank.\(name)") }
 
   func perform(_ work: @escaping @Sendable () -> Void) {
-    queue.async(group: group, execute: work)
+    queue.async(execute: work)
   }
-
-  func wait() { group.wait() }
 }

@@ -62,9 +62,6 @@ final class SnapshotThread: Sendable {
     }
   }
 
-  /// Waits until nothing is under way, so that the task's next owner meets no late writer.
-  func wait() { work.wait() }
-
   private func attempt(_ body: () throws -> Void) {
     guard state.withLock({ $0.problem == nil }) else { return }
     do {

@@ -14,12 +14,20 @@ final class PartitionBuffer {
   var cursor = 0
   /// The offset after the last record taken.
   var nextOffset: Int64
-  /// The offset after the last record that the broker is known to hold.
+  /// The offset up to which the broker is known to hold records, or what nobody is given: marks of
+  /// transactions, and records of aborted ones.
   var knownEnd: Int64
+  /// The offset up to which everything was fetched.
+  private var fetchedUpTo: Int64 = 0
   /// Whether the broker no longer has what comes after the records that are here.
   private var isOutOfRange = false
   /// Where records come from, once assigned.
-  var queue: (any RecordQueue)?
+  var queue: (any RecordQueue)? {
+    didSet {
+      isOutOfRange = false
+      fetchedUpTo = 0
+    }
+  }
 
   init(_ partition: TaskPartition, nextOffset: Int64, capacity: Int) {
     topicPartition = partition.topicPartition
@@ -31,6 +39,9 @@ final class PartitionBuffer {
 
   /// Whether every fetched record was taken.
   var isExhausted: Bool { cursor == records.count }
+
+  /// Whether the broker is known to hold records behind those taken.
+  var hasUnread: Bool { knownEnd > max(nextOffset, fetchedUpTo) }
 
   /// Whether nothing can be fetched before the records taken are dropped.
   var isFull: Bool { records.count == records.capacity }
@@ -77,14 +88,13 @@ final class PartitionBuffer {
     if !isOutOfRange { queue.append(to: &records) }
     for event in records.events where !isOutOfRange {
       switch event {
-      case .partitionEnd: break
+      case .partitionEnd(let offset): fetchedUpTo = max(fetchedUpTo, offset)
       case .offsetOutOfRange: isOutOfRange = true
       case .error(let error): throw .kafka(error)
       }
     }
     // What was fetched before comes first.
     guard isOutOfRange, isExhausted else { return }
-    isOutOfRange = false
     throw .offsetOutOfRange(topicPartition, expected: nextOffset, nil)
   }
 }

@@ -449,10 +449,10 @@ final class TaskLog {
   /// Whether a snapshot is being stored.
   var isSaving: Bool { underWay != nil }
 
-  /// Waits until nothing is on its way to the disk.
-  func waitForStorage() {
-    journal.wait()
-    snapshots.wait()
+  /// Does something when nothing that was handed over is on its way any more, so that the task's next owner
+  /// meets no late writer.
+  func afterStorage(_ body: @escaping @Sendable () -> Void) {
+    journal.perform { [snapshots] in snapshots.afterwards(body) }
   }
 
   /// The group has accepted a commit: what it covers may leave the process.

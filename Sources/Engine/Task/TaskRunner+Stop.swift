@@ -12,7 +12,7 @@ extension TaskRunner {
   /// Goes a step further towards the end; returns whether there may be more to do at once.
   func stopTurn(_ mode: StopMode) throws -> Bool {
     if mode == .drain || isFormer, start.services.isOutOfTime() {
-      endOutOfTime()
+      endOutOfTime(mode)
       return false
     }
     if mode == .handOver, log.isBlocked {
@@ -58,10 +58,10 @@ extension TaskRunner {
     return false
   }
 
-  private func endOutOfTime() {
+  private func endOutOfTime(_ mode: StopMode) {
     start.services.logger.warning(
       "task \(name) ends before everything was delivered; the next start goes on from its last commit"
     )
-    end(nil)
+    end(nil, awaitsStorage: mode != .drain)
   }
 }

@@ -54,6 +54,8 @@ final class TaskRunner {
   /// Why models of keys hold records up, if they do, and when the disk is tried again.
   var modelProblem: String?
   var nextModelAttempt: Int64 = 0
+  /// When the brokers are asked again what they hold behind records that are gone.
+  var nextGapAttempt: Int64 = 0
   var reading = ModelReading()
 
   init(_ given: TaskStart) throws {
@@ -122,6 +124,7 @@ final class TaskRunner {
   }
 
   func committed(_ commit: Int64) throws {
+    if case .ended = phase { return }
     let isSuperseded = log.acknowledged(commit, now: elapsed)
     if !isFormer { uploads.release(log.coveredObjects, of: core) }
     try noteAccepted(commit)
@@ -166,14 +169,23 @@ final class TaskRunner {
     }
   }
 
-  func end(_ failure: TaskFailure?) {
+  /// Ends the task; its control is told when nothing of it is under way to the disk or the topics of state any
+  /// more, for which the worker's other tasks do not wait.
+  ///
+  /// - Parameters:
+  ///   - failure: Why, unless it was told to.
+  ///   - awaitsStorage: Whether anybody may go on from its state in this process.
+  func end(_ failure: TaskFailure?, awaitsStorage: Bool = true) {
+    if case .ended = phase { return }
     phase = .ended
-    log.waitForStorage()
     endWatch()
     uploads.cancel()
     start.services.topics?.drop(name)
     let isRenewed = isFormer && failure == nil && lastSnapshot == .taken
-    start.control.post(isRenewed ? .renewed(name) : .stopped(name, failure))
+    let message = isRenewed ? ControlMessage.renewed(name) : .stopped(name, failure)
+    guard awaitsStorage else { return start.control.post(message) }
+    let control = start.control
+    log.afterStorage { control.post(message) }
   }
 
   // MARK: Turns
@@ -234,7 +246,7 @@ final class TaskRunner {
     do {
       return try cursor.advance(core, name: name, limit: limit)
     } catch TaskFailure.offsetOutOfRange(let partition, let expected, _) {
-      let marks = try start.consumer.watermarks(of: partition, timeout: .seconds(10))
+      guard let marks = try gapMarks(of: partition) else { return false }
       throw TaskFailure.offsetOutOfRange(partition, expected: expected, marks)
     }
   }
@@ -328,29 +340,6 @@ final class TaskRunner {
     return !waitsForTables
   }
 
-  /// Goes on after records that were deleted unread, if the input allows it.
-  private func passGap(_ index: Int, _ failure: TaskFailure) throws {
-    guard case .offsetOutOfRange(let partition, let expected, _) = failure else { throw failure }
-    let marks = try start.consumer.watermarks(of: partition, timeout: .seconds(10))
-    let target: Int64
-    switch core.plan.inputs[core.buffers[index].input].gapPolicy {
-    case .stop: throw TaskFailure.offsetOutOfRange(partition, expected: expected, marks)
-    case .earliest: target = marks.low
-    case .latest: target = marks.high
-    }
-    start.services.logger.warning(
-      "task \(name) goes on at offset \(target): \(TaskFailure.offsetOutOfRange(partition, expected: expected, marks))"
-    )
-    try core.passGap(partition: index, to: target)
-    log.noteGap()
-    publishStatus()
-    // Nothing more is fetched until all partitions are given anew, behind what is here already.
-    for buffer in core.buffers { buffer.queue = nil }
-    start.control.post(
-      .restart(
-        name, core.buffers.map { PartitionStart($0.topicPartition, at: .offset($0.fetchedEnd)) }))
-  }
-
   /// Pauses the task when too much of what it takes is bad.
   private func observe() {
     let counters = core.counters
@@ -374,7 +363,7 @@ final class TaskRunner {
     if let marks = start.consumer.cachedWatermarks(of: buffer.topicPartition) {
       buffer.knownEnd = max(buffer.knownEnd, marks.high)
     }
-    return buffer.knownEnd > buffer.nextOffset
+    return buffer.hasUnread
   }
 
   private func tickIfDue() throws {
@@ -451,7 +440,7 @@ final class TaskRunner {
   }
 
   /// Tells what the task does: at once, or when that was a second ago.
-  private func publishStatus(always: Bool = true) {
+  func publishStatus(always: Bool = true) {
     let time = elapsed
     guard always || time - lastStatus >= 1_000 else { return }
     lastStatus = time

@@ -8,12 +8,15 @@ struct TaskUploads {
   static let byteLimit = 64 << 20
 
   private let start: TaskStart
-  private var underWay: Set<Key> = []
-  private var tasks: [Task<Void, Never>] = []
+  private var underWay: [Key: Task<Void, Never>] = [:]
 
-  private struct Key: Hashable {
+  private struct Key: Hashable, Comparable {
     let output: Int
     let firstRow: Int64
+
+    static func < (one: Key, other: Key) -> Bool {
+      (one.output, one.firstRow) < (other.output, other.firstRow)
+    }
   }
 
   init(start: TaskStart) { self.start = start }
@@ -28,39 +31,37 @@ struct TaskUploads {
     for (output, firstRows) in objects.enumerated() {
       for object in core.stages[output].pending where firstRows.contains(object.identity.firstRow) {
         let key = Key(output: output, firstRow: object.identity.firstRow)
-        guard underWay.insert(key).inserted else { continue }
-        deliver(object, output: output)
+        guard underWay[key] == nil else { continue }
+        underWay[key] = deliver(object, output: output)
       }
     }
   }
 
-  private mutating func deliver(_ object: ClosedObject, output: Int) {
-    guard let uploader = start.services.uploaders[output] else { return }
+  private func deliver(_ object: ClosedObject, output: Int) -> Task<Void, Never>? {
+    guard let uploader = start.services.uploaders[output] else { return nil }
     let name = start.name
     let worker = start.services.worker
     let logger = start.services.logger
     let firstRow = object.identity.firstRow
-    tasks.append(
-      Task(executorPreference: start.services.executor) {
-        do {
-          _ = try await uploader.deliver(object)
-          worker.post(.delivered(name, output: output, firstRow: firstRow))
-        } catch let error as DeliveryError {
-          worker.post(.undeliverable(name, output: output, error))
-        } catch {
-          // Cancelled: the task was given up, and its next owner delivers the object.
-          logger.debug("delivery of \(object.name) was cancelled")
-        }
-      })
+    return Task(executorPreference: start.services.executor) {
+      do {
+        _ = try await uploader.deliver(object)
+        worker.post(.delivered(name, output: output, firstRow: firstRow))
+      } catch let error as DeliveryError {
+        worker.post(.undeliverable(name, output: output, error))
+      } catch {
+        // Cancelled: the task was given up, and its next owner delivers the object.
+        logger.debug("delivery of \(object.name) was cancelled")
+      }
+    }
   }
 
   mutating func finished(output: Int, firstRow: Int64) {
-    underWay.remove(Key(output: output, firstRow: firstRow))
-    if underWay.isEmpty { tasks.removeAll() }
+    underWay[Key(output: output, firstRow: firstRow)] = nil
   }
 
   /// Gives up what is under way.
   func cancel() {
-    for task in tasks { task.cancel() }
+    for key in underWay.keys.sorted() { underWay[key]?.cancel() }
   }
 }
