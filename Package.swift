@@ -68,6 +68,8 @@ let package = Package(
     .systemLibrary(
       name: "CDeflate", pkgConfig: "libdeflate", providers: [.apt(["libdeflate-dev"])]),
     .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
+    .target(name: "CSpawn"),
+    .target(name: "Processes", dependencies: ["CSpawn"], swiftSettings: strict),
     .target(name: "CEmbeddedBroker"),
     .target(
       name: "Kafka",
@@ -114,7 +116,7 @@ let package = Package(
       name: "Engine",
       dependencies: [
         "Alerting", "Codecs", "Columns", "Dataflow", "Delivery", "Kafka", "LearnedModels",
-        "Learning", "Registry", "StreamSQL", "Transport", "Yams",
+        "Learning", "Processes", "Registry", "StreamSQL", "Transport", "Yams",
         .product(name: "Crypto", package: "swift-crypto"),
         .product(name: "Logging", package: "swift-log"),
       ],
@@ -128,8 +130,8 @@ let package = Package(
       name: "cutbank",
       dependencies: [
         "Alerting", "CAllocationCounter", "CBareLoop", "Codecs", "Columns", "Dataflow", "Delivery",
-        "Demo", "Engine", "Kafka", "LearnedModels", "Learning", "Migration", "RandomCutForest",
-        "Registry", "SQLCases", "StreamSQL", "Transport",
+        "Demo", "Engine", "Kafka", "LearnedModels", "Learning", "Migration", "Processes",
+        "RandomCutForest", "Registry", "SQLCases", "StreamSQL", "Transport",
         .product(name: "Crypto", package: "swift-crypto"),
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
         .product(name: "Logging", package: "swift-log"),
@@ -159,7 +161,9 @@ let package = Package(
       name: "LearningTests",
       dependencies: ["Columns", "LearnedModels", "Learning", "RandomCutForest"],
       swiftSettings: strict),
-    .testTarget(name: "HotspotsTests", dependencies: ["Hotspots"], swiftSettings: strict),
+    .testTarget(
+      name: "HotspotsTests", dependencies: ["Hotspots", "Processes"], swiftSettings: strict),
+    .testTarget(name: "ProcessesTests", dependencies: ["Processes"], swiftSettings: strict),
     .testTarget(
       name: "StreamSQLTests", dependencies: ["Columns", "StreamSQL"], swiftSettings: strict),
     .testTarget(
@@ -176,7 +180,7 @@ let package = Package(
     .testTarget(
       name: "SystemTests",
       dependencies: [
-        "cutbank", "Delivery", "Demo", "Kafka", "RimSupport", "Transport",
+        "cutbank", "Delivery", "Demo", "Kafka", "Processes", "RimSupport", "Transport",
         .product(name: "Crypto", package: "swift-crypto"),
         .product(name: "Logging", package: "swift-log"),
       ],
@@ -200,16 +204,17 @@ let package = Package(
       ],
       path: "Tests/simulate", swiftSettings: strict),
     .testTarget(
-      name: "SimulationTests", dependencies: ["Simulation", "simulate"], swiftSettings: strict),
+      name: "SimulationTests", dependencies: ["Processes", "Simulation", "simulate"],
+      swiftSettings: strict),
     .testTarget(name: "TidyTests", swiftSettings: strict),
     .testTarget(
       name: "KafkaTests",
-      dependencies: ["Kafka", .product(name: "Logging", package: "swift-log")],
+      dependencies: ["Kafka", "Processes", .product(name: "Logging", package: "swift-log")],
       swiftSettings: strict),
     .target(
       name: "RimSupport",
       dependencies: [
-        "Dataflow", "Delivery", "Kafka", "Transport",
+        "Dataflow", "Delivery", "Kafka", "Processes", "Transport",
         .product(name: "Logging", package: "swift-log"),
         .product(name: "NIOCore", package: "swift-nio"),
         .product(name: "NIOHTTP1", package: "swift-nio"),
@@ -221,11 +226,12 @@ let package = Package(
       swiftSettings: strict),
     .testTarget(name: "CodecsTests", dependencies: ["Codecs", "Columns"], swiftSettings: strict),
     .testTarget(
-      name: "TransportTests", dependencies: ["RimSupport", "Transport"], swiftSettings: strict),
+      name: "TransportTests", dependencies: ["Processes", "RimSupport", "Transport"],
+      swiftSettings: strict),
     .testTarget(
       name: "AlertingTests",
       dependencies: [
-        "Alerting", "Columns", "RimSupport", "Transport",
+        "Alerting", "Columns", "Processes", "RimSupport", "Transport",
         .product(name: "Logging", package: "swift-log"),
       ],
       exclude: ["Fixtures"], swiftSettings: strict),

@@ -2,6 +2,7 @@ import ArgumentParser
 import Engine
 import Foundation
 import LearnedModels
+import Processes
 import RandomCutForest
 import Synchronization
 
@@ -95,11 +96,11 @@ struct BenchSwap: AsyncParsableCommand {
       start = stage.now
       try await Task.sleep(for: .seconds(5))
       spans.busy.append(SwapSpan(start: start, end: stage.now))
-      guard training.process.isRunning else {
+      guard training.isRunning else {
         throw Failure(message: "the training ended before it was measured")
       }
-      try training.input.close()
-      training.process.waitUntilExit()
+      training.send()
+      training.waitForEnd()
     }
   }
 }

@@ -3,6 +3,7 @@ import Foundation
 import Kafka
 import LearnedModels
 import Logging
+import Processes
 import Registry
 import Synchronization
 
@@ -90,20 +91,13 @@ final class SwapStage: Sendable {
   }
 
   /// Starts `cutbank train` as the daemon does, at nice 10 until its standard input ends.
-  func startTraining() throws -> (process: Process, input: FileHandle) {
-    let process = Process()
-    let pipe = Pipe()
-    process.executableURL = URL(
-      fileURLWithPath: "/proc/\(ProcessInfo.processInfo.processIdentifier)/exe")
-    process.arguments = [
-      "train", "--supervised", "--algorithm", "kmeans", "--data", stage.folder + "/rows.f32",
-      "--output", stage.folder + "/trained", "--hyperparameters", "k=500,epochs=1000",
-    ]
-    process.standardInput = pipe
-    process.standardOutput = FileHandle.nullDevice
-    process.standardError = FileHandle.nullDevice
-    try process.run()
-    return (process, pipe.fileHandleForWriting)
+  func startTraining() throws -> ChildProcess {
+    try ChildProcess(
+      [
+        "/proc/self/exe", "train", "--supervised", "--algorithm", "kmeans", "--data",
+        stage.folder + "/rows.f32", "--output", stage.folder + "/trained", "--hyperparameters",
+        "k=500,epochs=1000",
+      ], input: .pipe)
   }
 
   // MARK: Load

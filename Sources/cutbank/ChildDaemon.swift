@@ -1,9 +1,10 @@
 import Foundation
 import Glibc
+import Processes
 
 /// `cutbank run` as a process of its own, so that its memory and its time are its alone.
 final class ChildDaemon {
-  private let process = Process()
+  private let process: ChildProcess
   private let log: String
 
   /// Starts a daemon for one pipeline file.
@@ -15,22 +16,19 @@ final class ChildDaemon {
   /// - Throws: when the process cannot be started.
   init(pipeline: String, folder: String, brokers: String) throws {
     log = folder + "/daemon.log"
-    try Data().write(to: URL(fileURLWithPath: log))
-    process.executableURL = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath()
-    process.arguments = ["run", pipeline, "--brokers", brokers]
-    process.environment = ProcessInfo.processInfo.environment.merging(
-      ["CUTBANK_DATA_DIRECTORY": folder + "/data"]) { $1 }
-    process.standardError = FileHandle(forWritingAtPath: log)
-    process.standardOutput = FileHandle.nullDevice
-    process.standardInput = FileHandle.nullDevice
-    try process.run()
+    let program = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath().path
+    process = try ChildProcess(
+      [program, "run", pipeline, "--brokers", brokers],
+      environment: ProcessInfo.processInfo.environment.merging(
+        ["CUTBANK_DATA_DIRECTORY": folder + "/data"]) { $1 },
+      errors: .file(log))
   }
 
   /// Bytes of memory that it holds.
   var residentBytes: Int {
     get throws {
       let status = try String(
-        contentsOfFile: "/proc/\(process.processIdentifier)/status", encoding: .utf8)
+        contentsOfFile: "/proc/\(process.id)/status", encoding: .utf8)
       let line = status.split(separator: "\n").first { $0.hasPrefix("VmRSS:") }
       return
         (line?.split(whereSeparator: \.isWhitespace).dropFirst().first.flatMap { Int($0) } ?? 0)
@@ -42,11 +40,11 @@ final class ChildDaemon {
   var processorSeconds: Double {
     get throws {
       let stat = try String(
-        contentsOfFile: "/proc/\(process.processIdentifier)/stat", encoding: .utf8)
+        contentsOfFile: "/proc/\(process.id)/stat", encoding: .utf8)
       // The name, in parentheses, may hold anything; the times are fields 14 and 15.
       let fields = stat.split(separator: ")").last.map { $0.split(separator: " ") } ?? []
       guard fields.count > 12, let user = Double(fields[11]), let system = Double(fields[12]) else {
-        throw Failure(message: "cannot read the times of process \(process.processIdentifier)")
+        throw Failure(message: "cannot read the times of process \(process.id)")
       }
       return (user + system) / Double(sysconf(Int32(_SC_CLK_TCK)))
     }
@@ -68,11 +66,12 @@ final class ChildDaemon {
   ///
   /// - Throws: when it does not end as it should.
   func stop() async throws {
-    process.terminate()
+    process.signal(SIGTERM)
     while process.isRunning { try await Task.sleep(for: .milliseconds(20)) }
-    guard process.terminationStatus == 0 else {
+    let end = process.waitForEnd()
+    guard end.exitCode == 0 else {
       let lines = try String(contentsOfFile: log, encoding: .utf8)
-      throw Failure(message: "the daemon ended with \(process.terminationStatus):\n\(lines)")
+      throw Failure(message: "the daemon ended with \(end.exitCode):\n\(lines)")
     }
   }
 }

@@ -1,6 +1,7 @@
 import Alerting
 import Foundation
 import Logging
+import Processes
 import RimSupport
 import Testing
 import Transport
@@ -23,22 +24,16 @@ struct AlertmanagerTests {
   /// Starts an Alertmanager that tells every change at once.
   private func start(
     _ program: String, folder: TemporaryFolder, port: Int, webhook: String
-  ) throws -> Process {
+  ) throws -> ChildProcess {
     let configuration = """
       route: {receiver: r, group_by: ['...'], group_wait: 0s, group_interval: 1s}
       receivers: [{name: r, webhook_configs: [{url: '\(webhook)'}]}]
       """
     try configuration.write(toFile: folder.path + "/c.yml", atomically: true, encoding: .utf8)
-    let process = Process()
-    process.executableURL = URL(fileURLWithPath: program)
-    process.arguments = [
-      "--config.file=\(folder.path)/c.yml", "--storage.path=\(folder.path)/data",
+    return try ChildProcess([
+      program, "--config.file=\(folder.path)/c.yml", "--storage.path=\(folder.path)/data",
       "--web.listen-address=127.0.0.1:\(port)", "--cluster.listen-address=",
-    ]
-    process.standardOutput = FileHandle.nullDevice
-    process.standardError = FileHandle.nullDevice
-    try process.run()
-    return process
+    ])
   }
 
   /// A real Alertmanager takes our alerts, and its own webhook has the form of ours.
@@ -52,7 +47,10 @@ struct AlertmanagerTests {
     let process = try start(
       try #require(RealParts.alertmanager as String?), folder: folder, port: port,
       webhook: hostile.url())
-    defer { kill(process.processIdentifier, SIGKILL) }
+    defer {
+      process.signal(SIGKILL)
+      process.waitForEnd()
+    }
 
     let url = try #require(WebURL("http://127.0.0.1:\(port)/api/v2/alerts"))
     let connections = HTTPConnections(policy: .unrestricted) { _, _ in IPAddress("127.0.0.1")! }

@@ -29,6 +29,19 @@ import Testing
     #expect(try bench.lines("out") == Self.expectedEvens(0..<700))
   }
 
+  /// A test that fails leaves its daemon to nobody; whoever waits for it would wait for ever.
+  @Test func aCancelledRunDeliversAndEnds() async throws {
+    let bench = try PipelineBench()
+    defer { #expect(throws: Never.self) { try bench.remove() } }
+    try bench.produceNumbers(0..<250)
+    let daemon = try bench.daemon(bench.plan())
+    let run = Task { try await daemon.run() }
+    await PipelineBench.wait(for: daemon) { PipelineBench.isDone(daemon, 250) }
+    run.cancel()
+    #expect(try await run.value)
+    #expect(try bench.lines("out") == Self.expectedEvens(0..<250))
+  }
+
   @Test func aPipelineWithoutStateHasATaskPerPartition() async throws {
     let bench = try PipelineBench(partitions: 3)
     defer { #expect(throws: Never.self) { try bench.remove() } }

@@ -3,6 +3,7 @@ import Foundation
 import LearnedModels
 import Logging
 import Registry
+import RimSupport
 import Testing
 
 /// Training in the daemon, with the real trainer or one that goes wrong.
@@ -45,8 +46,11 @@ import Testing
   /// A shell script that takes the trainer's place.
   static func script(_ bench: PipelineBench, _ body: String) throws -> String {
     let path = bench.folder + "/trainer"
-    try Data("#!/bin/sh\n\(body)\n".utf8).write(to: URL(fileURLWithPath: path))
-    try FileManager.default.setAttributes([.posixPermissions: 0o755], ofItemAtPath: path)
+    // Another process writes it: what this one has open for writing, a child of another test may
+    // still hold for a moment, and then it cannot be run.
+    _ = try output(
+      of: "/bin/sh",
+      ["-c", "printf '%s' \"$1\" > \"$0\" && chmod 755 \"$0\"", path, "#!/bin/sh\n\(body)\n"])
     return path
   }
 
@@ -56,7 +60,8 @@ import Testing
 
   /// Looks again and again, since a registry tells of no change.
   static func wait<Value>(_ what: String, _ value: () throws -> Value?) async throws -> Value {
-    for _ in 0..<6_000 {
+    let end = ContinuousClock.now + .seconds(240)
+    while ContinuousClock.now < end {
       if let found = try value() { return found }
       try await Task.sleep(for: .milliseconds(10))
     }

@@ -1,5 +1,6 @@
 import Foundation
 import Hotspots
+import Processes
 import Testing
 
 /// The final window beside an implementation of DBSCAN that is not ours.
@@ -82,16 +83,10 @@ private enum ScikitLearn {
   }
 
   private static func run(_ script: String, input: Data) throws -> Data {
-    let process = Process()
-    process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-    process.arguments = ["python3", "-c", script]
-    let (stdin, stdout) = (Pipe(), Pipe())
-    process.standardInput = stdin
-    process.standardOutput = stdout
-    process.standardError = FileHandle.nullDevice
-    try process.run()
-    try stdin.fileHandleForWriting.write(contentsOf: input)
-    try stdin.fileHandleForWriting.close()
-    return stdout.fileHandleForReading.readDataToEndOfFile()
+    let process = try ChildProcess(
+      ["/usr/bin/env", "python3", "-c", script], input: .pipe, output: .pipe)
+    defer { process.waitForEnd() }
+    process.send(Array(input))
+    return Data(process.readToEnd())
   }
 }

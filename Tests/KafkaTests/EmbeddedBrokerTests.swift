@@ -1,5 +1,6 @@
 import Foundation
 import Kafka
+import Processes
 import Testing
 
 @Suite struct EmbeddedBrokerTests {
@@ -217,19 +218,11 @@ enum Kcat {
   /// Runs to the end and returns what it printed.
   @discardableResult
   static func run(_ arguments: [String], input: String = "") throws -> String {
-    let process = Process()
-    process.executableURL = URL(fileURLWithPath: try #require(path))
-    process.arguments = arguments
-    let standardInput = Pipe()
-    let standardOutput = Pipe()
-    process.standardInput = standardInput
-    process.standardOutput = standardOutput
-    try process.run()
-    try standardInput.fileHandleForWriting.write(contentsOf: Data(input.utf8))
-    try standardInput.fileHandleForWriting.close()
-    let output = try standardOutput.fileHandleForReading.readToEnd() ?? Data()
-    process.waitUntilExit()
-    #expect(process.terminationStatus == 0, "kcat \(arguments.joined(separator: " "))")
+    let process = try ChildProcess(
+      [try #require(path)] + arguments, input: .pipe, output: .pipe, errors: .inherited)
+    process.send(Array(input.utf8))
+    let output = process.readToEnd()
+    #expect(process.waitForEnd().exitCode == 0, "kcat \(arguments.joined(separator: " "))")
     return String(decoding: output, as: UTF8.self)
   }
 }

@@ -1,6 +1,7 @@
 public import Delivery
 import Foundation
 import Glibc
+import Processes
 import Synchronization
 public import Transport
 
@@ -14,7 +15,7 @@ public final class SeaweedStore: Sendable {
   public static let keys = AccessKeys(id: "testkey", secret: secret)
 
   public let port: Int
-  private let process: Int32
+  private let process: ChildProcess
   private let folder: TemporaryFolder
   private let connections: HTTPConnections
   private let hasEnded = Atomic(false)
@@ -30,11 +31,11 @@ public final class SeaweedStore: Sendable {
       if try await Self.makeBucket(process, port: port, connections: connections) {
         self.folder = folder
         self.port = port
-        self.process = process.processIdentifier
+        self.process = process
         self.connections = connections
         return
       }
-      kill(process.processIdentifier, SIGKILL)
+      process.signal(SIGKILL)
       try await connections.shutdown()
       if attempt == 3 { throw POSIXError(.EADDRINUSE) }
     }
@@ -56,37 +57,31 @@ public final class SeaweedStore: Sendable {
   }
 
   /// Sends a signal to the server.
-  public func signal(_ number: Int32) { kill(process, number) }
+  public func signal(_ number: Int32) { process.signal(number) }
 
   public var url: String { "http://127.0.0.1:\(port)" }
 
   private static func start(
     _ program: String, folder: TemporaryFolder, port: Int
-  ) throws -> Process {
+  ) throws -> ChildProcess {
     let identity = """
       {"identities":[{"name":"t","credentials":[
       {"accessKey":"\(keys.id)","secretKey":"\(secret)"}],
       "actions":["Admin","Read","List","Tagging","Write"]}]}
       """
     try identity.write(toFile: folder.path + "/s3.json", atomically: true, encoding: .utf8)
-    let process = Process()
-    process.executableURL = URL(fileURLWithPath: program)
-    process.arguments = [
-      "server", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-dir=\(folder.path)",
+    return try ChildProcess([
+      program, "server", "-ip=127.0.0.1", "-ip.bind=127.0.0.1", "-dir=\(folder.path)",
       "-master.port=\(port + 1)", "-volume.port=\(port + 2)", "-filer",
       "-filer.port=\(port + 3)", "-s3", "-s3.port=\(port)", "-s3.port.iceberg=0",
       "-s3.port.lance=0",
       "-s3.config=\(folder.path)/s3.json", "-master.volumeSizeLimitMB=128", "-volume.max=20",
-    ]
-    process.standardOutput = FileHandle.nullDevice
-    process.standardError = FileHandle.nullDevice
-    try process.run()
-    return process
+    ])
   }
 
   /// Makes the bucket as soon as the server, another process, takes requests; false when it ends.
   private static func makeBucket(
-    _ process: Process, port: Int, connections: HTTPConnections
+    _ process: ChildProcess, port: Int, connections: HTTPConnections
   ) async throws -> Bool {
     for _ in 0..<900 where process.isRunning {
       do {

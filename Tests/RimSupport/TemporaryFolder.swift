@@ -1,4 +1,5 @@
 import Foundation
+import Processes
 
 /// A folder that is gone with the value that holds it.
 public final class TemporaryFolder: Sendable {
@@ -30,13 +31,7 @@ public final class TemporaryFolder: Sendable {
 
 /// What a program prints when it is given a file.
 public func output(of program: String, _ arguments: [String]) throws -> [UInt8] {
-  let process = Process()
-  process.executableURL = URL(fileURLWithPath: program)
-  process.arguments = arguments
-  let pipe = Pipe()
-  process.standardOutput = pipe
-  try process.run()
-  let bytes = Array(pipe.fileHandleForReading.readDataToEndOfFile())
-  process.waitUntilExit()
-  return bytes
+  let process = try ChildProcess([program] + arguments, output: .pipe, errors: .inherited)
+  defer { process.waitForEnd() }
+  return process.readToEnd()
 }

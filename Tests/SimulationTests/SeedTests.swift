@@ -1,4 +1,5 @@
 import Foundation
+import Processes
 import Simulation
 import Testing
 
@@ -18,28 +19,23 @@ import Testing
         result.violations.isEmpty,
         "make simulate FIRST=\(seed) SEEDS=1 TRACE=1: \(result.violations)")
     }
-    let output = String(
-      decoding: try other.output.fileHandleForReading.readToEnd() ?? Data(), as: UTF8.self)
-    other.process.waitUntilExit()
-    #expect(other.process.terminationStatus == 0, "\(output)")
+    let output = String(decoding: other.readToEnd(), as: UTF8.self)
+    #expect(other.waitForEnd().exitCode == 0, "\(output)")
     #expect(
       output.contains("digest \(String(digest, radix: 16))\n"),
       "two processes did not do the same: here \(String(digest, radix: 16)), there \(output)")
   }
 
-  private static func startOther() throws -> (process: Process, output: Pipe) {
+  private static func startOther() throws -> ChildProcess {
     let build = URL(fileURLWithPath: CommandLine.arguments[0]).deletingLastPathComponent()
-    let process = Process()
     let folders = [build, URL(fileURLWithPath: ".build/release")]
-    process.executableURL = folders.map { $0.appendingPathComponent("simulate") }
-      .first { FileManager.default.isExecutableFile(atPath: $0.path) }
-    process.arguments = ["--first", "1", "--seeds", "\(seeds)"]
-    process.environment = ProcessInfo.processInfo.environment.merging(
-      ["SWIFT_DETERMINISTIC_HASHING": "1"]) { $1 }
-    let output = Pipe()
-    process.standardOutput = output
-    try process.run()
-    return (process, output)
+    let program = folders.map { $0.appendingPathComponent("simulate").path }
+      .first { FileManager.default.isExecutableFile(atPath: $0) }
+    return try ChildProcess(
+      [try #require(program), "--first", "1", "--seeds", "\(seeds)"],
+      environment: ProcessInfo.processInfo.environment.merging(
+        ["SWIFT_DETERMINISTIC_HASHING": "1"]) { $1 },
+      output: .pipe, errors: .inherited)
   }
 
   @Test func aSeedDoesTheSameTwice() throws {

@@ -19,7 +19,7 @@ extension SystemTests {
     static func kcat(_ arguments: [String], input: String = "") async throws -> String {
       let path: String = try #require(Places.kcat)
       let kcat = try Program(path, arguments)
-      try kcat.send(input)
+      kcat.send(input)
       #expect(await kcat.exitCode() == 0, "\(kcat.text)")
       return kcat.text
     }

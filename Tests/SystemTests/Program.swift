@@ -1,5 +1,6 @@
 import Dispatch
 import Foundation
+import Processes
 import Synchronization
 import Testing
 
@@ -25,17 +26,19 @@ final class Program: Sendable {
 
   /// Starts a program; without a path, cutbank.
   init(_ path: String? = nil, _ arguments: [String], folder: String? = nil) throws {
-    child = try ChildProcess([path ?? Self.cutbank] + arguments, folder: folder)
+    child = try ChildProcess(
+      [path ?? Self.cutbank] + arguments, folder: folder, input: .pipe, output: .pipe,
+      errors: .pipe)
     // The threads hold the record only, so that a program that nobody waits for is ended.
     let child = child
     let record = record
-    for file in child.outputs {
+    for file in [child.output, child.errors] {
       Thread.detachNewThread {
         while let bytes = ChildProcess.read(file) { record.receive(bytes) }
         record.receive([])
       }
     }
-    Thread.detachNewThread { record.ended(child.waitForEnd()) }
+    Thread.detachNewThread { record.ended(child.waitForEnd().exitCode) }
   }
 
   deinit { signal(SIGKILL) }
@@ -87,10 +90,7 @@ final class Program: Sendable {
   }
 
   /// Writes to the standard input and closes it.
-  func send(_ text: String) throws {
-    try child.input.write(contentsOf: Data(text.utf8))
-    try child.input.close()
-  }
+  func send(_ text: String) { child.send(Array(text.utf8)) }
 
   /// Sends a signal, unless the program has ended.
   func signal(_ number: Int32) {

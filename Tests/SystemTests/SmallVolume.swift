@@ -1,4 +1,5 @@
 import Foundation
+import Processes
 import Testing
 
 /// A small file system in memory that only one daemon sees, to be filled up.
@@ -11,10 +12,8 @@ final class SmallVolume: Sendable {
   /// Whether this process may mount: it needs the rights of an administrator.
   static let isPossible: Bool = {
     let attempt = ["unshare", "-m", "mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", "/mnt"]
-    guard let child = try? ChildProcess(["/usr/bin/env"] + attempt, folder: nil) else {
-      return false
-    }
-    return child.waitForEnd() == 0
+    let child = try? ChildProcess(["/usr/bin/env"] + attempt)
+    return child?.waitForEnd().exitCode == 0
   }()
 
   /// Mounts `bytes` on a folder, which is made, in a mount namespace of its own.

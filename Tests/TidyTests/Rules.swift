@@ -78,22 +78,25 @@ enum Rules {
     "Transport": ["Columns"],
     "Delivery": ["Columns", "Transport", "CDeflate", "CZstd"],
     "Alerting": ["Columns", "Transport"],
+    "Processes": ["CSpawn"],
     "Registry": [],
     "Engine": [
       "Columns", "StreamSQL", "Codecs", "Dataflow", "RandomCutForest", "Hotspots",
-      "LearnedModels", "Learning", "Kafka", "Transport", "Delivery", "Alerting", "Registry",
+      "LearnedModels", "Learning", "Kafka", "Processes", "Transport", "Delivery", "Alerting",
+      "Registry",
     ],
     "Console": ["Engine", "Registry", "Transport"],
     "Demo": ["Columns", "RandomCutForest"],
     "cutbank": [
       "Columns", "StreamSQL", "Codecs", "Dataflow", "RandomCutForest", "Hotspots",
       "LearnedModels", "Learning", "Kafka", "Transport", "Delivery", "Alerting", "Registry",
-      "Engine", "Console", "Demo", "Migration", "SQLCases",
+      "Engine", "Console", "Demo", "Migration", "Processes", "SQLCases",
     ],
   ]
 
   static let ownModules = Set(arrows.keys).union([
-    "CEmbeddedBroker", "CKernels", "CRdKafka", "CPCRE2", "COpenBLAS", "CDeflate", "CZstd",
+    "CEmbeddedBroker", "CKernels", "CRdKafka", "CPCRE2", "COpenBLAS", "CDeflate", "CSpawn",
+    "CZstd",
   ])
 
   static let bannedWords: [BannedWord] =

@@ -1,4 +1,6 @@
 import Foundation
+import Glibc
+import Processes
 import RimSupport
 import Testing
 import Transport
@@ -14,23 +16,20 @@ struct SecurityTests {
         "-keyout", folder.path + "/key", "-out", folder.path + "/cert", "-subj", "/CN=localhost",
         "-addext", "subjectAltName=IP:127.0.0.1", "-days", "1",
       ])
-    let server = Process()
-    server.executableURL = URL(fileURLWithPath: openssl)
     let port = Int.random(in: 30_000...39_000)
-    server.arguments = [
-      "s_server", "-accept", "127.0.0.1:\(port)", "-cert", folder.path + "/cert", "-key",
-      folder.path + "/key", "-www",
-    ]
-    let printed = Pipe()
-    server.standardOutput = printed
-    server.standardError = FileHandle.nullDevice
-    try server.run()
-    defer { kill(server.processIdentifier, SIGKILL) }
+    let server = try ChildProcess(
+      [
+        openssl, "s_server", "-accept", "127.0.0.1:\(port)", "-cert", folder.path + "/cert", "-key",
+        folder.path + "/key", "-www",
+      ], output: .pipe)
+    defer {
+      server.signal(SIGKILL)
+      server.waitForEnd()
+      close(server.output)
+    }
     // It prints ACCEPT when it listens.
     var text = ""
-    while !text.contains("ACCEPT"),
-      let part = try printed.fileHandleForReading.read(upToCount: 1), !part.isEmpty
-    {
+    while !text.contains("ACCEPT"), let part = ChildProcess.read(server.output) {
       text += String(decoding: part, as: UTF8.self)
     }
     let threads = BlockingThreads(count: 1)

@@ -99,7 +99,7 @@ public final class Daemon: Sendable {
     for worker in workers.withLock({ $0 }) { worker.mailbox.post(.resume) }
   }
 
-  /// Runs until `stop`, or until every pipeline has failed.
+  /// Runs until `stop`, which is also what cancelling the task does, or until every pipeline has failed.
   ///
   /// - Parameter whenStarted: Called when every destination is open and the pipelines begin.
   /// - Returns: Whether no pipeline has failed.
@@ -117,7 +117,13 @@ public final class Daemon: Sendable {
     endIfNothingIsLeft()
     whenStarted()
     started.open()
-    try await runAll()
+    // Whoever cancels the task means a stop, which delivers; what delivers must not be cancelled itself.
+    let running = Task { try await runAll() }
+    try await withTaskCancellationHandler {
+      try await running.value
+    } onCancel: {
+      stop()
+    }
     for worker in workers { worker.mailbox.post(.quit) }
     try await shared.stopThreads()
     return !statuses.contains(where: \.hasFailed)
