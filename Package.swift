@@ -174,6 +174,7 @@ let package = Package(
       dependencies: [
         "Alerting", "Columns", "Dataflow", "Delivery", "Engine", "Kafka", "LearnedModels",
         "RandomCutForest", "Registry", "RimSupport", "Transport", "cutbank",
+        .product(name: "GRDB", package: "GRDB.swift"),
         .product(name: "Logging", package: "swift-log"),
       ],
       exclude: ["Fixtures"], swiftSettings: strict),

@@ -32,10 +32,21 @@ final class Supervisor: Sendable {
         settings.registryFolder == old.settings.registryFolder
       else { return "data_directory and registry_directory cannot change while the daemon runs" }
       for (before, now) in old.successors(in: self)
-      where !failed.contains(before.configuration.name) && !now.sharesInputs(as: before) {
+      where !failed.contains(before.configuration.name) {
+        guard let what = Self.lasting(before, now) else { continue }
         return
-          "the inputs of pipeline \(before.configuration.name), or how they are shared between tasks, "
-          + "cannot change while it has state: give it another name and a start position"
+          "\(what) of pipeline \(before.configuration.name) cannot change while it has state: give it "
+          + "another name and a start position"
+      }
+      return nil
+    }
+
+    /// What differs by which a pipeline could not find its state again; nil when nothing does.
+    private static func lasting(_ before: PipelinePlan, _ now: PipelinePlan) -> String? {
+      if !now.sharesInputs(as: before) { return "the inputs, or how tasks share them," }
+      if now.configuration.group != before.configuration.group { return "the consumer group" }
+      if now.configuration.stateStore != before.configuration.stateStore {
+        return "the store of the state"
       }
       return nil
     }

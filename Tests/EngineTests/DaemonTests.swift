@@ -129,6 +129,37 @@ import Testing
     #expect(try bench.lines("out") == Self.expectedEvens(0..<600))
   }
 
+  /// However often a snapshot has no room, it has one segment of the journal.
+  @Test func anAttemptToStoreASnapshotLeavesNothing() async throws {
+    let bench = try PipelineBench()
+    defer { #expect(throws: Never.self) { try bench.remove() } }
+    try bench.produceNumbers(0..<10)
+    let disk = FailingDisk(refusing: "/snapshot-", count: 2)
+    #expect(try await bench.run(bench.daemon(bench.plan(), disk: disk), until: 10))
+    #expect(try bench.lines("out") == Self.expectedEvens(0..<10))
+    // That of the birth, and that of the end.
+    #expect(disk.created.count { $0.contains("/journal-") } == 2, "\(disk.created)")
+  }
+
+  /// A damaged snapshot is nobody's predecessor: two in a row do no harm as long as one is left between.
+  @Test func theSnapshotBehindADamagedOneStaysInUse() async throws {
+    let bench = try PipelineBench()
+    defer { #expect(throws: Never.self) { try bench.remove() } }
+    let plan = try bench.plan(PipelineBench.counting, stream: "COUNTED")
+    let folder = bench.folder + "/data/numbers/task-0"
+    for round in 0..<4 {
+      if round > 1 {
+        let newest = try FileManager.default.contentsOfDirectory(atPath: folder)
+          .filter { $0.hasPrefix("snapshot-") }.max { ($0.count, $0) < ($1.count, $1) }
+        let file = folder + "/" + (try #require(newest))
+        try Data("damaged".utf8).write(to: URL(fileURLWithPath: file))
+      }
+      try bench.produceNumbers(round * 100..<round * 100 + 100)
+      #expect(try await bench.run(bench.daemon(plan), until: Int64(round) * 100 + 100))
+    }
+    #expect(try bench.lines("out") == (0..<400).map { "{\"n\":\($0),\"seen\":\($0 + 1)}" })
+  }
+
   /// A disk that somebody has to look at stops the pipeline, and the next start makes what one
   /// undisturbed run makes.
   @Test(arguments: 1...6) func aBrokenDiskStopsThePipeline(failAt: Int) async throws {
@@ -162,6 +193,42 @@ import Testing
     #expect(problem.contains("has no commit") && problem.contains("remove"))
   }
 
+  /// A folder of the same name and with snapshots of the same numbers, but of another life.
+  @Test func theStateOfAnotherLifeIsAnError() async throws {
+    let (bench, other) = (try PipelineBench(), try PipelineBench())
+    defer {
+      #expect(throws: Never.self) {
+        try bench.remove()
+        try other.remove()
+      }
+    }
+    // Lives are drawn from a seed, which is another one with another folder.
+    for (bench, data) in [(bench, "data"), (other, "elsewhere")] {
+      try bench.produceNumbers(0..<10)
+      #expect(try await bench.run(bench.daemon(bench.plan(), data: data), until: 10))
+    }
+    try FileManager.default.removeItem(atPath: other.folder + "/elsewhere")
+    try FileManager.default.copyItem(
+      atPath: bench.folder + "/data", toPath: other.folder + "/elsewhere")
+    try other.produceNumbers(10..<20)
+    let daemon = try other.daemon(other.plan(), data: "elsewhere")
+    #expect(try await !other.run(daemon, until: 20))
+    let problem = try #require(daemon.statuses.first?.problem)
+    #expect(problem.contains("of life") && problem.contains("hint: "), "\(problem)")
+  }
+
+  /// What a newer program, or somebody else, has committed for the task is never passed over.
+  @Test func aCommitThatCannotBeReadIsAnError() async throws {
+    let bench = try PipelineBench()
+    defer { #expect(throws: Never.self) { try bench.remove() } }
+    try bench.produceNumbers(0..<10)
+    try bench.commit("cutbank2 life=l", of: "cutbank.numbers")
+    let daemon = try bench.daemon(bench.plan())
+    #expect(try await !bench.run(daemon, until: 10))
+    let problem = try #require(daemon.statuses.first?.problem)
+    #expect(problem.contains("cutbank2") && problem.contains("hint: "), "\(problem)")
+  }
+
   static func object(_ line: String) -> [String: Any] {
     (try? JSONSerialization.jsonObject(with: Data(line.utf8))) as? [String: Any] ?? [:]
   }
@@ -171,20 +238,33 @@ import Testing
 final class FailingDisk: Disk {
   private let local = LocalDisk()
   private let remaining: Mutex<Int>
-
+  private let refused: String?
   private let code: Int32
+  private let creations = Mutex<[String]>([])
 
   init(failAt: Int, code: Int32 = 13) {
     remaining = Mutex(failAt)
+    refused = nil
     self.code = code
   }
 
+  /// A disk without room for the first `count` of the files whose paths have `text`.
+  init(refusing text: String, count: Int) {
+    remaining = Mutex(count)
+    refused = text
+    code = 28
+  }
+
+  /// The files that were created.
+  var created: [String] { creations.withLock { $0 } }
+
   private func check(_ path: String) throws {
-    let isLast = remaining.withLock { count in
+    guard refused.map(path.contains) ?? true else { return }
+    let isDue = remaining.withLock { [isOne = refused == nil] count in
       count -= 1
-      return count == 0
+      return isOne ? count == 0 : count >= 0
     }
-    if isLast {
+    if isDue {
       throw DiskError(
         operation: "write", path: path, code: code, text: "refused")
     }
@@ -202,6 +282,7 @@ final class FailingDisk: Disk {
   }
   func create(_ path: String, with bytes: [UInt8]) throws -> Bool {
     try check(path)
+    creations.withLock { $0.append(path) }
     return try local.create(path, with: bytes)
   }
   func append(_ bytes: [UInt8], to path: String, at offset: Int) throws {

@@ -37,9 +37,32 @@ import Testing
     for name in ["one", ".one.tmp"] {
       try Data("12345".utf8).write(to: URL(fileURLWithPath: below + "/" + name))
     }
-    let found = try DeadLetterRetention.objects(below: folder.path)
+    let (found, folders) = try DeadLetterRetention.contents(below: folder.path)
     #expect(found.map(\.path) == [below + "/one"] && found[0].bytes == 5)
-    #expect(try DeadLetterRetention.objects(below: folder.path + "/none").isEmpty)
+    #expect(folders.map(\.path).sorted() == [folder.path + "/2026", below])
+    #expect(try DeadLetterRetention.contents(below: folder.path + "/none").objects.isEmpty)
+  }
+
+  /// A folder for each hour would otherwise stay for ever.
+  @Test func foldersThatHaveBeenEmptyForLongGo() throws {
+    let folder = try TemporaryFolder()
+    for name in ["2026/11/01", "2026/11/02", "2026/12"] {
+      try FileManager.default.createDirectory(
+        atPath: folder.path + "/" + name, withIntermediateDirectories: true)
+    }
+    try Data("12345".utf8).write(to: URL(fileURLWithPath: folder.path + "/2026/11/02/one"))
+    let now = Int64(Date().timeIntervalSince1970 * 1_000)
+    func look(_ hours: Int64, _ bytes: Int64) throws -> [String] {
+      var limits = DeadLetterRetention.Limits()
+      limits.bytes = bytes
+      _ = try DeadLetterRetention.removeOld(
+        below: folder.path, limits, now: now + hours * Self.hour)
+      return try FileManager.default.subpathsOfDirectory(atPath: folder.path).sorted()
+    }
+    #expect(try look(0, 1).count == 6)
+    #expect(try look(2, 10) == ["2026", "2026/11", "2026/11/02", "2026/11/02/one"])
+    // The object was the last one: what it leaves is young at first.
+    #expect(try !look(2, 1).contains("2026/11/02/one"))
   }
 
   @Test func settingsAreRead() throws {

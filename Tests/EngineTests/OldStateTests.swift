@@ -1,3 +1,4 @@
+import Columns
 import Engine
 import Foundation
 import Kafka
@@ -133,20 +134,11 @@ import Transport
     return bench
   }
 
-  /// Lets the group's commit name the state, as the program that made it did.
-  private static func commit(_ bench: PipelineBench, _ record: CommitRecord) throws {
-    let consumer = try Consumer(
-      ConsumerConfiguration(brokers: bench.bootstrap, group: "cutbank.fixture"),
-      logger: PipelineBench.logger)
-    let lead = TopicPartition(topic: bench.topic, partition: 0)
-    try consumer.commit([PartitionOffset(lead, offset: 300, metadata: record.text)], tag: 1)
-    var answer: CommitResult?
-    while answer == nil {
-      if case .committed(let result) = consumer.poll(timeout: .milliseconds(100)) {
-        answer = result
-      }
-    }
-    try consumer.close()
+  /// The life of the task that has left a state.
+  private static func life(_ folder: String) throws -> String {
+    let store = try LocalSnapshotStore(folder: folder, disk: LocalDisk())
+    var section = try StateReader(try #require(try store.load(1)).slices).section("task")
+    return try section.text()
   }
 
   @Test(arguments: states) func aTaskGoesOnFromItAsIfNothingHadBeen(_ state: OldState) async throws
@@ -157,11 +149,11 @@ import Transport
     try FileManager.default.copyItem(
       atPath: Self.folder.appendingPathComponent(state.folder).path,
       toPath: bench.folder + "/data/fixture/task-0")
-    try Self.commit(
-      bench,
-      CommitRecord(
-        life: "0", epoch: 1, commit: state.commit, snapshot: 1, previousSnapshot: 0, segment: 1,
-        segmentEnd: 0))
+    // The group's commit names the state, as the program that made it did.
+    let record = CommitRecord(
+      life: try Self.life(bench.folder + "/data/fixture/task-0"), epoch: 1, commit: state.commit,
+      snapshot: 1, previousSnapshot: 0, segment: 1, segmentEnd: 0)
+    try bench.commit(record.text, of: "cutbank.fixture", offset: 300)
     #expect(try await bench.run(bench.daemon(Self.plan(bench, state)), until: 340))
 
     let undisturbed = try Self.makeBench()

@@ -62,6 +62,21 @@ final class PipelineBench: Sendable {
     try producer.flush(timeout: .seconds(20))
   }
 
+  /// Commits an offset of the first partition with metadata, as a member of a group does.
+  func commit(_ metadata: String, of group: String, offset: Int64 = 0) throws {
+    let consumer = try Consumer(
+      ConsumerConfiguration(brokers: bootstrap, group: group), logger: Self.logger)
+    let lead = TopicPartition(topic: topic, partition: 0)
+    try consumer.commit([PartitionOffset(lead, offset: offset, metadata: metadata)], tag: 1)
+    var answer: CommitResult?
+    while answer == nil {
+      if case .committed(let result) = consumer.poll(timeout: .milliseconds(100)) {
+        answer = result
+      }
+    }
+    try consumer.close()
+  }
+
   /// Appends numbers, each stamped by itself.
   func produceNumbers(
     _ numbers: some Sequence<Int>, partition: Int32 = 0, hasKeys: Bool = false

@@ -278,6 +278,19 @@ private final class Held: FileLock {}
     #expect(try next.blocks(from: 0, to: end.segment, end: end.end).map(\.commit) == [1, 2])
   }
 
+  /// An owner that stood still and removes what it needs no more leaves its successor's blobs alone.
+  @Test func blobsOfALaterOwnerStay() throws {
+    let disk = MemoryDisk()
+    let owner = try LocalSnapshotStore(folder: "s", disk: disk)
+    for name in ["a", "b"] { try owner.storeBlob([1], name: name) }
+    let successor = try LocalSnapshotStore(folder: "s", disk: disk)
+    try successor.storeBlob([2], name: "c")
+    try owner.discardBlobs(except: ["b"])
+    #expect(disk.files.keys.sorted() == ["s/blob-b", "s/blob-c"])
+    try successor.discardBlobs(except: ["c"])
+    #expect(disk.files.keys.sorted() == ["s/blob-c"])
+  }
+
   /// Of a birth that was never committed nothing has left the process; anything else is state.
   @Test func onlyBirthsAreNoState() throws {
     let disk = MemoryDisk()
@@ -346,6 +359,16 @@ private final class RacingDisk: Disk {
   @Test(arguments: ["", "hello", "cutbank1", "cutbank1 life=x epoch=1", "cutbank2 life=x"])
   func otherTextsAreNotOurs(_ text: String) {
     #expect(CommitRecord(text: text) == nil)
+  }
+
+  /// No number of a record is negative; one that is would lead outside of a journal.
+  @Test(arguments: ["epoch", "commit", "snapshot", "previous", "journal", "end"])
+  func negativeNumbersAreRefused(field: String) {
+    func number(_ name: String) -> Int64 { name == field ? -100 : 1 }
+    let record = CommitRecord(
+      life: "l", epoch: number("epoch"), commit: number("commit"), snapshot: number("snapshot"),
+      previousSnapshot: number("previous"), segment: number("journal"), segmentEnd: number("end"))
+    #expect(CommitRecord(text: record.text) == nil && CommitRecord.isOurs(record.text))
   }
 }
 

@@ -206,6 +206,26 @@ final class MemoryTopics: StateTopics {
   }
 }
 
+/// Topics of state on the embedded broker.
+@Suite struct KafkaStateTopicsTests {
+  /// What brokers have lost never comes: reading ends, and the chain tells what is missing.
+  @Test(.timeLimit(.minutes(1))) func readingEndsWhereNothingIsLeft() throws {
+    let bench = try PipelineBench()
+    defer { #expect(throws: Never.self) { try bench.remove() } }
+    let topics = try KafkaBroker().makeStateTopics(bench.plan(), logger: PipelineBench.logger)
+    let partition = TopicPartition(topic: bench.topic, partition: 0)
+    #expect(try topics.append([[1], [2]], to: partition) == [0, 1])
+    for (end, count) in [(1, 1), (2, 2), (10, 2)] as [(Int64, Int)] {
+      var read: [[UInt8]] = []
+      try topics.read(partition, from: 0, to: end) { _, record in
+        read.append(record)
+        return true
+      }
+      #expect(read.count == count)
+    }
+  }
+}
+
 /// State in topics, on a broker.
 @Suite(
   .enabled(

@@ -102,7 +102,8 @@ extension SystemTests {
       let refusals = [
         (Self.pipeline("other").replacing("COUNT(*)", with: "COUNTT(*)"), "COUNTT"),
         (Self.pipeline("other", to: "file://./pipelines/other.yaml/out"), "the folder of output"),
-        (Self.pipeline("other").replacing("topic: other", with: "topic: steady"), "the inputs of"),
+        (Self.pipeline("other").replacing("topic: other", with: "topic: steady"), "the inputs, or"),
+        (Self.pipeline("other") + "\ngroup: elsewhere\n", "the consumer group of"),
       ]
       for (text, reason) in refusals {
         try stage.write(text, to: "pipelines/other.yaml")

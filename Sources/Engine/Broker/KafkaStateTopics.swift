@@ -36,9 +36,10 @@ final class KafkaStateTopics: StateTopics {
     properties["auto.offset.reset"] = "error"
     // What an older owner's transaction would hide is not there: state is written without any.
     properties["isolation.level"] = "read_uncommitted"
-    return try Consumer(
-      ConsumerConfiguration(brokers: kafka.brokers, group: nil, properties: properties),
-      logger: logger)
+    var configuration = ConsumerConfiguration(
+      brokers: kafka.brokers, group: nil, properties: properties)
+    configuration.reportsPartitionEnd = true
+    return try Consumer(configuration, logger: logger)
   }
 
   func prepare(_ names: [String], partitions: Int) throws(KafkaError) {
@@ -132,7 +133,9 @@ final class KafkaStateTopics: StateTopics {
       }
       for event in batch.events {
         switch event {
-        case .partitionEnd: break
+        case .partitionEnd:
+          // What the brokers have lost never comes: whoever needs it says what is missing.
+          if try watermarks(of: partition).high < end { return }
         case .offsetOutOfRange(_, let error), .error(let error): throw error
         }
       }

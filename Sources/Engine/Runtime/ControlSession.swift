@@ -251,8 +251,10 @@ final class ControlSession {
   private func origin(of task: TaskName) throws -> TaskOrigin {
     let all = plan.partitions(ofTask: task.number, counts: partitions)
     let committed = try consumer.committed(all.map(\.partition), timeout: .seconds(10))
-    if let text = committed[all[0].partition]?.metadata, let record = CommitRecord(text: text) {
-      return .resume(record)
+    if let text = committed[all[0].partition]?.metadata {
+      if let record = CommitRecord(text: text) { return .resume(record) }
+      // Whatever it names, it is no fresh start.
+      guard !CommitRecord.isOurs(text) else { throw unreadable(text, of: task) }
     }
     var offsets: [Int64] = []
     for (partition, input) in all {
@@ -270,6 +272,17 @@ final class ControlSession {
     return .birth(
       offsets: offsets, history: try history(of: all.map(\.partition), before: offsets),
       life: makeLife())
+  }
+
+  private func unreadable(_ text: String, of task: TaskName) -> TaskFailure {
+    .state(
+      StateProblem(
+        message:
+          "the commit of group '\(plan.configuration.group)' for task \(task) cannot be read: "
+          + "'\(text)'",
+        hint:
+          "run the version of cutbank that wrote it, or a later one; to forget the state, reset the "
+          + "offsets of the group and remove what \(task) has left"))
   }
 
   /// Where the records begin that teach the detectors of a task that begins at `offsets`.
@@ -386,7 +399,8 @@ final class ControlSession {
     }
   }
 
-  private func fail(_ text: String) {
+  /// Stops for good; what the tasks have taken is committed.
+  func fail(_ text: String) {
     guard failure == nil else { return }
     failure = text
     unstarted = []

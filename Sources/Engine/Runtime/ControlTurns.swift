@@ -61,6 +61,17 @@ package final class ControlTurns {
     if case .member(let session) = phase { session.end(mode) }
   }
 
+  /// Lets the pipeline stop for good.
+  ///
+  /// - Throws: the problem when the group was not joined yet.
+  func fail(_ problem: String) throws {
+    switch phase {
+    case .waitingForTopics: throw TaskFailure.output(problem)
+    case .member(let session): session.fail(problem)
+    case .over: break
+    }
+  }
+
   /// Serves what has happened, waiting for it at most `timeout`.
   ///
   /// - Throws: `KafkaError` when the group cannot be joined or left.

@@ -1,4 +1,5 @@
 import Foundation
+import Glibc
 import Logging
 import Transport
 
@@ -60,9 +61,7 @@ public struct DeadLetterRetention: Sendable {
     let (folder, now) = (folder, time.now)
     do {
       let removed = try await threads.run {
-        let found = Self.superfluous(try Self.objects(below: folder), limits, now: now)
-        for object in found { try FileManager.default.removeItem(atPath: object.path) }
-        return found
+        try Self.removeOld(below: folder, limits, now: now)
       }
       guard !removed.isEmpty else { return }
       logger.notice(
@@ -71,6 +70,27 @@ public struct DeadLetterRetention: Sendable {
     } catch {
       logger.warning("old dead letters in \(folder) could not be removed: \(error)")
     }
+  }
+
+  /// Removes what is too old or too much, and the folders that have been empty for long; returns the objects.
+  package static func removeOld(
+    below folder: String, _ limits: Limits, now: Int64
+  ) throws -> [Object] {
+    let (objects, folders) = try contents(below: folder)
+    let found = superfluous(objects, limits, now: now)
+    for object in found {
+      do {
+        try FileManager.default.removeItem(atPath: object.path)
+      } catch CocoaError.fileNoSuchFile {
+        // Another daemon that uses this data directory was faster.
+        continue
+      }
+    }
+    // The deepest first; a folder with something in it stays.
+    for empty in folders.sorted(by: { $0.path > $1.path }) where now - empty.time >= minimalAge {
+      rmdir(empty.path)
+    }
+    return found
   }
 
   /// The objects that are too old or, oldest first, too many.
@@ -86,22 +106,33 @@ public struct DeadLetterRetention: Sendable {
     }
   }
 
-  /// The finished objects below a folder.
-  package static func objects(below folder: String) throws -> [Object] {
-    guard let walk = FileManager.default.enumerator(atPath: folder) else { return [] }
-    var objects: [Object] = []
+  /// The finished objects below a folder, and the folders there.
+  package static func contents(
+    below folder: String
+  ) throws -> (objects: [Object], folders: [Object]) {
+    guard let walk = FileManager.default.enumerator(atPath: folder) else { return ([], []) }
+    var (objects, folders): ([Object], [Object]) = ([], [])
     for case let name as String in walk where !name.split(separator: "/").contains(where: isHidden)
     {
       let path = folder + "/" + name
-      let attributes = try FileManager.default.attributesOfItem(atPath: path)
-      guard attributes[.type] as? FileAttributeType == .typeRegular,
-        let size = attributes[.size] as? Int64 ?? (attributes[.size] as? Int).map(Int64.init),
+      var attributes: [FileAttributeKey: Any] = [:]
+      do {
+        attributes = try FileManager.default.attributesOfItem(atPath: path)
+      } catch CocoaError.fileReadNoSuchFile {
+        continue
+      }
+      guard let size = attributes[.size] as? Int64 ?? (attributes[.size] as? Int).map(Int64.init),
         let time = attributes[.modificationDate] as? Date
       else { continue }
-      objects.append(
-        Object(path: path, bytes: size, time: Int64(time.timeIntervalSince1970 * 1_000)))
+      let found = Object(
+        path: path, bytes: size, time: Int64(time.timeIntervalSince1970 * 1_000))
+      switch attributes[.type] as? FileAttributeType {
+      case .typeRegular: objects.append(found)
+      case .typeDirectory: folders.append(found)
+      default: continue
+      }
     }
-    return objects
+    return (objects, folders)
   }
 
   /// Whether an object is still being written.

@@ -11,6 +11,7 @@ final class PipelineControl: Sendable {
   private let broker: any Broker
   private let board: StatusBoard
   private let stopping = Mutex<StopMode?>(nil)
+  private let failing = Mutex<String?>(nil)
   private let wakeup = Wakeup()
   private let end = Latch()
   private let makeLife: @Sendable () -> String
@@ -46,6 +47,12 @@ final class PipelineControl: Sendable {
     wakeup.signal()
   }
 
+  /// Lets the pipeline stop for good, since something beside its tasks cannot go on.
+  func fail(_ problem: String) {
+    failing.withLock { $0 = $0 ?? problem }
+    wakeup.signal()
+  }
+
   /// Whether the thread has ended: it was stopped, or its pipeline has failed.
   var hasEnded: Bool { end.isOpen }
 
@@ -58,6 +65,7 @@ final class PipelineControl: Sendable {
         plan: plan, broker: broker, services: services, board: board, logger: logger,
         wakeup: wakeup, makeLife: makeLife)
       while !turns.isOver {
+        if let problem = failing.withLock({ $0 }) { try turns.fail(problem) }
         if let mode = stopping.withLock({ $0 }) { turns.end(mode) }
         try turns.turn(timeout: .zero)
         // Problems of the writers are looked at so often, and the group hears of this member.

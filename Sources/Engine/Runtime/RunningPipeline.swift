@@ -84,7 +84,7 @@ final class RunningPipeline: Sendable {
   /// Runs until it is stopped; one that fails sends its alerts until then.
   ///
   /// - Parameter whenEnded: Called when its control has ended.
-  /// - Throws: what its outbox, tables or connections say when they cannot go on or be closed.
+  /// - Throws: what its tables or connections say when they cannot be closed.
   func run(whenEnded: @Sendable () -> Void) async throws {
     defer { over.open() }
     shared.logger.notice("pipeline \(plan.configuration.name): \(plan.summary)")
@@ -103,36 +103,49 @@ final class RunningPipeline: Sendable {
   private func runServices(whenEnded: @Sendable () -> Void) async throws {
     try await withThrowingTaskGroup(of: Void.self) { group in
       for service in services {
-        group.addTask {
-          do { try await service() } catch is CancellationError { return }
+        group.addTask { [control] in
+          do { try await service.run() } catch is CancellationError { return } catch {
+            control.fail("\(service.name) cannot go on: \(error)")
+          }
         }
       }
       await control.waitUntilEnded()
       whenEnded()
       await end.wait()
       if stopping.withLock({ $0 }) != .barrier {
-        try await alerts?.waitUntilSent(deadline: shared.time.elapsed + 5_000)
+        do {
+          try await alerts?.waitUntilSent(deadline: shared.time.elapsed + 5_000)
+        } catch let error where !(error is CancellationError) {
+          shared.logger.error(
+            "pipeline \(plan.configuration.name): nobody knows whether alerts wait: \(error)")
+        }
       }
       group.cancelAll()
       try await group.waitForAll()
     }
   }
 
+  /// Something that goes on until it is cancelled.
+  private struct Service: Sendable {
+    let name: String
+    let run: @Sendable () async throws -> Void
+  }
+
   /// What goes on beside its tasks until it ends.
-  private var services: [@Sendable () async throws -> Void] {
+  private var services: [Service] {
     let shared = shared
     let report = StatusReport(
       plan, uploaders, board: shared.board, alerts: alerts, time: shared.time,
       logger: shared.logger, interval: { shared.configuration.statusInterval })
-    var all: [@Sendable () async throws -> Void] = [report.run]
-    if let tables { all.append(tables.run) }
-    if let alerts { all.append(alerts.run) }
+    var all = [Service(name: "the status report", run: report.run)]
+    if let tables { all.append(Service(name: "loading of reference tables", run: tables.run)) }
+    if let alerts { all.append(Service(name: "sending of alerts", run: alerts.run)) }
     if plan.configuration.deadLetter == nil {
       let retention = DeadLetterRetention(
         folder: String(plan.deadLetterDestination.dropFirst("file://".count)),
         limits: { shared.configuration.deadLetters }, time: shared.time, threads: shared.threads,
         logger: shared.logger)
-      all.append(retention.run)
+      all.append(Service(name: "removing of old dead letters", run: retention.run))
     }
     return all
   }
@@ -142,9 +155,12 @@ final class RunningPipeline: Sendable {
     for writer in writers { writer.close() }
     // What was given up may still be writing a file that a successor is about to write.
     for uploader in uploaders { await uploader?.waitUntilIdle() }
-    try await tables?.close()
-    try await alerts?.shutdown()
-    try await destinations.shutdown()
+    // One that cannot be closed keeps no other one open.
+    var problem: (any Error)?
+    do { try await tables?.close() } catch { problem = error }
+    do { try await alerts?.shutdown() } catch { problem = problem ?? error }
+    do { try await destinations.shutdown() } catch { problem = problem ?? error }
+    if let problem { throw problem }
   }
 }
 

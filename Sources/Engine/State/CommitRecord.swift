@@ -19,6 +19,9 @@ package struct CommitRecord: Hashable, Sendable {
 
   static let tag = "cutbank1"
 
+  /// Whether a metadata text is one of ours, though perhaps of another version, or damaged.
+  package static func isOurs(_ text: String) -> Bool { text.hasPrefix("cutbank") }
+
   /// The metadata text.
   package var text: String {
     "\(Self.tag) life=\(life) epoch=\(epoch) commit=\(commit) snapshot=\(snapshot) "
@@ -40,7 +43,8 @@ package struct CommitRecord: Hashable, Sendable {
       let epoch = fields["epoch"].flatMap({ Int64($0) }),
       let commit = fields["commit"].flatMap({ Int64($0) }),
       let snapshot = fields["snapshot"].flatMap({ Int64($0) }),
-      let previous = fields["previous"].flatMap({ Int64($0) })
+      let previous = fields["previous"].flatMap({ Int64($0) }),
+      ([epoch, commit, snapshot, previous] + journal).allSatisfy({ $0 >= 0 })
     else { return nil }
     self.init(
       life: String(life), epoch: epoch, commit: commit, snapshot: snapshot,

@@ -31,7 +31,13 @@ package struct LocalDisk: Disk {
     }
     defer { closedir(folder) }
     var names: [String] = []
-    while let entry = readdir(folder) {
+    while true {
+      // What could not be listed is there nevertheless.
+      errno = 0
+      guard let entry = readdir(folder) else {
+        guard errno == 0 else { throw failure("list", path) }
+        break
+      }
       let name = withUnsafePointer(to: &entry.pointee.d_name) { pointer in
         pointer.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
       }

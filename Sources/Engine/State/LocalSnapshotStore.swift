@@ -15,6 +15,8 @@ package final class LocalSnapshotStore: SnapshotStore {
   private let folder: String
   private let tail = Mutex(Tail())
   private let references = SnapshotReferences()
+  /// The blobs that were there when it was opened, or were stored since: those of a later owner are its own.
+  private let blobs: Mutex<Set<String>>
 
   /// The end of the journal.
   private struct Tail {
@@ -29,9 +31,9 @@ package final class LocalSnapshotStore: SnapshotStore {
     self.folder = folder
     self.disk = disk
     try disk.createDirectory(folder)
-    for name in try disk.list(folder) where name.hasSuffix(".tmp") {
-      try disk.remove("\(folder)/\(name)")
-    }
+    let names = try disk.list(folder)
+    blobs = Mutex(Set(names.filter { $0.hasPrefix("blob-") }))
+    for name in names where name.hasSuffix(".tmp") { try disk.remove("\(folder)/\(name)") }
   }
 
   package func isEmpty() throws -> Bool {
@@ -185,6 +187,7 @@ package final class LocalSnapshotStore: SnapshotStore {
   package func storeBlob(_ bytes: [UInt8], name: String) throws {
     let file = "\(folder)/blob-\(name)"
     if try disk.read(file) != bytes { try disk.replace(file, with: bytes) }
+    blobs.withLock { _ = $0.insert("blob-\(name)") }
   }
 
   package func blob(_ name: String) throws -> [UInt8]? {
@@ -197,8 +200,10 @@ package final class LocalSnapshotStore: SnapshotStore {
   }
 
   package func discardBlobs(except names: Set<String>) throws {
-    for file in try disk.list(folder) where file.hasPrefix("blob-") {
-      if !names.contains(String(file.dropFirst(5))) { try disk.remove("\(folder)/\(file)") }
+    let needless = blobs.withLock { $0.subtracting(names.map { "blob-\($0)" }) }
+    for file in needless.sorted() {
+      try disk.remove("\(folder)/\(file)")
+      blobs.withLock { _ = $0.remove(file) }
     }
   }
 

@@ -99,7 +99,7 @@ package protocol SnapshotStore: AnyObject, Sendable {
   ///
   /// - Throws: `StateError` when it is damaged.
   func blob(_ name: String) throws -> [UInt8]?
-  /// Removes all blobs but these.
+  /// Removes all blobs but these; one that stood still leaves those of its successor alone.
   func discardBlobs(except names: Set<String>) throws
   /// Removes the snapshots and segments before `snapshot`, but for the snapshots that those from it on
   /// refer to.
@@ -108,5 +108,19 @@ package protocol SnapshotStore: AnyObject, Sendable {
 
 extension SnapshotStore {
   /// Stores a whole snapshot; returns when it is durable.
-  package func store(_ snapshot: Snapshot) throws { try makeWriter(snapshot).finish() }
+  ///
+  /// It is encoded part by part: besides the snapshot no more than a part is in memory.
+  package func store(_ snapshot: Snapshot) throws {
+    var head = snapshot
+    head.slices = []
+    let writer = makeWriter(head)
+    do {
+      for slice in snapshot.slices { try writer.add([slice]) }
+      try writer.finish()
+    } catch let reason {
+      // A full disk has its space back; what cannot be removed now the next start removes.
+      do { try writer.abandon() } catch { throw reason }
+      throw reason
+    }
+  }
 }

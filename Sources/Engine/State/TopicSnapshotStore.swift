@@ -10,7 +10,8 @@ package protocol StateTopics: Sendable {
   func prepare(_ names: [String], partitions: Int) throws(KafkaError)
   /// Adds records; returns their offsets, ascending, when they are durable.
   func append(_ records: [[UInt8]], to partition: TopicPartition) throws(KafkaError) -> [Int64]
-  /// Hands over the records from offset `first` to before `end` until `body` returns false.
+  /// Hands over the records from offset `first` to before `end` until `body` returns false, or no more
+  /// are there.
   func read(
     _ partition: TopicPartition, from first: Int64, to end: Int64,
     _ body: (_ offset: Int64, _ record: [UInt8]) throws -> Bool

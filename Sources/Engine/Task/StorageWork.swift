@@ -9,8 +9,8 @@ struct StorageWork: Sendable {
     case none
     /// Its segment of the journal begins; its parts are stored by a `SnapshotThread`.
     case segment
-    /// All of it is stored.
-    case whole(Snapshot)
+    /// All of it is stored, with the number of its segment if an attempt that failed has begun that.
+    case whole(Snapshot, segment: Int64?)
   }
 
   /// The commit.
@@ -38,8 +38,9 @@ struct StorageWork: Sendable {
       case .none: break
       case .segment:
         outcome.snapshot = try store.beginSegment()
-      case .whole(var snapshot):
-        snapshot.number = try store.beginSegment()
+      case .whole(var snapshot, let segment):
+        snapshot.number = try segment ?? store.beginSegment()
+        outcome.segment = snapshot.number
         try store.store(snapshot)
         outcome.snapshot = snapshot.number
       }
@@ -57,6 +58,8 @@ struct StorageOutcome: Sendable {
   var released: Int64?
   /// The end of the journal with the commit's block.
   var place: (segment: Int64, end: Int64)?
+  /// The segment of the journal that was begun for a whole snapshot, which may not be stored yet.
+  var segment: Int64?
   /// The number of the snapshot that was stored, or begun.
   var snapshot: Int64?
   /// What stopped it.

@@ -55,6 +55,7 @@ extension TaskLog {
           + "\(record.epoch): a later owner has written it")
     }
     let header = try TaskCore.header(of: snapshot.slices)
+    try checkOrigin(of: snapshot, life: header.life, record: record, start, place: store.place)
     let steps = blocks.filter { $0.commit > snapshot.commit && $0.commit <= record.commit }
       .flatMap(\.steps)
     let isFormer = !steps.isEmpty && !start.plan.hasMade(snapshot)
@@ -71,16 +72,37 @@ extension TaskLog {
     if !start.plan.hasMade(snapshot) { tell(begun, start) }
     var next = record
     next.epoch += 1
+    // In the place of a damaged one, so that the next snapshot has a predecessor that can be read.
+    next.snapshot = first
     let log = try TaskLog(
       start: start, store: store, record: next, isBirth: false,
       rowNumber: core.position.rowNumber)
-    log.replayStarts.note(record.snapshot, withNewPartitions(header.offsets, start))
+    log.replayStarts.note(first, withNewPartitions(header.offsets, start))
     // Replay crosses no change: what comes after it is computed from a snapshot of its own.
     log.needsSnapshot =
       core.buffers.count > header.offsets.count
       || !start.plan.hasMade(snapshot)
       || snapshot.arithmetic != Arithmetic.fingerprint
     return Opened(start: start, isFormer: isFormer, core: core, log: log, steps: steps)
+  }
+
+  /// Makes sure that a snapshot is of the past that the group's commit tells of.
+  ///
+  /// - Throws: `TaskFailure` when it is of another life of the task, or of one that went on otherwise.
+  private static func checkOrigin(
+    of snapshot: Snapshot, life: String, record: CommitRecord, _ start: TaskStart, place: String
+  ) throws {
+    guard life != record.life || snapshot.commit > record.commit else { return }
+    throw TaskFailure.state(
+      StateProblem(
+        message:
+          "snapshot \(snapshot.number) in \(place) is not the one that the group's commit of task "
+          + "\(start.name) names: it is of life \(life), commit \(snapshot.commit), the group's of life "
+          + "\(record.life), commit \(record.commit)",
+        hint:
+          "run the pipeline where its state is, or bring that here in place of what is there; to "
+          + "forget the state, reset the offsets of group '\(start.plan.configuration.group)' and remove "
+          + "\(place)"))
   }
 
   private static func blocks(

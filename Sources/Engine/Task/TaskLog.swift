@@ -216,7 +216,8 @@ final class TaskLog {
       draft.work.snapshot = .segment
     case .take, .birth:
       abandonSnapshot(core)
-      draft.work.snapshot = .whole(snapshot(core, commit: commit, slices: try core.save()))
+      let whole = snapshot(core, commit: commit, slices: try core.save())
+      draft.work.snapshot = .whole(whole, segment: nil)
     }
   }
 
@@ -250,7 +251,12 @@ final class TaskLog {
       draft?.record.segmentEnd = place.end
       draft?.work.block = nil
     }
-    if let number = outcome.snapshot { noteSnapshot(number) }
+    if let number = outcome.snapshot {
+      noteSnapshot(number)
+    } else if case .whole(let snapshot, _) = draft?.work.snapshot {
+      // A full disk would otherwise get a segment more with every attempt.
+      draft?.work.snapshot = .whole(snapshot, segment: outcome.segment)
+    }
     if let error = outcome.error {
       try patience.refused(error, now: now, start)
     } else {
@@ -399,7 +405,6 @@ final class TaskLog {
 
   /// Of about so many parts it is remembered how long their copies took.
   private static let rememberedParts = 1_000
-
   /// How many parts are copied in a turn at most.
   private static let copiedParts = 16
 

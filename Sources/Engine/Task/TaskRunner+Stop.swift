@@ -11,7 +11,7 @@ extension TaskRunner {
 
   /// Goes a step further towards the end; returns whether there may be more to do at once.
   func stopTurn(_ mode: StopMode) throws -> Bool {
-    if mode == .drain || isFormer, start.services.isOutOfTime() {
+    if mode == .drain || mode == .barrier || isFormer, start.services.isOutOfTime() {
       endOutOfTime(mode)
       return false
     }
@@ -58,10 +58,12 @@ extension TaskRunner {
     return false
   }
 
-  private func endOutOfTime(_ mode: StopMode) {
+  /// Ends without the rest: a shutdown, or a reload for which other pipelines wait, has used up its time.
+  func endOutOfTime(_ mode: StopMode) {
     start.services.logger.warning(
-      "task \(name) ends before everything was delivered; the next start goes on from its last commit"
+      "task \(name) ends before everything was delivered; it goes on from its last commit"
     )
-    end(nil, awaitsStorage: mode != .drain)
+    // Brokers that are away may not take what is on its way into topics for long; there it harms nobody.
+    end(nil, awaitsStorage: mode != .drain && start.services.stateTopics == nil)
   }
 }

@@ -196,6 +196,9 @@ final class TaskRunner {
     log.storeMore(now: elapsed)
     switch phase {
     case .birth, .waiting, .ended: return false
+    case .replaying where barrierIsDue && start.services.isOutOfTime():
+      endOutOfTime(.barrier)
+      return false
     case .replaying(var cursor):
       guard try modelsHaveRoom(now: elapsed) else {
         publishStatus(always: false)
