@@ -53,15 +53,22 @@ import Testing
     let undisturbed = try simulator.runLossy(
       isSingle: isSingle, deletions: deletions, changes: [])
     let asked = undisturbed.result.lines.count { $0.contains("read watermarks") }
+    var told = 0
     for occurrence in 1...asked {
       let (result, missing) = try simulator.runLossy(
         isSingle: isSingle, deletions: deletions, changes: [],
-        scripted: [ScriptedFault("read watermarks", occurrence: occurrence, .fails)])
+        scripted: (0..<3).map {
+          ScriptedFault("read watermarks", occurrence: occurrence + $0, .fails)
+        })
+      let lines = result.lines.count { $0.contains("waits to be told where") }
+      #expect(lines <= 1, "\(occurrence): it is said \(lines) times")
+      told += lines
       #expect(result.violations.isEmpty, "\(occurrence): \(result.violations)")
       #expect(result.lost == Int64(missing[1].count))
       let failures = result.lines.filter { $0.contains("has stopped") || $0.contains("fails:") }
       #expect(failures.isEmpty, "\(occurrence): \(failures)")
     }
+    #expect(told > 0)
   }
 
   /// A transaction fails, and while nobody can tell what became of it, its tasks are lost and begin anew:

@@ -39,6 +39,8 @@ enum WorkerMessage: Sendable {
   case snapshotStored(TaskName, number: Int64, problem: String?)
   /// What the brokers hold of the task's partitions; nil when they did not answer.
   case logStarts(TaskName, [Watermarks]?)
+  /// What the brokers hold of a partition that had not what was to be read next, or why they do not say.
+  case gap(TaskName, TopicPartition, Result<Watermarks, KafkaError>)
   /// A closed object has arrived.
   case delivered(TaskName, output: Int, firstRow: Int64)
   /// A closed object will never be accepted.

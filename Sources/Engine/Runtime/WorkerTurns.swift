@@ -1,3 +1,5 @@
+import Alerting
+import Columns
 package import Kafka
 import Logging
 import Transport
@@ -9,8 +11,8 @@ package final class WorkerTurns {
   let mailbox: Mailbox<WorkerMessage>
   private let wakeup: Wakeup
   private var runners: [TaskName: TaskRunner] = [:]
-  /// The tasks in the order of their turns, which is the same in every run.
-  private var order: [TaskName] = []
+  /// The same in the order of their turns, which is the same in every run.
+  private var order: [TaskRunner] = []
   /// Tasks whose state the disk or the brokers did not let open, and when they are tried again.
   private var postponed: [TaskName: (start: TaskStart, nextAttempt: Int64)] = [:]
   private static let postponement: Int64 = 2_000
@@ -29,7 +31,7 @@ package final class WorkerTurns {
 
   /// Does for each task what can be done now; returns whether there may be more at once.
   package func turn() -> Bool {
-    let turnBegin = runners.first?.value.elapsed
+    let turnBegin = order.first?.elapsed
     for message in mailbox.drain() {
       if case .quit = message {
         isOver = true
@@ -44,15 +46,14 @@ package final class WorkerTurns {
       postponed[name] = nil
       begin(waiting.start, isFirst: false)
     }
-    for name in order { guarded(runners[name]) { try $0.commitIfDue() } }
+    for runner in order { guarded(runner) { try $0.commitIfDue() } }
     var isBusy = false
-    for name in order {
-      guard let runner = runners[name] else { continue }
+    for runner in order {
       guarded(runner) { isBusy = try $0.turn() || isBusy }
-      if case .ended = runner.phase { set(name, nil) }
+      if case .ended = runner.phase { set(runner.name, nil) }
     }
     if let turnBegin {
-      for runner in runners.values { runner.log.noteTurn(milliseconds: runner.elapsed - turnBegin) }
+      for runner in order { runner.log.noteTurn(milliseconds: runner.elapsed - turnBegin) }
     }
     return isBusy
   }
@@ -73,6 +74,8 @@ package final class WorkerTurns {
         runner.log.snapshotStored(number, problem: problem, runner.core)
       }
     case .logStarts(let name, let marks): runners[name]?.found(marks)
+    case .gap(let name, let partition, let answer):
+      guarded(runners[name]) { try $0.answered(partition, answer) }
     case .delivered(let name, let output, let firstRow):
       guarded(runners[name]) { try $0.delivered(output: output, firstRow: firstRow) }
     case .undeliverable(let name, let output, let error):
@@ -105,7 +108,7 @@ package final class WorkerTurns {
 
   private func set(_ name: TaskName, _ runner: TaskRunner?) {
     runners[name] = runner
-    order = runners.keys.sorted()
+    order = runners.values.sorted { $0.name < $1.name }
   }
 
   private func guarded(_ runner: TaskRunner?, _ body: (TaskRunner) throws -> Void) {
@@ -127,7 +130,13 @@ package final class WorkerTurns {
     switch error {
     case let error as TaskFailure: error
     case let error as KafkaError: .kafka(error)
-    default: .disk("\(error)")
+    case is DiskError, is OutboxUnavailable: .disk("\(error)")
+    case let error as StateError:
+      .state(
+        StateProblem(
+          message: "the state cannot be read: \(error)",
+          hint: "cutbank state verify tells what is damaged; bring it back from a copy"))
+    default: .unforeseen("\(error)")
     }
   }
 }

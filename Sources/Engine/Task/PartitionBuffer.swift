@@ -113,6 +113,8 @@ enum TaskFailure: Error, Sendable, CustomStringConvertible {
   case output(String)
   /// Another member owns the task.
   case lost(String)
+  /// Nothing of that.
+  case unforeseen(String)
 
   /// The failure and what to do.
   var description: String {
@@ -124,6 +126,7 @@ enum TaskFailure: Error, Sendable, CustomStringConvertible {
     case .disk(let text): text
     case .output(let text): text
     case .lost(let text): text
+    case .unforeseen(let text): "it met an error that was not foreseen: \(text)"
     }
   }
 }

@@ -6,7 +6,7 @@ extension TaskRunner {
   /// Goes on after records that were deleted unread, if the input allows it.
   func passGap(_ index: Int, _ failure: TaskFailure) throws {
     guard case .offsetOutOfRange(let partition, let expected, _) = failure else { throw failure }
-    guard let marks = try gapMarks(of: partition) else { return }
+    guard let marks = gaps.marks(of: partition, now: elapsed) else { return }
     let target: Int64
     switch core.plan.inputs[core.buffers[index].input].gapPolicy {
     case .stop: throw TaskFailure.offsetOutOfRange(partition, expected: expected, marks)
@@ -28,17 +28,13 @@ extension TaskRunner {
         name, core.buffers.map { PartitionStart($0.topicPartition, at: .offset($0.fetchedEnd)) }))
   }
 
-  /// What a partition holds of which records are gone; nil while the brokers do not tell, and are asked again.
-  func gapMarks(of partition: TopicPartition) throws -> Watermarks? {
-    guard elapsed >= nextGapAttempt else { return nil }
-    do throws(KafkaError) {
-      return try start.consumer.watermarks(of: partition, timeout: .seconds(5))
-    } catch {
-      guard error.isPassing else { throw TaskFailure.kafka(error) }
-      nextGapAttempt = elapsed + 1_000
-      start.services.logger.warning(
-        "task \(name) waits to be told where \(partition) begins: \(error)")
-      return nil
-    }
+  /// The brokers have said what a partition holds of which records are gone, or have not answered.
+  func answered(
+    _ partition: TopicPartition, _ answer: Result<Watermarks, KafkaError>
+  ) throws(TaskFailure) {
+    // One that has ended asks nothing more.
+    if case .ended = phase { return }
+    try gaps.answered(partition, answer, now: elapsed)
+    publishStatus()
   }
 }

@@ -45,6 +45,7 @@ final class TaskRunner {
   let isFormer: Bool
   private var isAssigned = false
   private let logStarts: LogStartWatch
+  let gaps: GapSearch
   /// The wall clock as this task sees it: it goes on from what the task's state has seen.
   private let steady: SteadyTime
   /// How often something had been published when the slots were last looked at.
@@ -54,8 +55,6 @@ final class TaskRunner {
   /// Why models of keys hold records up, if they do, and when the disk is tried again.
   var modelProblem: String?
   var nextModelAttempt: Int64 = 0
-  /// When the brokers are asked again what they hold behind records that are gone.
-  var nextGapAttempt: Int64 = 0
   var reading = ModelReading()
 
   init(_ given: TaskStart) throws {
@@ -73,6 +72,7 @@ final class TaskRunner {
     breaker = CircuitBreaker(start.plan.configuration.circuitBreaker)
     watch = try CrashWatch(start)
     logStarts = LogStartWatch(start)
+    gaps = GapSearch(start)
     replay = opened.steps
     phase = .waiting
     core.measure(by: Self.stopwatch)
@@ -249,7 +249,7 @@ final class TaskRunner {
     do {
       return try cursor.advance(core, name: name, limit: limit)
     } catch TaskFailure.offsetOutOfRange(let partition, let expected, _) {
-      guard let marks = try gapMarks(of: partition) else { return false }
+      guard let marks = gaps.marks(of: partition, now: elapsed) else { return false }
       throw TaskFailure.offsetOutOfRange(partition, expected: expected, marks)
     }
   }
@@ -456,8 +456,8 @@ final class TaskRunner {
         phase: phaseName, counters: core.counters, rowtime: core.position.rowtime,
         nextOffsets: core.position.nextOffsets, pendingBytes: uploads.pendingBytes(core),
         oldestUndelivered: core.oldestUndelivered,
-        problem: log.problem ?? watchPatience.problem ?? breaker.reason ?? missingTables
-          ?? modelProblem,
+        problem: log.problem ?? gaps.problem ?? watchPatience.problem ?? breaker.reason
+          ?? missingTables ?? modelProblem,
         outputs: core.balances, snapshots: log.snapshotStatus,
         recovery: recovery, models: core.modelStatus, replayMargin: logStarts.worst))
   }
