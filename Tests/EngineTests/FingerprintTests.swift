@@ -6,25 +6,8 @@ import Testing
   private static func plan(
     to place: String = "file:///srv/out", data: String = "/srv/data", extra: String = ""
   ) throws -> PipelinePlan {
-    let text = """
-      name: p
-      application: |
-        CREATE OR REPLACE STREAM "OUT" ("n" BIGINT);
-        CREATE OR REPLACE PUMP "P" AS INSERT INTO "OUT" SELECT STREAM "n" FROM "NUMBERS";
-      inputs:
-        - stream: NUMBERS
-          kafka: {topic: numbers, start: earliest}
-          format: json
-          columns: [{name: n, type: BIGINT, path: $.n}]
-      outputs:
-        - stream: OUT
-          delivery: {to: "\(place)", buffer: {interval: 60s}}
-      \(extra)
-      """
-    let (configuration, _) = try PipelineConfiguration.read(
-      file: "p.yaml", text: text, environment: [:], daemon: KafkaSettings(brokers: "localhost:9"),
-      readFile: { _ in "" })
-    return try PipelinePlan.make(configuration, dataDirectory: data).0
+    try PassingPipeline.plan(
+      "p", to: "delivery: {to: \"\(place)\", buffer: {interval: 60s}}", extra: extra, data: data)
   }
 
   private static func snapshot(_ fingerprint: String) -> Snapshot {

@@ -5,24 +5,8 @@ import Transport
 /// Which pipelines a reload ends and begins.
 @Suite struct PipelineChangeTests {
   private static func plan(_ name: String, version: Int = 0) throws -> PipelinePlan {
-    let text = """
-      name: \(name)
-      application: |
-        CREATE OR REPLACE STREAM "OUT" ("n" BIGINT);
-        CREATE OR REPLACE PUMP "P" AS INSERT INTO "OUT" SELECT STREAM "n" FROM "NUMBERS";
-      inputs:
-        - stream: NUMBERS
-          kafka: {topic: numbers, start: earliest}
-          format: json
-          columns: [{name: n, type: BIGINT, path: $.n}]
-      outputs:
-        - stream: OUT
-          delivery: {to: file:///tmp/out, buffer: {interval: \(60 + version)s}}
-      """
-    let (configuration, _) = try PipelineConfiguration.read(
-      file: name, text: text, environment: [:], daemon: KafkaSettings(brokers: "localhost:9"),
-      readFile: { _ in "" })
-    return try PipelinePlan.make(configuration, dataDirectory: "data").0
+    try PassingPipeline.plan(
+      name, to: "delivery: {to: file:///srv/out, buffer: {interval: \(60 + version)s}}")
   }
 
   @Test func itTellsWhatItDoes() throws {

@@ -63,31 +63,13 @@ import Testing
     }
     let (time, log) = (ManualTime(), LastLines())
     let report = StatusReport(
-      try plan(), board: board, time: time, logger: Logger(label: "test") { _ in log },
+      try PassingPipeline.plan(), board: board, time: time,
+      logger: Logger(label: "test") { _ in log },
       interval: { 1_000 })
     let telling = Task { try await report.run() }
     try await time.advance { !log.lines.isEmpty }
     telling.cancel()
     return log.lines[0]
-  }
-
-  private static func plan() throws -> PipelinePlan {
-    let text = """
-      name: numbers
-      application: |
-        CREATE OR REPLACE STREAM "OUT" ("n" BIGINT);
-        CREATE OR REPLACE PUMP "P" AS INSERT INTO "OUT" SELECT STREAM "n" FROM "NUMBERS";
-      inputs:
-        - stream: NUMBERS
-          kafka: {topic: numbers}
-          format: json
-          columns: [{name: n, type: BIGINT, path: $.n}]
-      outputs: [{stream: OUT, delivery: {to: "file://./out"}}]
-      """
-    let (configuration, _) = try PipelineConfiguration.read(
-      file: "numbers.yaml", text: text, environment: [:],
-      daemon: KafkaSettings(brokers: "nowhere:1"), readFile: { _ in "" })
-    return try PipelinePlan.make(configuration, dataDirectory: "data").0
   }
 
   @Test func evenCountsAreTold() async throws {

@@ -12,26 +12,11 @@ struct TopicStage {
   private let notes = TopicNotes()
 
   init(patience: Int64 = 0, transactionalID: String? = "id") throws {
-    let (configuration, _) = try PipelineConfiguration.read(
-      file: "topics.yaml",
-      text: """
-        name: topics
-        application: |
-          CREATE OR REPLACE STREAM "OUT" ("n" BIGINT);
-          CREATE OR REPLACE PUMP "P" AS INSERT INTO "OUT" SELECT STREAM "n" FROM "NUMBERS";
-        inputs:
-          - stream: NUMBERS
-            kafka: {topic: numbers}
-            format: json
-            columns: [{name: n, type: BIGINT, path: $.n}]
-        outputs:
-          - {stream: OUT, kafka: {topic: results}}
-        """, environment: [:], daemon: KafkaSettings(brokers: "none:1"), readFile: { _ in "" })
-    writer = TopicWriter(transactionalID: transactionalID, timing: configuration.timing)
+    let plan = try PassingPipeline.plan("topics", to: "kafka: {topic: results}")
+    writer = TopicWriter(transactionalID: transactionalID, timing: plan.configuration.timing)
     turns = TopicTurns(
-      writer: writer, plan: try PipelinePlan.make(configuration, dataDirectory: "data").0,
-      broker: NotingBroker(notes: notes), logger: PipelineBench.logger, time: time,
-      patience: patience)
+      writer: writer, plan: plan, broker: NotingBroker(notes: notes),
+      logger: PipelineBench.logger, time: time, patience: patience)
   }
 
   /// What the producer was told so far.

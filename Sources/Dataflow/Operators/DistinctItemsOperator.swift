@@ -2,42 +2,23 @@ import Columns
 import StreamSQL
 
 /// COUNT_DISTINCT_ITEMS_TUMBLING: how many different values a column had in each window aligned to 1970.
-final class DistinctItemsOperator: Operator {
+final class DistinctItemsOperator: CountingOperator<DistinctItemsWindow> {
   private let column: Int
-  private let length: Int64
   private let partitionBy: [Int]
   private let keyLimit: Int
-  private var window: Window
-  private var due = Int64.max
-  /// What a snapshot in the making lacks, and the window that it was begun with once that is closed.
-  private var copies = BlockCopies(size: DistinctItemsOperator.blockSize)
-  private var closed: Window?
-
-  /// A counter takes up to 130 KB: fewer in a block than there are groups elsewhere.
-  private static let blockSize = 64
-
-  /// What was counted since a window began.
-  private struct Window {
-    var partitions: KeyTable
-    var items: [DistinctCounter] = []
-  }
 
   init(
     input: Operator, column: Int, length: Int64, partitionBy: [Int], keyLimit: Int,
     schema: Schema, section: String
   ) {
     self.column = column
-    self.length = length
     self.partitionBy = partitionBy
     self.keyLimit = keyLimit
-    window = Window(
-      partitions: KeyTable(partitionBy.map { input.schema.columns[$0].type.storage }))
     super.init(
-      schema: schema, section: section, inputs: [input], isBounded: input.isBounded)
+      DistinctItemsWindow(
+        partitions: KeyTable(partitionBy.map { input.schema.columns[$0].type.storage })),
+      length: length, input: input, schema: schema, section: section)
   }
-
-  override var hasState: Bool { true }
-  override var nextDue: Int64 { due }
 
   override func run(_ context: ExecutionContext, _ pool: inout StringPool) {
     output.removeAll()
@@ -50,7 +31,7 @@ final class DistinctItemsOperator: Operator {
       if let earlier = bounds.reaches(due, before: cause) { close(earlier) }
       let rowtime = input.rowtimes[row]
       if rowtime >= due { close(cause) }
-      if due == Int64.max { due = nextMultiple(after: rowtime, of: length) }
+      beginIfNeeded(at: rowtime)
       guard window.partitions.count < keyLimit || window.partitions.find(keys, row: row) != nil
       else {
         refuse(
@@ -60,7 +41,7 @@ final class DistinctItemsOperator: Operator {
           context, pool)
         continue
       }
-      if copies.isCopying, closed == nil {
+      if isCopying {
         willChange(window.partitions.find(keys, row: row) ?? window.partitions.nextNumber, pool)
       }
       let (number, isNew) = window.partitions.insert(keys, row: row)
@@ -83,95 +64,59 @@ final class DistinctItemsOperator: Operator {
       output.rowtimes.append(due)
       output.causes.append(cause)
     }
-    if copies.isCopying, closed == nil { closed = window }
-    window.items.removeAll(keepingCapacity: true)
-    window.partitions.removeAll()
-    due = Int64.max
+    endWindow()
+  }
+}
+
+/// How many different values each partition of a window had.
+struct DistinctItemsWindow: CountedWindow {
+  fileprivate var partitions: KeyTable
+  fileprivate var items: [DistinctCounter] = []
+
+  fileprivate init(partitions: KeyTable) { self.partitions = partitions }
+
+  /// A counter takes up to 130 KB: fewer in a block than there are groups elsewhere.
+  static let blockSize = 64
+
+  var groupCount: Int { partitions.count }
+
+  mutating func removeAll() {
+    items.removeAll(keepingCapacity: true)
+    partitions.removeAll()
   }
 
-  // MARK: State
+  func saveHead(into section: inout SectionWriter) { partitions.saveNumbers(into: &section) }
 
-  /// What a section begins with that has its counters in slices; others begin with a window's end.
-  private static let sliced = Int64.min
-
-  override func save(into writer: inout StateWriter, _ pool: borrowing StringPool) {
-    saveHead(into: &writer)
-    for block in 0..<BlockCopies.count(window.items.count, size: Self.blockSize) {
-      writer.section(section, slice: block + 1) { Self.save(window, block, into: &$0, pool) }
+  func save(_ block: Int, into section: inout SectionWriter, _ pool: borrowing StringPool) {
+    for number in BlockCopies.groups(of: block, in: groupCount, size: Self.blockSize) {
+      partitions.save(number, into: &section, pool)
+      items[number].save(into: &section)
     }
   }
 
-  private func saveHead(into writer: inout StateWriter) {
-    writer.section(section) { section in
-      section.write(Self.sliced)
-      section.write(due)
-      window.partitions.saveNumbers(into: &section)
+  mutating func restoreHead(from section: inout SectionReader) throws {
+    try partitions.restoreNumbers(from: &section)
+    items = []
+  }
+
+  mutating func restore(
+    _ block: Int, from section: inout SectionReader, _ pool: inout StringPool
+  ) throws {
+    for number in BlockCopies.groups(of: block, in: groupCount, size: Self.blockSize) {
+      try partitions.restore(number, from: &section, &pool)
+      items.append(try DistinctCounter(from: &section))
     }
   }
 
-  private static func save(
-    _ window: Window, _ block: Int, into section: inout SectionWriter, _ pool: borrowing StringPool
-  ) {
-    for number in BlockCopies.groups(of: block, in: window.items.count, size: blockSize) {
-      window.partitions.save(number, into: &section, pool)
-      window.items[number].save(into: &section)
-    }
+  mutating func endRestoring() { partitions.endRestoring() }
+
+  mutating func restoreWhole(
+    from section: inout SectionReader, _ pool: inout StringPool
+  ) throws {
+    try partitions.restore(from: &section, &pool)
+    items = []
+    for _ in 0..<groupCount { items.append(try DistinctCounter(from: &section)) }
   }
 
-  private func willChange(_ number: Int, _ pool: borrowing StringPool) {
-    copies.willChange(number, section: section) { Self.save(window, $0, into: &$1, pool) }
-  }
-
-  override func beginSave(
-    _ snapshot: Int64, into writer: inout StateWriter, _ pool: borrowing StringPool
-  ) {
-    saveHead(into: &writer)
-    copies.begin(groups: window.items.count)
-    closed = nil
-  }
-
-  override func continueSave(into writer: inout StateWriter, _ pool: borrowing StringPool) -> Bool {
-    let isUnfinished = copies.copyOne(section: section, into: &writer) {
-      Self.save(closed ?? window, $0, into: &$1, pool)
-    }
-    if !isUnfinished { closed = nil }
-    return isUnfinished
-  }
-
-  override func forgetSaved() {
-    copies.forget()
-    closed = nil
-  }
-
-  override func restore(from reader: StateReader, _ pool: inout StringPool) throws {
-    var head = try reader.section(section)
-    let first = try head.integer(Int64.self)
-    window.items = []
-    guard first == Self.sliced else {
-      due = first
-      try window.partitions.restore(from: &head, &pool)
-      for _ in 0..<window.partitions.count {
-        window.items.append(try DistinctCounter(from: &head))
-      }
-      return try head.finish()
-    }
-    due = try head.integer()
-    try window.partitions.restoreNumbers(from: &head)
-    try head.finish()
-    let count = window.partitions.count
-    for block in 0..<BlockCopies.count(count, size: Self.blockSize) {
-      var slice = try reader.section(section, slice: block + 1)
-      for number in BlockCopies.groups(of: block, in: count, size: Self.blockSize) {
-        try window.partitions.restore(number, from: &slice, &pool)
-        window.items.append(try DistinctCounter(from: &slice))
-      }
-      try slice.finish()
-    }
-    window.partitions.endRestoring()
-  }
-
-  override func remapStrings(_ remap: inout StringRemapper) {
-    window.partitions.remapStrings(&remap)
-    closed?.partitions.remapStrings(&remap)
-  }
+  mutating func remapStrings(_ remap: inout StringRemapper) { partitions.remapStrings(&remap) }
 }

@@ -4,37 +4,11 @@ import StreamSQL
 /// TOP_K_ITEMS_TUMBLING: the most frequent values of a column in each window aligned to 1970.
 ///
 /// Counts are exact. Items with equal counts come out in the order in which they first came.
-final class TopItemsOperator: Operator {
+final class TopItemsOperator: CountingOperator<TopItemsWindow> {
   private let column: Int
   private let k: Int
-  private let length: Int64
   private let partitionBy: [Int]
   private let keyLimit: Int
-  private var window: Window
-  private var due = Int64.max
-  /// What a snapshot in the making lacks, and the window that it was begun with once that is closed.
-  private var copies = BlockCopies()
-  private var closed: Window?
-
-  /// What was counted since a window began.
-  private struct Window {
-    var partitions: KeyTable
-    var items: KeyTable
-    var counts: [Int64] = []
-    var owners: [Int32] = []
-
-    mutating func removeAll() {
-      items.removeAll()
-      partitions.removeAll()
-      counts.removeAll(keepingCapacity: true)
-      owners.removeAll(keepingCapacity: true)
-    }
-
-    mutating func remapStrings(_ remap: inout StringRemapper) {
-      partitions.remapStrings(&remap)
-      items.remapStrings(&remap)
-    }
-  }
 
   init(
     input: Operator, column: Int, k: Int, length: Int64, partitionBy: [Int], keyLimit: Int,
@@ -42,18 +16,14 @@ final class TopItemsOperator: Operator {
   ) {
     self.column = column
     self.k = k
-    self.length = length
     self.partitionBy = partitionBy
     self.keyLimit = keyLimit
-    window = Window(
-      partitions: KeyTable(partitionBy.map { input.schema.columns[$0].type.storage }),
-      items: KeyTable([.integer, input.schema.columns[column].type.storage]))
     super.init(
-      schema: schema, section: section, inputs: [input], isBounded: input.isBounded)
+      TopItemsWindow(
+        partitions: KeyTable(partitionBy.map { input.schema.columns[$0].type.storage }),
+        items: KeyTable([.integer, input.schema.columns[column].type.storage])),
+      length: length, input: input, schema: schema, section: section)
   }
-
-  override var hasState: Bool { true }
-  override var nextDue: Int64 { due }
 
   override func run(_ context: ExecutionContext, _ pool: inout StringPool) {
     output.removeAll()
@@ -74,7 +44,7 @@ final class TopItemsOperator: Operator {
         counters.filtered += 1
         continue
       }
-      if due == Int64.max { due = nextMultiple(after: rowtime, of: length) }
+      beginIfNeeded(at: rowtime)
       if !add(&itemKeys, row, keys, pool) {
         refuse(
           input, row,
@@ -98,7 +68,7 @@ final class TopItemsOperator: Operator {
     else { return false }
     itemKeys[row * window.items.width] = UInt64(partition)
     if isFull, window.items.find(itemKeys, row: row) == nil { return false }
-    if copies.isCopying, closed == nil {
+    if isCopying {
       willChange(window.items.find(itemKeys, row: row) ?? window.items.nextNumber, pool)
       if partition == window.partitions.count { willChange(partition, pool) }
     }
@@ -133,9 +103,7 @@ final class TopItemsOperator: Operator {
       output.rowtimes.append(due)
       output.causes.append(cause)
     }
-    if copies.isCopying, closed == nil { closed = window }
-    window.removeAll()
-    due = Int64.max
+    endWindow()
   }
 
   private func itemText(
@@ -149,111 +117,87 @@ final class TopItemsOperator: Operator {
     }
     return pool.intern(text.span)
   }
+}
 
-  // MARK: State
+/// How often each item of a window came.
+struct TopItemsWindow: CountedWindow {
+  fileprivate var partitions: KeyTable
+  fileprivate var items: KeyTable
+  fileprivate var counts: [Int64] = []
+  /// The partition of each item.
+  fileprivate var owners: [Int32] = []
 
-  /// What a section begins with that has its items in slices; others begin with a window's end.
-  private static let sliced = Int64.min
-
-  override func save(into writer: inout StateWriter, _ pool: borrowing StringPool) {
-    saveHead(into: &writer, pool)
-    for block in 0..<BlockCopies.count(window.counts.count) {
-      writer.section(section, slice: block + 1) { Self.save(window, block, into: &$0, pool) }
-    }
+  fileprivate init(partitions: KeyTable, items: KeyTable) {
+    self.partitions = partitions
+    self.items = items
   }
 
-  private func saveHead(into writer: inout StateWriter, _ pool: borrowing StringPool) {
-    writer.section(section) { section in
-      section.write(Self.sliced)
-      section.write(due)
-      window.partitions.saveNumbers(into: &section)
-      window.items.saveNumbers(into: &section)
-    }
+  static let blockSize = BlockCopies.size
+
+  var groupCount: Int { items.count }
+
+  mutating func removeAll() {
+    items.removeAll()
+    partitions.removeAll()
+    counts.removeAll(keepingCapacity: true)
+    owners.removeAll(keepingCapacity: true)
+  }
+
+  func saveHead(into section: inout SectionWriter) {
+    partitions.saveNumbers(into: &section)
+    items.saveNumbers(into: &section)
   }
 
   /// Writes the items of a block, and the partitions with the same numbers.
-  private static func save(
-    _ window: Window, _ block: Int, into section: inout SectionWriter, _ pool: borrowing StringPool
-  ) {
-    for number in BlockCopies.groups(of: block, in: window.counts.count) {
-      window.items.save(number, into: &section, pool)
-      section.write(window.counts[number])
-      section.write(Int64(window.owners[number]))
+  func save(_ block: Int, into section: inout SectionWriter, _ pool: borrowing StringPool) {
+    for number in BlockCopies.groups(of: block, in: items.count) {
+      items.save(number, into: &section, pool)
+      section.write(counts[number])
+      section.write(Int64(owners[number]))
     }
-    for number in BlockCopies.groups(of: block, in: window.partitions.count) {
-      window.partitions.save(number, into: &section, pool)
+    for number in BlockCopies.groups(of: block, in: partitions.count) {
+      partitions.save(number, into: &section, pool)
     }
   }
 
-  private func willChange(_ number: Int, _ pool: borrowing StringPool) {
-    copies.willChange(number, section: section) { Self.save(window, $0, into: &$1, pool) }
+  mutating func restoreHead(from section: inout SectionReader) throws {
+    try partitions.restoreNumbers(from: &section)
+    try items.restoreNumbers(from: &section)
+    (counts, owners) = ([], [])
   }
 
-  override func beginSave(
-    _ snapshot: Int64, into writer: inout StateWriter, _ pool: borrowing StringPool
-  ) {
-    saveHead(into: &writer, pool)
-    copies.begin(groups: window.counts.count)
-    closed = nil
-  }
-
-  override func continueSave(into writer: inout StateWriter, _ pool: borrowing StringPool) -> Bool {
-    let isUnfinished = copies.copyOne(section: section, into: &writer) {
-      Self.save(closed ?? window, $0, into: &$1, pool)
+  mutating func restore(
+    _ block: Int, from section: inout SectionReader, _ pool: inout StringPool
+  ) throws {
+    for number in BlockCopies.groups(of: block, in: items.count) {
+      try items.restore(number, from: &section, &pool)
+      counts.append(try section.integer())
+      owners.append(Int32(truncatingIfNeeded: try section.integer(Int64.self)))
     }
-    if !isUnfinished { closed = nil }
-    return isUnfinished
-  }
-
-  override func forgetSaved() {
-    copies.forget()
-    closed = nil
-  }
-
-  override func restore(from reader: StateReader, _ pool: inout StringPool) throws {
-    var head = try reader.section(section)
-    let first = try head.integer(Int64.self)
-    guard first == Self.sliced else {
-      due = first
-      return try restoreOnePiece(from: &head, &pool)
+    for number in BlockCopies.groups(of: block, in: partitions.count) {
+      try partitions.restore(number, from: &section, &pool)
     }
-    due = try head.integer()
-    try window.partitions.restoreNumbers(from: &head)
-    try window.items.restoreNumbers(from: &head)
-    try head.finish()
-    let (items, partitions) = (window.items.count, window.partitions.count)
-    (window.counts, window.owners) = ([], [])
-    for block in 0..<BlockCopies.count(items) {
-      var slice = try reader.section(section, slice: block + 1)
-      for number in BlockCopies.groups(of: block, in: items) {
-        try window.items.restore(number, from: &slice, &pool)
-        window.counts.append(try slice.integer())
-        window.owners.append(Int32(truncatingIfNeeded: try slice.integer(Int64.self)))
-      }
-      for number in BlockCopies.groups(of: block, in: partitions) {
-        try window.partitions.restore(number, from: &slice, &pool)
-      }
-      try slice.finish()
-    }
-    window.partitions.endRestoring()
-    window.items.endRestoring()
   }
 
-  /// Reads a state that has everything in one slice.
-  private func restoreOnePiece(
+  mutating func endRestoring() {
+    partitions.endRestoring()
+    items.endRestoring()
+  }
+
+  mutating func restoreWhole(
     from section: inout SectionReader, _ pool: inout StringPool
   ) throws {
-    try window.partitions.restore(from: &section, &pool)
-    try window.items.restore(from: &section, &pool)
-    window.counts = try section.integers()
-    window.owners = try section.integers().map { Int32(truncatingIfNeeded: $0) }
-    guard window.counts.count == window.items.count, window.owners.count == window.items.count
-    else { throw section.failure("the counts are of other items") }
-    try section.finish()
+    try partitions.restore(from: &section, &pool)
+    try items.restore(from: &section, &pool)
+    counts = try section.integers()
+    owners = try section.integers().map { Int32(truncatingIfNeeded: $0) }
+    guard counts.count == items.count, owners.count == items.count else {
+      throw section.failure("the counts are of other items")
+    }
   }
 
-  override func remapStrings(_ remap: inout StringRemapper) {
-    window.remapStrings(&remap)
-    closed?.remapStrings(&remap)
+  mutating func remapStrings(_ remap: inout StringRemapper) {
+    partitions.remapStrings(&remap)
+    items.remapStrings(&remap)
   }
 }
