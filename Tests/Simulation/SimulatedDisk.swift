@@ -26,7 +26,8 @@ final class DiskImage: @unchecked Sendable {
     let prefix = folder + "/"
     var names: Set<String> = []
     for path in files.keys where path.hasPrefix(prefix) {
-      names.insert(String(path.dropFirst(prefix.count).prefix { $0 != "/" }))
+      let rest = path.utf8.dropFirst(prefix.utf8.count)
+      names.insert(String(Substring(rest.prefix { $0 != UInt8(ascii: "/") })))
     }
     return names.sorted { Array($0.utf8).lexicographicallyPrecedes(Array($1.utf8)) }
   }

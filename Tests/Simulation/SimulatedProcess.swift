@@ -177,7 +177,8 @@ private struct WorldLogHandler: LogHandler {
   let number: Int
   var metadata: Logger.Metadata = [:]
   var logLevel: Logger.Level {
-    get { .trace }
+    // Texts that nobody reads are not made.
+    get { world.lines == nil ? .critical : .trace }
     set {}
   }
 

@@ -23,6 +23,23 @@ public enum Outcome: Hashable, Sendable {
   public enum Moment: CaseIterable, Hashable, Sendable { case before, during, after }
 }
 
+/// As the language describes it, without looking the names up: this is noted with every effect.
+extension Outcome: CustomStringConvertible {
+  /// The name of the case.
+  public var description: String {
+    switch self {
+    case .done: "done"
+    case .fails: "fails"
+    case .lies: "lies"
+    case .delays: "delays"
+    case .repeats: "repeats"
+    case .tears: "tears"
+    case .standsStill: "standsStill"
+    case .dies(let moment): "dies(Simulation.Outcome.Moment.\(moment))"
+    }
+  }
+}
+
 /// What kind of outside an effect concerns.
 enum EffectKind {
   case diskRead, diskWrite, brokerRead, commit, produce, transaction, upload
@@ -156,9 +173,12 @@ final class World: @unchecked Sendable {
 
   /// Puts something on the record.
   func note(_ text: @autoclosure () -> String) {
-    let text = text()
-    for byte in text.utf8 { digest = (digest ^ UInt64(byte)) &* 0x100_0000_01B3 }
-    digest = (digest ^ UInt64(bitPattern: now)) &* 0x100_0000_01B3
+    var text = text()
+    let before = digest
+    let told = text.withUTF8 { bytes in
+      bytes.reduce(before) { ($0 ^ UInt64($1)) &* 0x100_0000_01B3 }
+    }
+    digest = (told ^ UInt64(bitPattern: now)) &* 0x100_0000_01B3
     lines?.append("\(now % 100_000_000) \(text)")
   }
 
