@@ -68,6 +68,7 @@ let package = Package(
     .systemLibrary(
       name: "CDeflate", pkgConfig: "libdeflate", providers: [.apt(["libdeflate-dev"])]),
     .systemLibrary(name: "CZstd", pkgConfig: "libzstd", providers: [.apt(["libzstd-dev"])]),
+    .target(name: "CMemory"),
     .target(name: "CSpawn"),
     .target(name: "Processes", dependencies: ["CSpawn"], swiftSettings: strict),
     .target(name: "CEmbeddedBroker"),
@@ -115,8 +116,8 @@ let package = Package(
     .target(
       name: "Engine",
       dependencies: [
-        "Alerting", "Codecs", "Columns", "Dataflow", "Delivery", "Kafka", "LearnedModels",
-        "Learning", "Processes", "Registry", "StreamSQL", "Transport", "Yams",
+        "Alerting", "CMemory", "Codecs", "Columns", "Dataflow", "Delivery", "Kafka",
+        "LearnedModels", "Learning", "Processes", "Registry", "StreamSQL", "Transport", "Yams",
         .product(name: "Crypto", package: "swift-crypto"),
         .product(name: "Logging", package: "swift-log"),
       ],

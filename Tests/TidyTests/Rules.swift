@@ -81,7 +81,7 @@ enum Rules {
     "Processes": ["CSpawn"],
     "Registry": [],
     "Engine": [
-      "Columns", "StreamSQL", "Codecs", "Dataflow", "RandomCutForest", "Hotspots",
+      "CMemory", "Columns", "StreamSQL", "Codecs", "Dataflow", "RandomCutForest", "Hotspots",
       "LearnedModels", "Learning", "Kafka", "Processes", "Transport", "Delivery", "Alerting",
       "Registry",
     ],
@@ -96,6 +96,7 @@ enum Rules {
 
   static let ownModules = Set(arrows.keys).union([
     "CEmbeddedBroker", "CKernels", "CRdKafka", "CPCRE2", "COpenBLAS", "CDeflate", "CSpawn",
+    "CMemory",
     "CZstd",
   ])
 

@@ -42,6 +42,7 @@ struct StorageWork: Sendable {
         snapshot.number = try segment ?? store.beginSegment()
         outcome.segment = snapshot.number
         try store.store(snapshot)
+        outcome.wholeBytes = snapshot.slices.reduce(0) { $0 + $1.bytes.count }
         outcome.snapshot = snapshot.number
       }
     } catch {
@@ -60,6 +61,8 @@ struct StorageOutcome: Sendable {
   var place: (segment: Int64, end: Int64)?
   /// The segment of the journal that was begun for a whole snapshot, which may not be stored yet.
   var segment: Int64?
+  /// The bytes of a whole snapshot that was stored.
+  var wholeBytes = 0
   /// The number of the snapshot that was stored, or begun.
   var snapshot: Int64?
   /// What stopped it.

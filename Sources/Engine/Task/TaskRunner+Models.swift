@@ -1,3 +1,4 @@
+import CMemory
 import Dataflow
 import Logging
 
@@ -40,9 +41,18 @@ extension TaskRunner {
       reading.models += 1
     }
     reading.milliseconds += elapsed - begin
+    if !reading.isUnfinished, reading.models >= Self.manyModels { releaseMemory() }
     try core.checkModels()
     return reading.isUnfinished
   }
+
+  /// Gives back the memory of a state that was read, or stored as a whole, beside the worker: otherwise it
+  /// would stay with the process.
+  func releaseMemory() { log.afterStorage { cutbank_release_free_memory() } }
+
+  /// Below these the search would cost more than it brings: bytes of a whole snapshot, models that were read.
+  static let largeState = 16 << 20
+  private static let manyModels = 100
 
   /// Says which saved models are damaged, each once.
   func reportDamagedModels() {

@@ -138,6 +138,7 @@ final class TaskRunner {
   func stored(_ outcome: StorageOutcome) throws {
     if case .ended = phase { return }
     try log.stored(outcome, now: elapsed)
+    if outcome.wholeBytes >= Self.largeState { releaseMemory() }
   }
 
   /// The brokers have said what the task's partitions hold; nil when they did not answer.
