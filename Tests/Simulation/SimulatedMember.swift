@@ -183,6 +183,8 @@ final class SimulatedMember: GroupMember, @unchecked Sendable {
 
   // MARK: Group
 
+  var memberID: String? { id.map { "\($0)" } }
+
   func subscribe(to topics: [String]) throws(KafkaError) {
     try ask("subscribe") { isSubscribed = true }
   }

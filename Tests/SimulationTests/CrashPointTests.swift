@@ -114,12 +114,12 @@ import Testing
     }
   }
 
-  /// The commit is sent when another process has the task: it must be refused.
+  /// The commit is due when another process has the task: it must not count.
   @Test func aZombieCommit() throws {
     for occurrence in 1...4 {
       try expectUnharmed(
         [ScriptedFault(Self.journal, occurrence: occurrence, .standsStill)],
-        meets: "commit refused")
+        meets: "finds itself out of the group")
     }
   }
 

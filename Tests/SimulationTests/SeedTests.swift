@@ -38,6 +38,12 @@ import Testing
       output: .pipe, errors: .inherited)
   }
 
+  /// A member that was forgotten while it gave up a part; a pipeline that has stopped and is given more.
+  @Test(arguments: [53_287, 52_847] as [UInt64]) func aSeedThatOnceFailed(seed: UInt64) throws {
+    let result = try Simulator().run(seed: seed)
+    #expect(result.violations.isEmpty, "\(result.violations)")
+  }
+
   @Test func aSeedDoesTheSameTwice() throws {
     for seed in [UInt64(3), 44, 101] {
       let first = try Simulator().run(seed: seed, keepsLines: true)

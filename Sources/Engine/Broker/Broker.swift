@@ -56,6 +56,8 @@ package protocol GroupMember: Sendable {
     atOrAfter times: [TopicPartition: Int64], timeout: Duration
   ) throws(KafkaError) -> [TopicPartition: Int64]
 
+  /// The id that the group gave to this member; another one after the group has forgotten it.
+  var memberID: String? { get }
   /// Joins the group for these topics.
   func subscribe(to topics: [String]) throws(KafkaError)
   /// Signals this wakeup when there may be something for `poll`; one that cannot is polled often.
@@ -87,6 +89,7 @@ package protocol GroupMember: Sendable {
 }
 
 extension GroupMember {
+  package var memberID: String? { nil }
   package func attach(_ wakeup: Wakeup) {}
   package func isEmbedded(timeout: Duration) throws(KafkaError) -> Bool { false }
   package func settings(

@@ -110,6 +110,8 @@ private struct KafkaMember: GroupMember {
     try consumer.client.offsets(atOrAfter: times, timeout: timeout)
   }
 
+  var memberID: String? { consumer.memberID }
+
   func subscribe(to topics: [String]) throws(KafkaError) { try consumer.subscribe(to: topics) }
 
   func attach(_ wakeup: Wakeup) throws(KafkaError) { try consumer.attach(wakeup) }

@@ -33,6 +33,10 @@ final class ControlSession {
   /// Tasks that must end before the group's revocation can be answered.
   private var revocation: Revocation?
   private var commits = CommitLedger()
+  /// As whom the tasks that run were given their partitions.
+  private var memberID: String?
+  /// Whether the group has forgotten this member, which goes on as another one: it must begin anew.
+  private(set) var isForgotten = false
 
   private struct Assignment {
     var awaited: Set<TaskName>
@@ -65,12 +69,15 @@ final class ControlSession {
   }
 
   /// Whether nothing is left to do.
-  var isOver: Bool { (isDraining || failure != nil) && running.isEmpty }
+  var isOver: Bool { isEnding && running.isEmpty }
+
+  /// Whether no task is to begin any more.
+  private var isEnding: Bool { isDraining || failure != nil || isForgotten }
 
   /// Whether nothing waits for a time or for another thread's state, which signal nothing.
   var isSettled: Bool {
-    unstarted.isEmpty && assignment == nil && revocation == nil && renewals.isEmpty && !isDraining
-      && failure == nil && commits.waitingCount == 0
+    unstarted.isEmpty && assignment == nil && revocation == nil && renewals.isEmpty && !isEnding
+      && commits.waitingCount == 0
   }
 
   /// Lets every task end: after delivering what it has, or at a barrier.
@@ -97,6 +104,13 @@ final class ControlSession {
 
   private func handle(_ event: ConsumerEvent) {
     switch event {
+    case .assign, .revoke:
+      if hasAnotherID { forget() }
+      if isForgotten { return }
+    case .lost: if isForgotten { return }
+    case .committed, .error, .statistics: break
+    }
+    switch event {
     case .assign(let given): assign(given)
     case .revoke(let taken): revoke(taken, mode: .handOver)
     case .lost(let taken): revoke(taken, mode: .drop)
@@ -106,7 +120,25 @@ final class ControlSession {
     }
   }
 
+  /// Whether the group knows this member by another id than when its tasks got their partitions.
+  ///
+  /// librdkafka 2.0.2 does not tell that the group has forgotten the member while the answer to a revocation is
+  /// awaited: it joins as another one and keeps what it had, which somebody else may have by then.
+  private var hasAnotherID: Bool { !running.isEmpty && consumer.memberID != memberID }
+
+  /// Drops everything, so that a new member can begin.
+  private func forget() {
+    logger.warning("pipeline \(name): the group has forgotten this member, and it joins anew")
+    isForgotten = true
+    unstarted = []
+    renewals = [:]
+    assignment = nil
+    revocation = nil
+    stop(running, .drop)
+  }
+
   private func assign(_ given: [TopicPartition]) {
+    memberID = consumer.memberID
     countPartitions()
     let leads = given.filter { $0.topic == plan.inputs[0].topic }
     let numbers: [Int]
@@ -120,8 +152,8 @@ final class ControlSession {
     for task in tasks where running.contains(task) { worker(of: task).post(.stop(task, .drop)) }
     assignment = Assignment(awaited: Set(tasks))
     renewals = renewals.filter { !tasks.contains($0.key) }
-    unstarted = isDraining ? [] : tasks + unstarted.filter { renewals[$0] != nil }
-    if isDraining { assignment?.awaited = [] }
+    unstarted = isEnding ? [] : tasks + unstarted.filter { renewals[$0] != nil }
+    if isEnding { assignment?.awaited = [] }
   }
 
   /// Looks whether topics have got more partitions; the group was then balanced anew.
@@ -225,7 +257,8 @@ final class ControlSession {
           name: task, plan: plan, partitions: try partitionsWithEnds(task),
           taskCount: plan.taskCount(partitions),
           origin: try origin(of: task),
-          control: mailbox, services: services[task.number % services.count], consumer: consumer)
+          control: mailbox, services: services[task.number % services.count], consumer: consumer,
+          memberID: memberID)
         unstarted.removeAll { $0 == task }
         running.insert(task)
         worker(of: task).post(.start(start))
@@ -355,7 +388,7 @@ final class ControlSession {
 
   /// A task that has repeated what its pipeline did before it was changed begins as it is now.
   private func renew(_ task: TaskName) {
-    let isLeaving = isDraining || failure != nil || (revocation?.awaited.contains(task) ?? false)
+    let isLeaving = isEnding || (revocation?.awaited.contains(task) ?? false)
     stopped(task, nil)
     // One that the group has given anew begins with the others.
     guard !isLeaving, !unstarted.contains(task) else { return }
@@ -415,7 +448,10 @@ final class ControlSession {
     // One that cannot be sent waits for the next turn.
     for _ in 0..<commits.waitingCount {
       guard let next = commits.next() else { return }
-      do {
+      do throws(KafkaError) {
+        guard consumer.memberID == memberID else {
+          throw KafkaError(.unknownMember, operation: "commit")
+        }
         try consumer.commit(next.offsets, tag: next.tag)
       } catch {
         settle(next.tag, error)

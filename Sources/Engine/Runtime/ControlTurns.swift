@@ -15,7 +15,8 @@ package final class ControlTurns {
   private let logger: Logger
   private let board: StatusBoard
   private let makeLife: () -> String
-  private let consumer: any GroupMember
+  private let broker: any Broker
+  private var consumer: any GroupMember
   /// Is signalled when there may be something to do.
   private let wakeup: Wakeup
   private var phase = Phase.waitingForTopics(lastProblem: nil)
@@ -32,6 +33,7 @@ package final class ControlTurns {
     logger: Logger, wakeup: Wakeup = Wakeup(), makeLife: @escaping () -> String
   ) throws {
     self.plan = plan
+    self.broker = broker
     self.services = services
     self.board = board
     self.logger = logger
@@ -85,8 +87,11 @@ package final class ControlTurns {
       try lookForTopics(lastProblem, timeout: timeout)
     case .member(let session):
       if session.isOver {
-        phase = .over
-        return try consumer.close(timeout: .seconds(10))
+        guard session.isForgotten, session.failure == nil, ending == nil else {
+          phase = .over
+          return try consumer.close(timeout: .seconds(10))
+        }
+        return try joinAnew()
       }
       session.turn(timeout: timeout)
       board.report(
@@ -97,6 +102,18 @@ package final class ControlTurns {
   }
 
   private var name: String { plan.configuration.name }
+
+  /// Leaves the group and joins it as a new member.
+  private func joinAnew() throws {
+    do {
+      try consumer.close(timeout: .seconds(10))
+    } catch {
+      logger.warning("pipeline \(name): the group will notice that a member has left: \(error)")
+    }
+    consumer = try broker.makeMember(plan, logger: logger)
+    try consumer.attach(wakeup)
+    phase = .waitingForTopics(lastProblem: nil)
+  }
 
   /// Joins the group when the brokers and the topics are there; says what is missing.
   private func lookForTopics(_ lastProblem: String?, timeout: Duration) throws {

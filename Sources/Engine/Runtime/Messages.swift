@@ -94,6 +94,8 @@ struct TaskStart: Sendable {
   let control: Mailbox<ControlMessage>
   let services: TaskServices
   let consumer: any GroupMember
+  /// As whom the task's partitions were given to this member.
+  let memberID: String?
 }
 
 /// One partition of a task's input.

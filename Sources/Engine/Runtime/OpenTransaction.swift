@@ -1,3 +1,5 @@
+import Kafka
+
 /// What was handed to a producer since its transaction began.
 ///
 /// Rows go ahead of the commits that account for them, so that they are on their way while the interval
@@ -27,6 +29,21 @@ struct OpenTransaction {
 
   /// Whether a task's commit is in the transaction, so that what follows it waits for the next one.
   func isClosed(to task: TaskName) -> Bool { places[task].map { commits[$0].isCommit } ?? false }
+
+  /// The member's place in the group, as whom the tasks were given their partitions.
+  ///
+  /// - Throws: `KafkaError` when the group has forgotten that member: what it had may be somebody else's, though
+  ///   it has joined again and keeps reading.
+  func place() throws(KafkaError) -> (any GroupPlace)? {
+    guard let member = commits.first?.member else { return nil }
+    let place = try member.place()
+    // Ids never come back: one that is the same now was the same then.
+    let id = member.memberID
+    guard commits.allSatisfy({ $0.memberID == id }) else {
+      throw KafkaError(.unknownMember, operation: "send offsets")
+    }
+    return place
+  }
 
   /// Notes what the producer is about to be given; nothing of a task to which the transaction is closed.
   mutating func add(_ more: [TopicCommit], now: Int64) {

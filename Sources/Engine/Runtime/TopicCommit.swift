@@ -31,19 +31,22 @@ package struct TopicCommit: Sendable {
   /// The first is the lead partition's; none for rows that go ahead.
   private(set) var offsets: [PartitionOffset]
   let member: any GroupMember
+  /// As whom the task's partitions were given to the member.
+  let memberID: String?
   /// Takes the answer, on the thread that writes.
   private(set) var answer: @Sendable (Answer) -> Void
 
   /// Creates a commit, or without offsets rows that go ahead of one.
   package init(
     task: TaskName, record: CommitRecord, rows: [Rows], offsets: [PartitionOffset],
-    member: any GroupMember, answer: @escaping @Sendable (Answer) -> Void
+    member: any GroupMember, memberID: String? = nil, answer: @escaping @Sendable (Answer) -> Void
   ) {
     self.task = task
     self.record = record
     self.rows = rows
     self.offsets = offsets
     self.member = member
+    self.memberID = memberID
     self.answer = answer
   }
 

@@ -144,7 +144,7 @@ package final class TopicWriter: Sendable {
     let found = state.withLock { state -> Result<(any GroupPlace)?, KafkaError> in
       guard !state.dropped.contains(where: transaction.holds) else { return .success(nil) }
       do throws(KafkaError) {
-        return .success(try transaction.commits.first?.member.place())
+        return .success(try transaction.place())
       } catch {
         return .failure(error)
       }

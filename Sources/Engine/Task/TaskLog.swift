@@ -300,7 +300,8 @@ final class TaskLog {
     let (task, commit) = (start.name, record.commit)
     let (control, worker) = (start.control, start.services.worker)
     return TopicCommit(
-      task: task, record: record, rows: rows, offsets: offsets, member: start.consumer
+      task: task, record: record, rows: rows, offsets: offsets, member: start.consumer,
+      memberID: start.memberID
     ) { answer in
       switch answer {
       case .accepted: worker.post(.committed(task, commit: commit))
