@@ -455,8 +455,7 @@ final class TaskLog {
   /// Whether a snapshot is being stored.
   var isSaving: Bool { underWay != nil }
 
-  /// Does something when nothing that was handed over is on its way any more, so that the task's next owner
-  /// meets no late writer.
+  /// Does something when nothing is on its way any more: the next owner meets no late writer.
   func afterStorage(_ body: @escaping @Sendable () -> Void) {
     journal.perform { [snapshots] in snapshots.afterwards(body) }
   }
