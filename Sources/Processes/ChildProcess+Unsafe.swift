@@ -46,7 +46,8 @@ package struct ChildProcess: Sendable {
   /// Starts a program.
   ///
   /// - Parameters:
-  ///   - arguments: The program's path and its arguments.
+  ///   - arguments: The program's path, or its name if it lies in the `PATH` of this process, and its
+  ///     arguments.
   ///   - environment: Its variables; nil for those of this process.
   ///   - folder: Where it begins; nil for where this process is.
   ///   - input: Its standard input.
@@ -78,9 +79,9 @@ package struct ChildProcess: Sendable {
     if code == 0 {
       code =
         if environment == nil {
-          posix_spawn(&process, arguments[0], &actions, nil, &words, environ)
+          posix_spawnp(&process, arguments[0], &actions, nil, &words, environ)
         } else {
-          posix_spawn(&process, arguments[0], &actions, nil, &words, &variables)
+          posix_spawnp(&process, arguments[0], &actions, nil, &words, &variables)
         }
     }
     Self.close(ends.map(\.theirs))

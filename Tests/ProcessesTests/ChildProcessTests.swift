@@ -43,6 +43,11 @@ import Testing
     }
   }
 
+  @Test func aProgramWithoutAFolderIsLookedUp() throws {
+    #expect(try ChildProcess(["true"]).waitForEnd().exitCode == 0)
+    #expect(throws: ChildProcessFailure.self) { try ChildProcess(["no-such-program"]) }
+  }
+
   @Test func streamsAreWhatTheyAreSaidToBe() throws {
     let folder = FileManager.default.temporaryDirectory.path + "/cutbank-\(UUID().uuidString)"
     try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)

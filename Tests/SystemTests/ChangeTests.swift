@@ -159,7 +159,8 @@ extension SystemTests {
       try stage.write(slow.replacing("topic: numbers", with: "topic: others"), to: "numbers.yaml")
       daemon.signal(SIGHUP)
       let refused = try #require(await daemon.line(containing: "reload refused"))
-      #expect(refused.contains("the inputs of pipeline numbers"), "\(refused)")
+      #expect(
+        refused.contains("the inputs, or how tasks share them, of pipeline numbers"), "\(refused)")
       #expect(stage.rows("other").isEmpty)
 
       let first = try #require(slow.firstRange(of: "  - stream: OTHER"))
