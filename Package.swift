@@ -130,7 +130,8 @@ let package = Package(
     .executableTarget(
       name: "cutbank",
       dependencies: [
-        "Alerting", "CAllocationCounter", "CBareLoop", "Codecs", "Columns", "Dataflow", "Delivery",
+        "Alerting", "CAllocationCounter", "CBareLoop", "CMemory", "Codecs", "Columns", "Dataflow",
+        "Delivery",
         "Demo", "Engine", "Kafka", "LearnedModels", "Learning", "Migration", "Processes",
         "RandomCutForest", "Registry", "SQLCases", "StreamSQL", "Transport",
         .product(name: "Crypto", package: "swift-crypto"),

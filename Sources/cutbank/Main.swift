@@ -1,4 +1,5 @@
 import ArgumentParser
+import CMemory
 import Glibc
 
 /// The program: one command with all others below it.
@@ -6,6 +7,10 @@ import Glibc
   static func main() async {
     // A reader that went away is an error of the write, not the end of the process.
     signal(SIGPIPE, SIG_IGN)
+    // Where memory is limited, a thread that cannot be made holds up those that wait for it: Dispatch tries
+    // again for ever. The default of 8 MiB each is more than anything here needs.
+    let error = cutbank_set_stack_size(4 << 20)
+    precondition(error == 0, "a stack may have 4 MiB")
     // Until the daemon listens to it: it reads its files after this anyway.
     if CommandLine.arguments.dropFirst().first == RunCommand.configuration.commandName {
       signal(SIGHUP, SIG_IGN)

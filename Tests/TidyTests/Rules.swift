@@ -88,7 +88,7 @@ enum Rules {
     "Console": ["Engine", "Registry", "Transport"],
     "Demo": ["Columns", "RandomCutForest"],
     "cutbank": [
-      "Columns", "StreamSQL", "Codecs", "Dataflow", "RandomCutForest", "Hotspots",
+      "CMemory", "Columns", "StreamSQL", "Codecs", "Dataflow", "RandomCutForest", "Hotspots",
       "LearnedModels", "Learning", "Kafka", "Transport", "Delivery", "Alerting", "Registry",
       "Engine", "Console", "Demo", "Migration", "Processes", "SQLCases",
     ],
