@@ -228,6 +228,16 @@ private final class Held: FileLock {}
     #expect(newer.hints.contains { $0.contains("left as it is") })
   }
 
+  @Test func inspectionTellsTheNewestSnapshotLast() throws {
+    let disk = MemoryDisk()
+    let store = try LocalSnapshotStore(folder: "s", disk: disk)
+    for number in [98, 99, 100] as [Int64] { try store.store(Self.snapshot(number)) }
+    let told = try StateInspection(folder: "s", disk: disk).lines.filter {
+      $0.hasPrefix("snapshot-")
+    }
+    #expect(told.map { $0.prefix { $0 != ":" } } == ["snapshot-98", "snapshot-99", "snapshot-100"])
+  }
+
   @Test func theJournalEndsWhereTheCommitSaysAndGoesOnFromThere() throws {
     let disk = MemoryDisk()
     let store = try LocalSnapshotStore(folder: "s", disk: disk)

@@ -25,7 +25,7 @@ public struct StateInspection: Sendable {
   public init(folder: String) throws { try self.init(folder: folder, disk: LocalDisk()) }
 
   package init(folder: String, disk: any Disk) throws {
-    for name in try disk.list(folder).sorted() where Self.isState(name) {
+    for name in try disk.list(folder).filter(Self.isState).sorted(by: Self.precedes) {
       let path = "\(folder)/\(name)"
       let number = name.split(separator: "-").last.flatMap { Int64($0) } ?? -1
       var hint = Self.snapshotHint
@@ -51,6 +51,15 @@ public struct StateInspection: Sendable {
       }
     }
     findMissing(folder)
+  }
+
+  /// By kind, and by number: 100 after 99.
+  private static func precedes(_ left: String, _ right: String) -> Bool {
+    func place(_ name: String) -> (Substring, Int64, String) {
+      let parts = name.split(separator: "-")
+      return (parts.first ?? "", parts.last.flatMap { Int64($0) } ?? -1, name)
+    }
+    return place(left) < place(right)
   }
 
   private static let snapshotHint =

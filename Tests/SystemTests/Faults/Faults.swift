@@ -152,10 +152,11 @@ extension Stage {
   /// Checks the balances of a daemon that runs and has processed so many records, each of which is a row
   /// of its first output, by what its log says every second (`log: {status: 1s}`).
   func expectBalance(of daemon: Program, records count: Int) async throws {
-    let all = "records=\(count) rows_OUT=\(count) = \(count) delivered + 0 refused + 0 in flight"
-    let line = try #require(await daemon.line(containing: all))
+    let rows = "rows_OUT=\(count) = \(count) delivered + 0 refused + 0 in flight"
+    let line = try #require(await daemon.line(containing: rows))
+    #expect(line.contains("records=\(count) "), "\(line)")
     #expect(!daemon.text.contains("unaccounted="), "\(line)")
-    Faults.report("balance: \(all)")
+    Faults.report("balance: records=\(count) \(rows)")
   }
 
   /// How many dead letters lie in a folder.
