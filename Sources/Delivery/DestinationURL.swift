@@ -79,17 +79,23 @@ public enum DestinationURL: Hashable, Sendable {
   private static func topic(
     _ rest: String, at start: Int, _ failure: Failure
   ) throws(SettingError) -> DestinationURL {
-    let isValid = rest.utf8.allSatisfy { byte in
+    guard isTopicName(rest) else {
+      throw failure(start, "'\(rest)' is not a topic name", topicNameRule)
+    }
+    return .topic(name: rest)
+  }
+
+  /// What Kafka lets a topic be called, for messages.
+  package static let topicNameRule = "1 to 249 letters, digits, dots, underscores and hyphens"
+
+  /// Whether Kafka lets a topic be called so.
+  package static func isTopicName(_ name: String) -> Bool {
+    let isValid = name.utf8.allSatisfy { byte in
       (97...122).contains(byte) || (65...90).contains(byte)
         || (45...57).contains(byte)
           && byte != 47
         || byte == 95
     }
-    guard isValid, (1...249).contains(rest.utf8.count), rest != ".", rest != ".." else {
-      throw failure(
-        start, "'\(rest)' is not a topic name",
-        "1 to 249 letters, digits, dots, underscores and hyphens")
-    }
-    return .topic(name: rest)
+    return isValid && (1...249).contains(name.utf8.count) && name != "." && name != ".."
   }
 }

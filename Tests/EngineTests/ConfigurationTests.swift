@@ -79,6 +79,16 @@ import Testing
     (("${ALERT_URL}", "${NO_SUCH}"), "the environment variable NO_SUCH is not set"),
     (("name: city-taxi", "name: 'city taxi'"), "has other characters than"),
     (("delivery: {to: file://./out,", "delivery: {"), "outputs[0].delivery.to is missing"),
+    (("to: file://./out", "to: ''"), "outputs[0].delivery.to is empty"),
+    (("name: city-taxi", "name: \"\""), "1:7 name is empty"),
+    (("name: city-taxi", "name: city-taxi\ngroup: ''"), "2:8 group is empty"),
+    (("topic: city-taxi", "topic: ''"), "inputs[0].kafka.topic is empty"),
+    (("topic: city-taxi", "topic: 'city taxi'"), "topic 'city taxi' is not a topic name"),
+    (("topic: city-taxi", "topic: .."), "inputs[0].kafka.topic '..' is not a topic name"),
+    (
+      ("webhook: {url: \"${ALERT_URL}\", secret: \"${SECRET:-}\"}", "kafka: {topic: a/b}"),
+      "outputs[1].kafka.topic 'a/b' is not a topic name"
+    ),
     (("webhook: {url", "kafka: {topic: t}\n    webhook: {url"), "needs exactly one of"),
   ]
 

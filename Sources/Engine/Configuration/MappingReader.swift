@@ -1,3 +1,4 @@
+import Delivery
 import Yams
 
 /// Reads the keys of one mapping; what was not asked for is an unknown key.
@@ -43,7 +44,29 @@ final class MappingReader {
   }
 
   func requiredString(_ key: String) -> String? {
-    required(key).flatMap { text($0, key) }
+    required(key) == nil ? nil : filledString(key)
+  }
+
+  /// A text that must not be empty.
+  func filledString(_ key: String) -> String? {
+    guard let node = value(key), let text = text(node, key) else { return nil }
+    guard !text.isEmpty else {
+      reader.report("\(path(to: key)) is empty", at: node)
+      return nil
+    }
+    return text
+  }
+
+  /// The name of a topic, by the rule of Kafka.
+  func requiredTopic(_ key: String) -> String? {
+    guard let name = requiredString(key) else { return nil }
+    guard DestinationURL.isTopicName(name) else {
+      reader.report(
+        "\(path(to: key)) '\(name)' is not a topic name", at: value(key),
+        hint: DestinationURL.topicNameRule)
+      return nil
+    }
+    return name
   }
 
   func text(_ node: Node, _ key: String) -> String? {

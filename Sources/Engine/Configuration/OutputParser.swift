@@ -24,7 +24,7 @@ struct OutputParser {
       case "delivery": kind = delivery(mapping)
       case "webhook": kind = .webhook(WebhookParser(reader: reader).webhook(mapping))
       default:
-        var topic = TopicSettings(topic: mapping.requiredString("topic") ?? "")
+        var topic = TopicSettings(topic: mapping.requiredTopic("topic") ?? "")
         topic.key = mapping.string("key")
         topic.includesID = mapping.boolean("id") ?? false
         kind = .kafka(topic)

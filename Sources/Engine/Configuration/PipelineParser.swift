@@ -15,14 +15,15 @@ struct PipelineParser {
     if !name.isEmpty, !Self.isName(name) {
       root.reader.report(
         "name '\(name)' has other characters than letters, digits, '-', '_' and '.'",
-        at: root.value("name"), hint: "it becomes part of topic, group and object names")
+        at: root.value("name"),
+        hint: "it becomes part of topic, group and object names; at most 128, the first no '.'")
     }
     let (applicationFile, application) = parseApplication(root)
     var configuration = PipelineConfiguration(
       file: reader.file, sourceText: sourceText, name: name, applicationFile: applicationFile,
       application: application, inputs: parseInputs(root),
       outputs: OutputParser(reader: reader).outputs(root),
-      kafka: daemonKafka, group: root.string("group") ?? "cutbank.\(name)",
+      kafka: daemonKafka, group: root.filledString("group") ?? "cutbank.\(name)",
       seed: UInt64(root.integer("seed", in: 0...Int64.max) ?? 0),
       guarantee: root.choice(
         "guarantee", [("exactly_once", .exactlyOnce), ("at_least_once", .atLeastOnce)])
@@ -156,7 +157,7 @@ struct PipelineParser {
     defer { history.finish() }
     let records = history.integer("records", in: 1...1_000_000_000)
     let duration = history.duration("duration", in: 1_000...(366 * 86_400_000))
-    guard (records == nil) != (duration == nil) else {
+    guard (history.value("records") == nil) != (history.value("duration") == nil) else {
       reader.report(
         "history needs either records or duration", at: node,
         hint: "history: {records: 10000}, or history: {duration: 2h}")
@@ -195,7 +196,7 @@ struct PipelineParser {
     if let node = input.required("kafka"),
       let kafka = reader.mapping(node, path: input.path(to: "kafka"))
     {
-      topic = kafka.requiredString("topic") ?? ""
+      topic = kafka.requiredTopic("topic") ?? ""
       start = parseStart(kafka)
       gapPolicy =
         kafka.choice(

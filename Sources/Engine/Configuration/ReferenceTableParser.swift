@@ -59,7 +59,7 @@ extension PipelineParser {
       guard let kafka = table.mapping("kafka") else { return nil }
       defer { kafka.finish() }
       return .topic(
-        name: kafka.requiredString("topic") ?? "", keyColumn: kafka.string("key_column"))
+        name: kafka.requiredTopic("topic") ?? "", keyColumn: kafka.string("key_column"))
     }
   }
 }
