@@ -160,7 +160,7 @@ struct DeadLetterReplayCommand: ParsableCommand {
     let kafka = plan.configuration.kafka
     let producer = try Producer(
       ProducerConfiguration(brokers: kafka.brokers, properties: kafka.producerProperties),
-      logger: RunCommand.logger(level: "warning"))
+      logger: LogLevel("warning").logger("cutbank"))
     var topics: [String: ProducerTopic] = [:]
     var start = 0
     // Noted in small steps, so that an end in between repeats few.

@@ -54,7 +54,7 @@ struct GenerateLoad: AsyncParsableCommand {
     let producer = try Producer(
       ProducerConfiguration(
         brokers: configuration.kafka.brokers, properties: configuration.kafka.properties),
-      logger: RunCommand.logger(level: "warning"))
+      logger: LogLevel("warning").logger("cutbank"))
     let clock = ContinuousClock()
     let start = clock.now
     let topic = try producer.topic(input.topic)

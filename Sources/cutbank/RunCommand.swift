@@ -25,10 +25,11 @@ struct RunCommand: AsyncParsableCommand {
     // Before anything is read: a signal that comes meanwhile is obeyed afterwards.
     let hangups = Signals([SIGHUP], keeping: .newest)
     let first = try load()
-    let logger = Self.logger(level: first.settings.logLevel)
+    let level = LogLevel(first.settings.logLevel)
+    let logger = level.logger("cutbank")
     let supervisor = Supervisor(
       first, manager: ServiceManager(environment: ProcessInfo.processInfo.environment),
-      logger: logger, load: { try load() })
+      level: level, logger: logger, load: { try load() })
     let terminations = Signals([SIGTERM, SIGINT], keeping: .all)
     let signals = Task {
       guard let number = await terminations.next() else { return }
@@ -68,11 +69,5 @@ struct RunCommand: AsyncParsableCommand {
     let (plans, warnings) = try PipelineFiles.plans(pipelines, daemon: settings)
     for warning in warnings { Output.note(warning.description) }
     return Supervisor.Loaded(settings: settings, plans: plans)
-  }
-
-  static func logger(level: String) -> Logger {
-    var logger = Logger(label: "cutbank") { StreamLogHandler.standardError(label: $0) }
-    logger.logLevel = Logger.Level(rawValue: level) ?? .info
-    return logger
   }
 }

@@ -16,6 +16,7 @@ final class Supervisor: Sendable {
     func differs(from other: Loaded) -> Bool {
       settings.shutdownTimeout != other.settings.shutdownTimeout
         || settings.statusInterval != other.settings.statusInterval
+        || settings.logLevel != other.settings.logLevel
         || settings.deadLetters != other.settings.deadLetters
         || plans.count != other.plans.count
         || !plans.allSatisfy { plan in other.plans.contains { plan.isUnchanged(from: $0) } }
@@ -28,9 +29,14 @@ final class Supervisor: Sendable {
     ///   - failed: The names of its pipelines that have stopped for good.
     /// - Returns: The reason; nil when it can go on.
     func obstacle(after old: Loaded, failed: [String]) -> String? {
-      guard settings.dataDirectory == old.settings.dataDirectory,
-        settings.registryFolder == old.settings.registryFolder
-      else { return "data_directory and registry_directory cannot change while the daemon runs" }
+      for (name, before, now) in [
+        ("data_directory", old.settings.dataDirectory, settings.dataDirectory),
+        ("registry_directory", old.settings.registryFolder, settings.registryFolder),
+      ] where now != before {
+        return
+          "\(name) cannot change while the daemon runs: it is \(before), and would be \(now); put it "
+          + "back, or start the daemon again"
+      }
       for (before, now) in old.successors(in: self)
       where !failed.contains(before.configuration.name) {
         guard let what = Self.lasting(before, now) else { continue }
@@ -66,10 +72,11 @@ final class Supervisor: Sendable {
   private let state: Mutex<(loaded: Loaded, isStopping: Bool)>
   private let load: @Sendable () throws -> Loaded
   private let manager: ServiceManager
+  private let level: LogLevel
   private let logger: Logger
 
   init(
-    _ first: Loaded, manager: ServiceManager, logger: Logger,
+    _ first: Loaded, manager: ServiceManager, level: LogLevel, logger: Logger,
     load: @escaping @Sendable () throws -> Loaded
   ) {
     daemon = Daemon(
@@ -78,6 +85,7 @@ final class Supervisor: Sendable {
     state = Mutex((first, false))
     self.load = load
     self.manager = manager
+    self.level = level
     self.logger = logger
   }
 
@@ -111,7 +119,9 @@ final class Supervisor: Sendable {
       guard loaded.differs(from: before) || !failed.isEmpty else {
         return logger.notice("reload: nothing has changed")
       }
-      try await daemon.reload(loaded.plans, loaded.settings)
+      try await daemon.reload(loaded.plans, loaded.settings) {
+        self.level.change(to: loaded.settings.logLevel, self.logger)
+      }
       state.withLock { $0.loaded = loaded }
     } catch {
       logger.error("reload refused, the daemon goes on as before:\n\(error)")

@@ -1,6 +1,7 @@
 import Engine
 import Logging
 import RimSupport
+import Synchronization
 import Testing
 
 /// What the log tells of the balances every so often.
@@ -76,6 +77,23 @@ import Testing
     let line = try await Self.line(of: [Self.even, Self.even])
     #expect(line.contains(" info ") && !line.contains("unaccounted"), "\(line)")
     #expect(line.contains("20 = 12 delivered + 2 refused + 6 in flight"), "\(line)")
+  }
+
+  /// A reload that makes the interval shorter need not wait for the end of the longer one.
+  @Test func aShorterIntervalIsTakenUp() async throws {
+    let board = StatusBoard()
+    board.update(TaskName(pipeline: "numbers", number: 0), Self.even)
+    let (time, log) = (ManualTime(), LastLines())
+    let asked = Atomic(0)
+    let begin = time.elapsed
+    let report = StatusReport(
+      try PassingPipeline.plan(), board: board, time: time,
+      logger: Logger(label: "test") { _ in log },
+      interval: { asked.add(1, ordering: .relaxed).oldValue == 0 ? 86_400_000 : 90_000 })
+    let telling = Task { try await report.run() }
+    try await time.advance { !log.lines.isEmpty }
+    telling.cancel()
+    #expect(time.elapsed - begin < 86_400_000)
   }
 
   @Test(arguments: imbalances)

@@ -122,6 +122,34 @@ extension SystemTests {
       #expect(stage.rows("other") == Self.rows(0..<10))
     }
 
+    /// Another log level is that of every part of the daemon, all of which have loggers of their own.
+    @Test(arguments: [("warning", "info"), ("info", "error")])
+    func theLogLevelChanges(before: String, after: String) async throws {
+      let stage = try Stage(topics: ["numbers": 1])
+      try stage.write("log: {level: \(before)}\n", to: "cutbank.yaml")
+      let file = try stage.write(Faults.pipeline(), to: "numbers.yaml")
+      let daemon = try stage.daemon(file)
+      try stage.produce([Faults.record(0)], to: "numbers")
+      try await stage.expectRows(1, of: daemon)
+      try stage.write("log: {level: \(after)}\n", to: "cutbank.yaml")
+      daemon.signal(SIGHUP)
+      let told = await daemon.line(
+        containing: "reload: the log level is \(after), it was \(before)")
+      try #require(told != nil)
+      // What cannot change is refused with its name, and the level with it; by then the first has ended.
+      try stage.write("log: {level: critical}\ndata_directory: ./elsewhere\n", to: "cutbank.yaml")
+      daemon.signal(SIGHUP)
+      let refusal = try #require(await daemon.line(containing: "reload refused"))
+      #expect(refusal.contains("data_directory cannot change while the daemon runs"), "\(refusal)")
+      #expect(refusal.contains("it is ./data, and would be ./elsewhere"), "\(refusal)")
+      await stage.end(daemon)
+      // The pipeline says one when it begins, its control the other when it ends.
+      #expect(
+        daemon.text.contains("reads numbers as group") == (before == "info"), "\(daemon.text)")
+      #expect(
+        daemon.text.contains("task numbers/0 has ended") == (after == "info"), "\(daemon.text)")
+    }
+
     /// One that has failed begins anew with a reload; the daemon goes on as long as another one runs.
     @Test func aPipelineThatHasFailedBeginsAnew() async throws {
       let pair = try Pair()

@@ -231,9 +231,13 @@ public final class Daemon: Sendable {
   /// - Parameters:
   ///   - plans: The pipelines; their names differ.
   ///   - configuration: Settings of the daemon, with the same folders.
+  ///   - whenTaken: Called when nothing can be refused any more, before anything ends.
   /// - Throws: `ConfigurationRefused`, or what a registry or an outbox says, when something cannot be
   ///   opened: everything then goes on as before.
-  public func reload(_ plans: [PipelinePlan], _ configuration: DaemonConfiguration) async throws {
+  public func reload(
+    _ plans: [PipelinePlan], _ configuration: DaemonConfiguration,
+    whenTaken: @Sendable () -> Void = {}
+  ) async throws {
     await started.wait()
     let running = state.withLock { state -> [RunningPipeline]? in
       guard !state.isStopping, !state.isOver else { return nil }
@@ -255,6 +259,7 @@ public final class Daemon: Sendable {
       throw error
     }
     shared.use(configuration)
+    whenTaken()
     models.withLock { $0 }?.update(plans)
     shared.logger.notice("reload: going on with the new configuration; \(change.summary)")
     await replace(

@@ -23,7 +23,7 @@ package struct StatusReport: Sendable {
   private let logger: Logger
   private let interval: @Sendable () -> Int64
 
-  /// How long until the interval is looked at again when it says never, milliseconds.
+  /// How long until the interval is looked at again, milliseconds: a reload may have changed it.
   private static let silence: Int64 = 60_000
 
   /// Makes the report of a pipeline with the uploaders of its outputs; `interval` may change, in
@@ -58,10 +58,16 @@ package struct StatusReport: Sendable {
   /// - Throws: `CancellationError`.
   package func run() async throws {
     var before = Logger.Metadata()
+    var last = time.elapsed
     while true {
       let interval = interval()
-      try await time.sleep(milliseconds: interval > 0 ? interval : Self.silence)
-      guard interval > 0, let status = board.status(of: name) else { continue }
+      let rest = interval > 0 ? last + interval - time.elapsed : Self.silence
+      guard rest <= 0 else {
+        try await time.sleep(milliseconds: min(rest, Self.silence))
+        continue
+      }
+      last = time.elapsed
+      guard let status = board.status(of: name) else { continue }
       var metadata = numbers(of: status)
       addDeliveries(to: &metadata)
       addAlerts(to: &metadata)
