@@ -20,8 +20,8 @@ final class MemoryDisk: Disk {
 
   func createDirectory(_ path: String) throws {}
   func list(_ path: String) throws -> [String] {
-    files.keys.filter { $0.hasPrefix(path + "/") }.map { String($0.dropFirst(path.count + 1)) }
-      .filter { !$0.contains("/") }.sorted()
+    let below = files.keys.filter { $0.hasPrefix(path + "/") }.map { $0.dropFirst(path.count + 1) }
+    return Set(below.map { String($0.prefix { $0 != "/" }) }).sorted()
   }
   func read(_ path: String) throws -> [UInt8]? { files[path] }
   func read(_ path: String, from offset: Int, count: Int) throws -> [UInt8]? {
@@ -140,6 +140,40 @@ private final class Held: FileLock {}
       #expect(throws: StateError.self) { try store.load(2) }
       #expect(disk.files["s/corrupt/snapshot-2"] != nil)
     }
+  }
+
+  /// Snapshots that could not be read, and which of them stay when ten have come after them.
+  @Test(arguments: [
+    (former: [], own: [], stay: []),
+    (former: [1, 2], own: [3], stay: [1, 2, 3]),
+    (former: [1, 2, 3, 5], own: [], stay: [2, 3, 5]),
+    (former: [1, 2, 3], own: [4, 5], stay: [3, 4, 5]),
+    // Whoever sets more aside than are kept keeps them all.
+    (former: [1], own: [2, 3, 4, 5], stay: [2, 3, 4, 5]),
+    // Numbers that have not come yet are older than all others.
+    (former: [2, 97, 98, 99], own: [], stay: [2, 98, 99]),
+    (former: [97, 98, 99], own: [1, 2], stay: [1, 2, 99]),
+  ] as [(former: [Int64], own: [Int64], stay: [Int64])])
+  func theNewestDamagedSnapshotsStay(former: [Int64], own: [Int64], stay: [Int64]) throws {
+    let disk = MemoryDisk()
+    for number in former { disk.files["s/corrupt/snapshot-\(number)"] = [0] }
+    let store = try LocalSnapshotStore(folder: "s", disk: disk)
+    for number in own {
+      disk.files["s/snapshot-\(number)"] = [0]
+      #expect(throws: StateError.self) { try store.load(number) }
+    }
+    #expect(Self.damaged(disk) == (former + own).sorted(), "a start removes nothing")
+    for number in 10...20 as ClosedRange<Int64> {
+      try store.store(Self.models(number))
+      try store.discard(before: number - 1)
+    }
+    #expect(Self.damaged(disk) == stay)
+    #expect(try store.load(20) != nil)
+  }
+
+  private static func damaged(_ disk: MemoryDisk) -> [Int64] {
+    disk.files.keys.filter { $0.hasPrefix("s/corrupt/snapshot-") }
+      .compactMap { Int64($0.dropFirst("s/corrupt/snapshot-".count)) }.sorted()
   }
 
   @Test func aLargeSnapshotIsWrittenPartByPartAndIsThereAtTheEnd() throws {

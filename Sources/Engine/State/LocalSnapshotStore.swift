@@ -9,7 +9,7 @@ import Transport
 /// segments those of later owners. Every owner writes files of its own, numbered after those that are
 /// there, and who creates the segment has the number: one that stood still and comes back changes nothing
 /// of its successor's. Each segment names the one before it. `blob-X` holds what steps name by its
-/// SHA-256.
+/// SHA-256. `corrupt` has the snapshots that could not be read: the newest few, for whoever looks into that.
 package final class LocalSnapshotStore: SnapshotStore {
   private let disk: any Disk
   private let folder: String
@@ -17,6 +17,11 @@ package final class LocalSnapshotStore: SnapshotStore {
   private let references = SnapshotReferences()
   /// The blobs that were there when it was opened, or were stored since: those of a later owner are its own.
   private let blobs: Mutex<Set<String>>
+  /// The snapshots that this owner has set aside.
+  private let damaged = Mutex<Set<Int64>>([])
+
+  /// How many snapshots that could not be read are kept, and those that this owner has set aside.
+  private static let damagedLimit = 3
 
   /// The end of the journal.
   private struct Tail {
@@ -61,6 +66,8 @@ package final class LocalSnapshotStore: SnapshotStore {
   }
 
   package var place: String { folder }
+  package var damagedPlace: String? { "\(folder)/\(Self.damagedFolder)" }
+  private static let damagedFolder = "corrupt"
 
   private func nextNumber() throws -> Int64 {
     let numbers = try disk.list(folder).compactMap { name in
@@ -106,8 +113,10 @@ package final class LocalSnapshotStore: SnapshotStore {
   }
 
   private func setAside(_ number: Int64) throws {
-    try disk.createDirectory("\(folder)/corrupt")
-    try disk.move(path("snapshot", number), to: "\(folder)/corrupt/snapshot-\(number)")
+    let place = "\(folder)/\(Self.damagedFolder)"
+    try disk.createDirectory(place)
+    try disk.move(path("snapshot", number), to: "\(place)/snapshot-\(number)")
+    damaged.withLock { _ = $0.insert(number) }
   }
 
   package func beginSegment() throws -> Int64 { try tail.withLock { try begin(&$0) } }
@@ -181,6 +190,20 @@ package final class LocalSnapshotStore: SnapshotStore {
         continue
       }
       try disk.remove("\(folder)/\(name)")
+    }
+    if names.contains(Self.damagedFolder) { try discardDamaged(beside: names) }
+  }
+
+  /// Removes what was set aside but for the newest, and for what this owner has set aside itself.
+  private func discardDamaged(beside names: [String]) throws {
+    let place = "\(folder)/\(Self.damagedFolder)"
+    let newest = names.compactMap { Self.number($0, after: "snapshot-") }.max() ?? -1
+    let found = try disk.list(place).compactMap { Self.number($0, after: "snapshot-") }
+    // A number that this life has not reached yet is of the one before, whose state somebody has removed.
+    let ordered = found.filter { $0 > newest }.sorted() + found.filter { $0 <= newest }.sorted()
+    let own = damaged.withLock { $0 }
+    for number in ordered.dropLast(Self.damagedLimit) where !own.contains(number) {
+      try disk.remove("\(place)/snapshot-\(number)")
     }
   }
 

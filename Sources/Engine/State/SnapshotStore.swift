@@ -77,12 +77,14 @@ package protocol SnapshotStore: AnyObject, Sendable {
   func isEmpty() throws -> Bool
   /// Where the state lies, for whoever must look after it.
   var place: String { get }
+  /// Where damaged snapshots are kept for a while; nil when they stay where they are.
+  var damagedPlace: String? { get }
   /// What stores a snapshot that is begun with these slices, on another thread if that is wanted.
   func makeWriter(_ snapshot: Snapshot) -> any SnapshotWriter
   /// The snapshot with all its bytes, or nil when it is not there.
   ///
   /// - Throws: `StateError` when it, or an earlier one that it refers to, is damaged; it has then been
-  ///   set aside.
+  ///   set aside, where there is a place for that.
   func load(_ number: Int64) throws -> Snapshot?
   /// Begins a journal segment; blocks after this go there.
   ///

@@ -64,6 +64,8 @@ package final class TopicSnapshotStore: SnapshotStore {
   }
 
   package var place: String { "\(state) and \(journal)" }
+  // Records cannot be moved; they go with those before the next snapshot that is kept.
+  package var damagedPlace: String? { nil }
 
   package func isEmpty() throws -> Bool { try topics.watermarks(of: journal).high == 0 }
 
