@@ -1,9 +1,12 @@
 import Columns
+import Dispatch
 import Engine
 import Foundation
 import Kafka
+import Logging
 import Synchronization
 import Testing
+import Transport
 
 /// Topics in memory, with the offsets that a broker would give.
 final class MemoryTopics: StateTopics {
@@ -206,8 +209,116 @@ final class MemoryTopics: StateTopics {
   }
 }
 
+/// Topics of state on brokers that let everybody wait until they are opened.
+private struct WaitingBroker: Broker, StateTopics {
+  private let kafka = KafkaBroker()
+  private let topics = MemoryTopics()
+  private let gate = Gate()
+  let arrivals: AsyncStream<Void>
+  private let arrived: AsyncStream<Void>.Continuation
+
+  /// What one thread after the other waits at.
+  private final class Gate: Sendable {
+    private let semaphore = DispatchSemaphore(value: 0)
+    func open() { semaphore.signal() }
+    func pass() {
+      semaphore.wait()
+      semaphore.signal()
+    }
+  }
+
+  init() { (arrivals, arrived) = AsyncStream.makeStream(of: Void.self) }
+
+  func open() { gate.open() }
+
+  func makeMember(_ plan: PipelinePlan, logger: Logger) throws(KafkaError) -> any GroupMember {
+    try kafka.makeMember(plan, logger: logger)
+  }
+  func makeProducer(
+    _ plan: PipelinePlan, transactionalID: String?, logger: Logger
+  ) throws(KafkaError) -> any TopicProducer {
+    try kafka.makeProducer(plan, transactionalID: transactionalID, logger: logger)
+  }
+  func makeStateTopics(_ plan: PipelinePlan, logger: Logger) -> any StateTopics { self }
+
+  func prepare(_ names: [String], partitions: Int) {}
+  func append(_ records: [[UInt8]], to partition: TopicPartition) throws(KafkaError) -> [Int64] {
+    try topics.append(records, to: partition)
+  }
+  func read(
+    _ partition: TopicPartition, from first: Int64, to end: Int64,
+    _ body: (_ offset: Int64, _ record: [UInt8]) throws -> Bool
+  ) throws { try topics.read(partition, from: first, to: end, body) }
+  func watermarks(of partition: TopicPartition) throws(KafkaError) -> Watermarks {
+    arrived.yield()
+    gate.pass()
+    return try topics.watermarks(of: partition)
+  }
+  func delete(before offset: Int64, of partition: TopicPartition) throws(KafkaError) {
+    try topics.delete(before: offset, of: partition)
+  }
+}
+
+/// State in topics that is not to be had at once.
+@Suite(.timeLimit(.minutes(5))) struct WaitingStateTests {
+  /// A task whose state does not come waits alone: other tasks of its worker go on, a stop does not wait
+  /// for it, and if its state comes it begins.
+  @Test(arguments: [false, true]) func stateThatDoesNotComeHoldsUpNobody(comes: Bool) async throws {
+    // One pipeline has a task on each worker, hence on that of the other one.
+    let count = ProcessInfo.processInfo.activeProcessorCount
+    let (bench, other) = (try PipelineBench(partitions: count), try PipelineBench())
+    let broker = WaitingBroker()
+    var waiting = try other.plan(records: 100, extra: "state: {store: topics}").configuration
+    waiting.name = "waiting"
+    let log = LastLines()
+    var settings = DaemonConfiguration()
+    settings.dataDirectory = bench.folder + "/data"
+    let daemon = Daemon(
+      plans: [
+        try bench.plan(), try PipelinePlan.make(waiting, dataDirectory: settings.dataDirectory).0,
+      ], configuration: settings, logger: Logger(label: "t") { _ in log }, time: SystemTime(),
+      disk: LocalDisk(), broker: broker, seed: 1)
+    async let isFine = daemon.run()
+    for await _ in broker.arrivals { break }
+    try other.produceNumbers(0..<10)
+    for partition in 0..<count { try bench.produceNumbers(0..<10, partition: Int32(partition)) }
+    await PipelineBench.wait(for: daemon) {
+      let steady = daemon.statuses.first { $0.name == bench.topic }?.tasks.values
+      return steady?.count { $0.counters.polled == 10 } == count
+    }
+    #expect(daemon.statuses.first { $0.name == "waiting" }?.tasks.isEmpty == true)
+    if comes {
+      broker.open()
+      await PipelineBench.wait(for: daemon) {
+        daemon.statuses.first { $0.name == "waiting" }?.tasks[0]?.counters.polled == 10
+      }
+    }
+    daemon.stop()
+    #expect(try await isFine, "\(log.lines.joined(separator: "\n"))")
+    broker.open()
+    try bench.remove()
+    try other.remove()
+  }
+}
+
 /// Topics of state on the embedded broker.
 @Suite struct KafkaStateTopicsTests {
+  /// While brokers are away reading ends with an error after which it is tried again.
+  @Test(.timeLimit(.minutes(1))) func readingEndsWhileBrokersAreAway() throws {
+    let bench = try PipelineBench()
+    let topics = try KafkaStateTopics(
+      bench.plan(), patience: .milliseconds(500), logger: PipelineBench.logger)
+    let partition = TopicPartition(topic: bench.topic, partition: 0)
+    #expect(try topics.append([[1], [2]], to: partition) == [0, 1])
+    bench.broker?.close()
+    let error = #expect(throws: KafkaError.self) {
+      try topics.read(partition, from: 0, to: 2) { _, _ in true }
+    }
+    let problem = try #require(error)
+    #expect(problem.isPassing, "\(problem)")
+    try bench.remove()
+  }
+
   /// What brokers have lost never comes: reading ends, and the chain tells what is missing.
   @Test(.timeLimit(.minutes(1))) func readingEndsWhereNothingIsLeft() throws {
     let bench = try PipelineBench()

@@ -1,11 +1,12 @@
-import Kafka
-import Logging
+package import Kafka
+package import Logging
 import Synchronization
 
 /// The topics that hold a pipeline's state, on a real cluster.
-final class KafkaStateTopics: StateTopics {
+package final class KafkaStateTopics: StateTopics {
   private let producer: Producer
   private let plan: PipelinePlan
+  private let patience: Duration
   private let logger: Logger
   private let opened = Mutex<[String: ProducerTopic]>([:])
   private let reports = Mutex(Reports())
@@ -16,9 +17,12 @@ final class KafkaStateTopics: StateTopics {
     var waiting: [UInt64: DeliveryReport] = [:]
   }
 
-  /// Connects to the pipeline's brokers.
-  init(_ plan: PipelinePlan, logger: Logger) throws(KafkaError) {
+  /// Connects to the pipeline's brokers; who reads goes without an answer after `patience`.
+  package init(
+    _ plan: PipelinePlan, patience: Duration = .seconds(10), logger: Logger
+  ) throws(KafkaError) {
     self.plan = plan
+    self.patience = patience
     self.logger = logger
     let kafka = plan.configuration.kafka
     var properties = kafka.producerProperties
@@ -42,7 +46,7 @@ final class KafkaStateTopics: StateTopics {
     return try Consumer(configuration, logger: logger)
   }
 
-  func prepare(_ names: [String], partitions: Int) throws(KafkaError) {
+  package func prepare(_ names: [String], partitions: Int) throws(KafkaError) {
     let reader = try makeReader()
     for name in names {
       let found = try reader.client.metadata(topic: name, timeout: .seconds(10)).topic(name)
@@ -66,7 +70,9 @@ final class KafkaStateTopics: StateTopics {
     try reader.close()
   }
 
-  func append(_ records: [[UInt8]], to partition: TopicPartition) throws(KafkaError) -> [Int64] {
+  package func append(_ records: [[UInt8]], to partition: TopicPartition) throws(KafkaError)
+    -> [Int64]
+  {
     guard !records.isEmpty else { return [] }
     let topic = try open(partition.topic)
     let first = reports.withLock { state -> UInt64 in
@@ -78,9 +84,10 @@ final class KafkaStateTopics: StateTopics {
         to: topic, partition: partition.partition, key: nil, value: record,
         tag: first + UInt64(index), timeout: .seconds(60))
     }
+    // All are waited for: what is told of one that nobody waits for would be kept for ever.
+    let answers = records.indices.map { wait(for: first + UInt64($0)) }
     var offsets: [Int64] = []
-    for index in records.indices {
-      let report = wait(for: first + UInt64(index))
+    for report in answers {
       if let error = report.error { throw error }
       guard let offset = report.offset else {
         throw KafkaError(
@@ -112,7 +119,7 @@ final class KafkaStateTopics: StateTopics {
     return topic
   }
 
-  func read(
+  package func read(
     _ partition: TopicPartition, from first: Int64, to end: Int64,
     _ body: (_ offset: Int64, _ record: [UInt8]) throws -> Bool
   ) throws {
@@ -123,8 +130,13 @@ final class KafkaStateTopics: StateTopics {
     let wakeup = Wakeup()
     queue.attach(wakeup)
     var batch = RecordBatch(capacity: 64)
+    var silence = Duration.zero
+    var problem: KafkaError?
     while true {
-      if case .error(let error) = reader.poll(timeout: .zero), error.isFatal { throw error }
+      if case .error(let error) = reader.poll(timeout: .zero) {
+        guard !error.isFatal else { throw error }
+        problem = error
+      }
       queue.poll(into: &batch)
       for index in 0..<batch.count {
         let offset = batch.offsets[index]
@@ -139,8 +151,23 @@ final class KafkaStateTopics: StateTopics {
         case .offsetOutOfRange(_, let error), .error(let error): throw error
         }
       }
-      if batch.count == 0 { wakeup.wait(timeout: .milliseconds(100)) }
+      if batch.count > 0 || !batch.events.isEmpty { silence = .zero }
+      guard silence < patience else { throw Self.noAnswer(partition, silence, problem) }
+      if batch.count == 0, !wakeup.wait(timeout: Self.look) { silence += Self.look }
     }
+  }
+
+  /// How long the queue of a reader is waited for before its client is asked what is wrong.
+  private static let look = Duration.milliseconds(100)
+
+  private static func noAnswer(
+    _ partition: TopicPartition, _ silence: Duration, _ problem: KafkaError?
+  ) -> KafkaError {
+    KafkaError(
+      .timedOut,
+      "no record of state came for \(silence)"
+        + (problem.map { ", the last error: \($0.message)" } ?? ""),
+      operation: "read state", topic: partition.topic, partition: partition.partition)
   }
 
   private func closeReader(_ reader: Consumer) {
@@ -151,11 +178,11 @@ final class KafkaStateTopics: StateTopics {
     }
   }
 
-  func watermarks(of partition: TopicPartition) throws(KafkaError) -> Watermarks {
+  package func watermarks(of partition: TopicPartition) throws(KafkaError) -> Watermarks {
     try producer.client.watermarks(of: partition, timeout: .seconds(30))
   }
 
-  func delete(before offset: Int64, of partition: TopicPartition) throws(KafkaError) {
+  package func delete(before offset: Int64, of partition: TopicPartition) throws(KafkaError) {
     do throws(KafkaError) {
       try producer.client.deleteRecords(before: offset, of: partition, timeout: .seconds(10))
     } catch {

@@ -27,6 +27,8 @@ package struct TaskName: Hashable, Comparable, Sendable, CustomStringConvertible
 enum WorkerMessage: Sendable {
   /// Build the task from its state, or bring it into being.
   case start(TaskStart)
+  /// What a task left was read beside the worker, at its n-th attempt to read something.
+  case read(TaskName, attempt: Int, Result<StoredState, any Error>)
   /// The partitions were assigned: read from these queues.
   case assigned(TaskName, [any RecordQueue])
   /// The group has accepted a commit.

@@ -37,6 +37,8 @@ package struct TaskServices: Sendable {
 
   /// The topics that hold state; nil when folders do.
   var stateTopics: (any StateTopics)?
+  /// Reads state from topics, one task's after the other's: not all of it need be in memory at once.
+  var stateReading: any BackgroundWork = BackgroundThread(name: "state")
 
   /// Where the state of a task lives.
   func stateFolder(_ task: TaskName) -> String {

@@ -16,6 +16,10 @@ package final class WorkerTurns {
   /// Tasks whose state the disk or the brokers did not let open, and when they are tried again.
   private var postponed: [TaskName: (start: TaskStart, nextAttempt: Int64)] = [:]
   private static let postponement: Int64 = 2_000
+  /// Tasks whose state is being read beside the worker.
+  private var reading: [TaskName: (start: TaskStart, attempt: Int, isFirst: Bool)] = [:]
+  /// How often something was to be read so.
+  private var attempts = 0
   /// Whether the worker was told to quit.
   private(set) var isOver = false
 
@@ -61,6 +65,11 @@ package final class WorkerTurns {
   private func handle(_ message: WorkerMessage) {
     switch message {
     case .start(let start): begin(start, isFirst: true)
+    case .read(let name, let attempt, let result):
+      // What comes for a task that was stopped meanwhile is nobody's.
+      guard let waiting = reading[name], waiting.attempt == attempt else { break }
+      reading[name] = nil
+      open(waiting.start, isFirst: waiting.isFirst) { try result.get() }
     case .assigned(let name, let queues):
       runners[name]?.assigned(queues, wakeup: wakeup)
     case .committed(let name, let commit):
@@ -84,18 +93,33 @@ package final class WorkerTurns {
     case .resume:
       for runner in runners.values { runner.resume() }
     case .stop(let name, let mode):
-      if let waiting = postponed.removeValue(forKey: name) {
-        waiting.start.control.post(.stopped(name, nil))
-      }
+      let waiting =
+        postponed.removeValue(forKey: name)?.start ?? reading.removeValue(forKey: name)?.start
+      waiting?.control.post(.stopped(name, nil))
       guarded(runners[name]) { try $0.stop(mode) }
     case .quit: break
     }
   }
 
-  /// Opens the state of a task; while the disk refuses or brokers are away, it is tried again.
+  /// Reads and opens the state of a task.
+  ///
+  /// From topics it is read beside the worker: while brokers take their time its other tasks go on.
   private func begin(_ start: TaskStart, isFirst: Bool) {
+    guard start.services.stateTopics != nil else {
+      return open(start, isFirst: isFirst) { try TaskLog.read(start) }
+    }
+    attempts += 1
+    reading[start.name] = (start, attempts, isFirst)
+    start.services.stateReading.perform { [mailbox, attempts] in
+      mailbox.post(
+        .read(start.name, attempt: attempts, Result { try TaskLog.read(start) }))
+    }
+  }
+
+  /// Opens the state of a task; while the disk refuses or brokers are away, it is tried again.
+  private func open(_ start: TaskStart, isFirst: Bool, _ read: () throws -> StoredState) {
     do {
-      set(start.name, try TaskRunner(start))
+      set(start.name, try TaskRunner(start, read()))
     } catch {
       guard let text = StoragePatience.problem(of: error) ?? Self.problem(ofBrokers: error) else {
         return start.control.post(.stopped(start.name, Self.failure(error)))

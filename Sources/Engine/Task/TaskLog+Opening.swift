@@ -2,6 +2,7 @@ import Columns
 import Kafka
 import Logging
 import StreamSQL
+import Transport
 
 extension TaskLog {
   /// A task that can begin, or go on.
@@ -15,13 +16,15 @@ extension TaskLog {
     let steps: [NumberedStep]
   }
 
-  /// Brings a task into being, or back from its snapshot with the steps that must be replayed.
+  /// Reads what a task left, on whatever thread: a disk or a cluster may take its time.
   ///
-  /// - Throws: `TaskFailure` when commit and state do not fit each other.
-  static func open(_ start: TaskStart) throws -> Opened {
+  /// - Throws: `TaskFailure` when that does not fit the group's commit, and what disk and cluster say.
+  static func read(_ start: TaskStart) throws -> StoredState {
+    let begin = start.services.time.elapsed
     let store = try start.services.makeStore(start.name)
+    var past: StoredState.Past?
     switch start.origin {
-    case .birth(let offsets, let history, let life):
+    case .birth:
       guard try store.isEmpty() else {
         throw TaskFailure.state(
           StateProblem(
@@ -31,6 +34,20 @@ extension TaskLog {
             hint: "the broker lost the group's offsets, or it is another broker; to start afresh "
               + "remove \(store.place)"))
       }
+    case .resume(let record):
+      let (snapshot, first) = try load(start, store: store, record: record)
+      past = (snapshot, first, try blocks(store, from: first, record: record))
+    }
+    return StoredState(store, past, milliseconds: start.services.time.elapsed - begin)
+  }
+
+  /// Brings a task into being, or back from its snapshot with the steps that must be replayed.
+  ///
+  /// - Throws: `TaskFailure` when commit and state do not fit each other.
+  static func open(_ start: TaskStart, _ state: StoredState) throws -> Opened {
+    let store = state.store
+    switch start.origin {
+    case .birth(let offsets, let history, let life):
       let core = try makeCore(start, store: store, offsets: history, life: life)
       core.begin(at: offsets)
       let record = CommitRecord(
@@ -40,15 +57,17 @@ extension TaskLog {
         start: start, store: store, record: record, isBirth: true, rowNumber: 0)
       return Opened(start: start, core: core, log: log, steps: [])
     case .resume(let record):
-      return try resume(start, store: store, record: record)
+      return try resume(start, state, record: record)
     }
   }
 
   private static func resume(
-    _ start: TaskStart, store: any SnapshotStore, record: CommitRecord
+    _ start: TaskStart, _ state: StoredState, record: CommitRecord
   ) throws -> Opened {
-    var (snapshot, first) = try load(start, store: store, record: record)
-    let blocks = try blocks(store, from: first, record: record)
+    guard case (var snapshot, let first, let blocks)? = state.takePast() else {
+      preconditionFailure("what was read for a task that goes on is taken once")
+    }
+    let store = state.store
     if let newest = blocks.map(\.epoch).max(), newest > record.epoch {
       throw TaskFailure.lost(
         "the journal of task \(start.name) has epoch \(newest), the group's commit only "
@@ -66,9 +85,9 @@ extension TaskLog {
     try checkArithmetic(of: snapshot, start: start, replays: !steps.isEmpty)
     let operators = try restoredOperators(of: snapshot, start)
     // Each slice is gone as soon as it is read.
-    let state = StateReader(snapshot.slices)
+    let slices = StateReader(snapshot.slices)
     snapshot.slices = []
-    let begun = try core.restore(state, operators: operators)
+    let begun = try core.restore(slices, operators: operators)
     if !start.plan.hasMade(snapshot) { tell(begun, start) }
     var next = record
     next.epoch += 1
@@ -242,8 +261,9 @@ extension TaskLog {
       do {
         if let snapshot = try store.load(number) { return (snapshot, number) }
       } catch let error as StateError {
+        let what = store.damagedPlace.map { " and was set aside in \($0)" } ?? ""
         start.services.logger.warning(
-          "snapshot \(number) of task \(start.name) is damaged and was set aside: \(error)")
+          "snapshot \(number) of task \(start.name) is damaged\(what): \(error)")
       }
     }
     let names =

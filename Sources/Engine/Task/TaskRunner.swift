@@ -57,13 +57,13 @@ final class TaskRunner {
   var nextModelAttempt: Int64 = 0
   var reading = ModelReading()
 
-  init(_ given: TaskStart) throws {
+  init(_ given: TaskStart, _ state: StoredState) throws {
     let begin = given.services.time.elapsed
-    let opened = try TaskLog.open(given)
+    let opened = try TaskLog.open(given, state)
     start = opened.start
     isFormer = opened.isFormer
     barrierIsDue = opened.isFormer
-    recovery = start.services.time.elapsed - begin
+    recovery = state.milliseconds + start.services.time.elapsed - begin
     core = opened.core
     log = opened.log
     steady = SteadyTime(start.services.time, notBefore: core.position.clock)
