@@ -58,6 +58,7 @@ package struct ChildProcess: Sendable {
     _ arguments: [String], environment: [String: String]? = nil, folder: String? = nil,
     input: Stream = .nothing, output: Stream = .nothing, errors: Stream = .nothing
   ) throws(ChildProcessFailure) {
+    Self.keepEnds()
     var actions = posix_spawn_file_actions_t()
     posix_spawn_file_actions_init(&actions)
     defer { posix_spawn_file_actions_destroy(&actions) }
@@ -93,6 +94,15 @@ package struct ChildProcess: Sendable {
     self.input = ends[0].ours
     self.output = ends[1].ours
     self.errors = ends[2].ours
+  }
+
+  /// Lets the system keep how children end: whoever started this process may have let it ignore that, and
+  /// every end would then look like a success.
+  private static func keepEnds() {
+    var action = sigaction()
+    sigaction(SIGCHLD, nil, &action)
+    let handler = unsafeBitCast(action.__sigaction_handler.sa_handler, to: Int.self)
+    if handler == unsafeBitCast(SIG_IGN, to: Int.self) { Glibc.signal(SIGCHLD, SIG_DFL) }
   }
 
   /// Says what a stream of the child will be; returns the ends of its pipe, -1 for none, or nil with

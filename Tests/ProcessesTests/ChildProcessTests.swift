@@ -74,6 +74,15 @@ import Testing
     child.send()
   }
 
+  /// A process that was started so that it ignores the ends of children sees how they end nevertheless.
+  @Test func anEndIsToldToThoseWhoIgnoreThem() async {
+    await #expect(processExitsWith: .success) {
+      signal(SIGCHLD, SIG_IGN)
+      let child = try ChildProcess(["/bin/sh", "-c", "exit 3"])
+      exit(child.waitForEnd().exitCode == 3 ? EXIT_SUCCESS : EXIT_FAILURE)
+    }
+  }
+
   @Test(arguments: [("/no/such/program", ENOENT), ("/etc/passwd", EACCES)])
   func aProgramThatCannotBeRunIsTold(path: String, code: Int32) {
     let failure = #expect(throws: ChildProcessFailure.self) {
