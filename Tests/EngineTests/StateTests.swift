@@ -143,17 +143,18 @@ private final class Held: FileLock {}
   }
 
   /// Snapshots that could not be read, and which of them stay when ten have come after them.
-  @Test(arguments: [
-    (former: [], own: [], stay: []),
-    (former: [1, 2], own: [3], stay: [1, 2, 3]),
-    (former: [1, 2, 3, 5], own: [], stay: [2, 3, 5]),
-    (former: [1, 2, 3], own: [4, 5], stay: [3, 4, 5]),
-    // Whoever sets more aside than are kept keeps them all.
-    (former: [1], own: [2, 3, 4, 5], stay: [2, 3, 4, 5]),
-    // Numbers that have not come yet are older than all others.
-    (former: [2, 97, 98, 99], own: [], stay: [2, 98, 99]),
-    (former: [97, 98, 99], own: [1, 2], stay: [1, 2, 99]),
-  ] as [(former: [Int64], own: [Int64], stay: [Int64])])
+  @Test(
+    arguments: [
+      (former: [], own: [], stay: []),
+      (former: [1, 2], own: [3], stay: [1, 2, 3]),
+      (former: [1, 2, 3, 5], own: [], stay: [2, 3, 5]),
+      (former: [1, 2, 3], own: [4, 5], stay: [3, 4, 5]),
+      // Whoever sets more aside than are kept keeps them all.
+      (former: [1], own: [2, 3, 4, 5], stay: [2, 3, 4, 5]),
+      // Numbers that have not come yet are older than all others.
+      (former: [2, 97, 98, 99], own: [], stay: [2, 98, 99]),
+      (former: [97, 98, 99], own: [1, 2], stay: [1, 2, 99]),
+    ] as [(former: [Int64], own: [Int64], stay: [Int64])])
   func theNewestDamagedSnapshotsStay(former: [Int64], own: [Int64], stay: [Int64]) throws {
     let disk = MemoryDisk()
     for number in former { disk.files["s/corrupt/snapshot-\(number)"] = [0] }
@@ -203,6 +204,10 @@ private final class Held: FileLock {}
     // The file is read in pieces: what is damaged behind the first is told by its place in the file.
     let whole = try #require(disk.files["s/snapshot-1"])
     disk.files["s/snapshot-1"]?[10 << 20] ^= 1
+    // Whoever wants the beginning only is not kept by that.
+    #expect(throws: StateError.self) { try LocalSnapshotStore.peek(1, in: "s", disk: disk) }
+    let begun = try LocalSnapshotStore.peek(1, in: "s", disk: disk) { $0.slices.count >= 2 }
+    #expect(try #require(begun).slices.prefix(2).map(\.bytes) == slices.prefix(2).map(\.bytes))
     let error = #expect(throws: StateError.self) { try store.load(1) }
     let offset = try #require(error).offset
     #expect(offset > 9 << 20 && offset <= 10 << 20 && offset < whole.count)

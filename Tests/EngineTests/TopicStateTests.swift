@@ -173,6 +173,16 @@ final class MemoryTopics: StateTopics {
     #expect(throws: StateError.self) {
       try Self.store(topics).blocks(from: number, to: end.segment, end: end.end)
     }
+    // Whoever wants the beginning only is not kept by the rest.
+    let long = try store.beginSegment()
+    let writer = store.makeWriter(StateFileTests.snapshot(long))
+    var part = StateWriter()
+    part.section("operator/9", slice: 1) { $0.write([UInt8](repeating: 1, count: 2 << 20)) }
+    try writer.add(part.slices)
+    try writer.finish()
+    topics.damage(Self.state, at: long + 3)
+    #expect(throws: StateError.self) { try store.load(long) }
+    #expect(try store.peek(long) { !$0.slices.isEmpty }?.number == long)
     topics.damage(Self.state, at: number + 1)
     #expect(throws: StateError.self) { try Self.store(topics).load(number) }
   }

@@ -84,15 +84,17 @@ public struct RetentionCheck {
   private func offsets(of snapshot: Int64, _ task: Int) throws -> [Int64]? {
     let name = reading.plan.configuration.name
     let found: Snapshot?
+    // The rest of it can be large.
+    let isEnough = { (snapshot: Snapshot) in TaskCore.hasHeader(snapshot.slices) }
     switch reading.plan.configuration.stateStore {
     case .directory:
       found = try LocalSnapshotStore.peek(
-        snapshot, in: "\(dataDirectory)/\(name)/task-\(task)", disk: LocalDisk())
+        snapshot, in: "\(dataDirectory)/\(name)/task-\(task)", disk: LocalDisk(), until: isEnough)
     case .topics:
       found = try TopicSnapshotStore(
         pipeline: name, task: task,
         topics: try KafkaBroker().makeStateTopics(reading.plan, logger: logger)
-      ).load(snapshot)
+      ).peek(snapshot, until: isEnough)
     }
     return try found.map { try TaskCore.header(of: $0.slices).offsets }
   }

@@ -94,9 +94,13 @@ package final class LocalSnapshotStore: SnapshotStore {
     return snapshot
   }
 
-  /// A snapshot with its references, read without changing anything; nil when it is not there.
-  static func peek(_ number: Int64, in folder: String, disk: any Disk) throws -> Snapshot? {
-    try SnapshotFile.read("\(folder)/snapshot-\(number)", from: disk)
+  /// A snapshot with its references, read without changing anything, up to where that `isEnough`; nil when
+  /// it is not there.
+  package static func peek(
+    _ number: Int64, in folder: String, disk: any Disk,
+    until isEnough: (Snapshot) -> Bool = { _ in false }
+  ) throws -> Snapshot? {
+    try SnapshotFile.read("\(folder)/snapshot-\(number)", from: disk, until: isEnough)
   }
 
   /// A snapshot with its references; nil when it is not there.

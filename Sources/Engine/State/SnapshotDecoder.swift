@@ -23,6 +23,13 @@ struct SnapshotDecoder {
   /// Whether the format is one that only a later program can read; nothing else is read then.
   var isNewer: Bool { version.map { $0 > SnapshotFile.version } ?? false }
 
+  /// What has come so far, once the head has; nil for a file of the first version, which is one block.
+  var begun: Snapshot? {
+    guard var snapshot else { return nil }
+    snapshot.slices = writer.slices
+    return snapshot
+  }
+
   /// Takes the next bytes of the file.
   mutating func add(_ bytes: [UInt8]) throws(StateError) {
     waiting += bytes

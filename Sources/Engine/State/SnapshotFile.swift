@@ -134,8 +134,15 @@ extension SnapshotFile {
 
   /// Reads a file piece by piece; nil when there is none.
   ///
+  /// - Parameters:
+  ///   - path: The file.
+  ///   - disk: Where it is.
+  ///   - isEnough: Whether what has come so far is all that is wanted: the rest is neither read nor checked.
+  /// - Returns: The snapshot, whose slices of earlier ones are references.
   /// - Throws: `StateProblem` when a later program has written it, `StateError` when it is damaged.
-  static func read(_ path: String, from disk: any Disk) throws -> Snapshot? {
+  static func read(
+    _ path: String, from disk: any Disk, until isEnough: (Snapshot) -> Bool = { _ in false }
+  ) throws -> Snapshot? {
     var decoder = SnapshotDecoder(name: path)
     var offset = 0
     while let piece = try disk.read(path, from: offset, count: pieceSize) {
@@ -145,6 +152,7 @@ extension SnapshotFile {
           message: "\(path) was written by a newer cutbank, and is left as it is",
           hint: "run that version or a later one")
       }
+      if let begun = decoder.begun, isEnough(begun) { return begun }
       offset += piece.count
       if piece.count < pieceSize { return try decoder.finish() }
     }

@@ -84,15 +84,23 @@ package final class TopicSnapshotStore: SnapshotStore {
     return snapshot
   }
 
+  /// A snapshot with its references, read up to where that `isEnough`; nil when the topic does not have it.
+  package func peek(_ number: Int64, until isEnough: (Snapshot) -> Bool) throws -> Snapshot? {
+    try read(number, until: isEnough)
+  }
+
   private func name(_ number: Int64) -> String { "\(state) from offset \(number) on" }
 
   /// A snapshot with its references; nil when the topic does not have it.
-  private func read(_ number: Int64) throws -> Snapshot? {
+  private func read(
+    _ number: Int64, until isEnough: (Snapshot) -> Bool = { _ in false }
+  ) throws -> Snapshot? {
     let marks = try topics.watermarks(of: state)
     guard number >= marks.low, number < marks.high else { return nil }
     var decoder = SnapshotDecoder(name: name(number))
     var hasBegun = false
     var isWhole = false
+    var hasEnough = false
     try topics.read(state, from: number, to: marks.high) { offset, record in
       let part = try StatePart(record, name: name(number))
       switch part {
@@ -107,12 +115,14 @@ package final class TopicSnapshotStore: SnapshotStore {
             message: "the snapshot in \(name(number)) was written by a newer cutbank",
             hint: "run that version or a later one")
         }
+        hasEnough = decoder.begun.map(isEnough) ?? false
       case .end(number): isWhole = true
       case .bytes, .end, .step: break
       }
-      return hasBegun && !isWhole
+      return hasBegun && !isWhole && !hasEnough
     }
     guard hasBegun else { return nil }
+    if hasEnough { return decoder.begun }
     guard isWhole else {
       throw StateError(section: name(number), offset: 0, message: "parts are missing")
     }

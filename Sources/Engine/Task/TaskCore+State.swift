@@ -126,4 +126,9 @@ extension TaskCore {
     let life = try section.text()
     return (life, try TaskPosition(restoring: &section).nextOffsets)
   }
+
+  /// Whether slices of a snapshot that is still being read have its header.
+  static func hasHeader(_ slices: [StateWriter.Slice]) -> Bool {
+    slices.contains { $0.section == "task" }
+  }
 }
