@@ -1,6 +1,8 @@
+import Columns
 import Dataflow
 import Engine
 import Foundation
+import Kafka
 import Synchronization
 import Testing
 
@@ -155,7 +157,15 @@ import Testing
         try Data("damaged".utf8).write(to: URL(fileURLWithPath: file))
       }
       try bench.produceNumbers(round * 100..<round * 100 + 100)
-      #expect(try await bench.run(bench.daemon(plan), until: Int64(round) * 100 + 100))
+      let daemon = bench.daemon(plan)
+      async let result = daemon.run()
+      // From where a replay would read is known of the snapshot that was read, too.
+      await PipelineBench.wait(for: daemon) {
+        PipelineBench.isDone(daemon, Int64(round) * 100 + 100)
+          && daemon.statuses.first?.tasks[0]?.replayMargin != nil
+      }
+      daemon.stop()
+      #expect(try await result)
     }
     #expect(try bench.lines("out") == (0..<400).map { "{\"n\":\($0),\"seen\":\($0 + 1)}" })
   }
@@ -217,6 +227,47 @@ import Testing
     #expect(problem.contains("of life") && problem.contains("hint: "), "\(problem)")
   }
 
+  /// A state of the right life that has gone on after the group's commit, as in a copy that was run elsewhere.
+  @Test func stateThatIsAheadOfTheCommitIsAnError() async throws {
+    let (bench, other) = (try PipelineBench(), try PipelineBench())
+    defer {
+      #expect(throws: Never.self) {
+        try bench.remove()
+        try other.remove()
+      }
+    }
+    try bench.produceNumbers(0..<10)
+    #expect(try await bench.run(bench.daemon(bench.plan()), until: 10))
+    let text = try bench.committed(by: "cutbank.numbers")?.metadata
+    var record = try #require(CommitRecord(text: text ?? ""))
+    record.commit -= 1
+    try FileManager.default.copyItem(
+      atPath: bench.folder + "/data", toPath: other.folder + "/data")
+    try other.commit(record.text, of: "cutbank.numbers", offset: 10)
+    try other.produceNumbers(0..<20)
+    let daemon = try other.daemon(other.plan())
+    #expect(try await !other.run(daemon, until: 20))
+    let problem = try #require(daemon.statuses.first?.problem)
+    #expect(problem.contains("is not the one that the group's commit"), "\(problem)")
+  }
+
+  /// An error that ends a task is not taken for one of the disk because a disk has met it.
+  @Test(
+    arguments: [
+      (StateError(section: "s", offset: 3, message: "damaged"), "cutbank state verify"),
+      (Unforeseen(), "an error that was not foreseen: Unforeseen"),
+    ] as [(any Error, String)])
+  func errorsSayWhatTheyAre(error: any Error, text: String) async throws {
+    let bench = try PipelineBench()
+    defer { #expect(throws: Never.self) { try bench.remove() } }
+    try bench.produceNumbers(0..<10)
+    let disk = FailingDisk { path in if path.contains("/journal-") { throw error } }
+    let daemon = try bench.daemon(bench.plan(), disk: disk)
+    #expect(try await !bench.run(daemon, until: 10))
+    let problem = try #require(daemon.statuses.first?.problem)
+    #expect(problem.contains(text), "\(problem)")
+  }
+
   /// What a newer program, or somebody else, has committed for the task is never passed over.
   @Test func aCommitThatCannotBeReadIsAnError() async throws {
     let bench = try PipelineBench()
@@ -234,41 +285,47 @@ import Testing
   }
 }
 
+private struct Unforeseen: Error {}
+
 /// The local disk, whose n-th write of this process fails: with a code that ends the pipeline, or another.
 final class FailingDisk: Disk {
   private let local = LocalDisk()
-  private let remaining: Mutex<Int>
-  private let refused: String?
-  private let code: Int32
+  private let check: @Sendable (_ path: String) throws -> Void
   private let creations = Mutex<[String]>([])
 
-  init(failAt: Int, code: Int32 = 13) {
-    remaining = Mutex(failAt)
-    refused = nil
-    self.code = code
+  /// A disk each of whose writes meets `check` first.
+  init(_ check: @escaping @Sendable (_ path: String) throws -> Void) { self.check = check }
+
+  convenience init(failAt: Int, code: Int32 = 13) {
+    let written = Mutex(0)
+    self.init { path in
+      let number = written.withLock { written in
+        written += 1
+        return written
+      }
+      if number == failAt {
+        throw DiskError(operation: "write", path: path, code: code, text: "refused")
+      }
+    }
   }
 
   /// A disk without room for the first `count` of the files whose paths have `text`.
-  init(refusing text: String, count: Int) {
-    remaining = Mutex(count)
-    refused = text
-    code = 28
+  convenience init(refusing text: String, count: Int) {
+    let written = Mutex(0)
+    self.init { path in
+      guard path.contains(text) else { return }
+      let number = written.withLock { written in
+        written += 1
+        return written
+      }
+      if number <= count {
+        throw DiskError(operation: "write", path: path, code: 28, text: "refused")
+      }
+    }
   }
 
   /// The files that were created.
   var created: [String] { creations.withLock { $0 } }
-
-  private func check(_ path: String) throws {
-    guard refused.map(path.contains) ?? true else { return }
-    let isDue = remaining.withLock { [isOne = refused == nil] count in
-      count -= 1
-      return isOne ? count == 0 : count >= 0
-    }
-    if isDue {
-      throw DiskError(
-        operation: "write", path: path, code: code, text: "refused")
-    }
-  }
 
   func createDirectory(_ path: String) throws { try local.createDirectory(path) }
   func list(_ path: String) throws -> [String] { try local.list(path) }

@@ -1,6 +1,7 @@
 import Engine
 import Foundation
 import RimSupport
+import Synchronization
 import Testing
 
 /// Which dead letters are removed, and when.
@@ -63,6 +64,31 @@ import Testing
     #expect(try look(2, 10) == ["2026", "2026/11", "2026/11/02", "2026/11/02/one"])
     // The object was the last one: what it leaves is young at first.
     #expect(try !look(2, 1).contains("2026/11/02/one"))
+  }
+
+  /// Daemons that share a data directory look at the same time: one is faster, which harms nobody.
+  @Test func severalRemoveTheSame() throws {
+    let folder = try TemporaryFolder()
+    for hour in 0..<20 {
+      let below = folder.path + "/\(hour)"
+      try FileManager.default.createDirectory(atPath: below, withIntermediateDirectories: true)
+      for name in 0..<20 {
+        try Data("12345".utf8).write(to: URL(fileURLWithPath: below + "/\(name)"))
+      }
+    }
+    let now = Int64(Date().timeIntervalSince1970 * 1_000) + 2 * Self.hour
+    var limits = DeadLetterRetention.Limits()
+    limits.bytes = 1
+    let problems = Mutex<[any Error]>([])
+    DispatchQueue.concurrentPerform(iterations: 4) { [limits] _ in
+      do {
+        _ = try DeadLetterRetention.removeOld(below: folder.path, limits, now: now)
+      } catch {
+        problems.withLock { $0.append(error) }
+      }
+    }
+    #expect(problems.withLock { "\($0)" } == "[]")
+    #expect(try DeadLetterRetention.contents(below: folder.path).objects.isEmpty)
   }
 
   @Test func settingsAreRead() throws {

@@ -77,6 +77,17 @@ final class PipelineBench: Sendable {
       }
     }
     try consumer.close()
+    if let error = answer?.error { throw error }
+  }
+
+  /// What a group has committed of the first partition.
+  func committed(by group: String) throws -> PartitionOffset? {
+    let consumer = try Consumer(
+      ConsumerConfiguration(brokers: bootstrap, group: group), logger: Self.logger)
+    let lead = TopicPartition(topic: topic, partition: 0)
+    let found = try consumer.committed([lead], timeout: .seconds(20))[lead]
+    try consumer.close()
+    return found
   }
 
   /// Appends numbers, each stamped by itself.

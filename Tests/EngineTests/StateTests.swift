@@ -8,8 +8,12 @@ import Testing
 /// A disk in memory.
 final class MemoryDisk: Disk {
   private let storage = Mutex<[String: [UInt8]]>([:])
+  /// How long files that are appended to may become.
+  private let room: Int
   /// The notes that were on stable storage before anything else was done.
   private let durable = Mutex<[[UInt8]]>([])
+
+  init(room: Int = .max) { self.room = room }
 
   var durableNotes: [[UInt8]] { durable.withLock { $0 } }
 
@@ -34,7 +38,11 @@ final class MemoryDisk: Disk {
     return true
   }
   func append(_ bytes: [UInt8], to path: String, at offset: Int) throws {
-    files[path] = Array((files[path] ?? []).prefix(offset)) + bytes
+    let file = Array((files[path] ?? []).prefix(offset)) + bytes
+    guard file.count <= room else {
+      throw DiskError(operation: "append", path: path, code: 28, text: "no space left on device")
+    }
+    files[path] = file
   }
   func note(_ bytes: [UInt8], in path: String, isDurable: Bool) throws {
     files[path] = bytes
@@ -338,6 +346,23 @@ private final class Held: FileLock {}
     #expect(disk.files.keys.sorted() == ["s/blob-b", "s/blob-c"])
     try successor.discardBlobs(except: ["c"])
     #expect(disk.files.keys.sorted() == ["s/blob-c"])
+  }
+
+  /// What a disk has taken of a snapshot before it was full is given back: it would stay full otherwise.
+  @Test func aSnapshotThatHasNoRoomTakesNone() throws {
+    let disk = MemoryDisk(room: 5 << 20)
+    let store = try LocalSnapshotStore(folder: "s", disk: disk)
+    var snapshot = Self.snapshot(4)
+    var writer = StateWriter()
+    for slice in 1...2 {
+      writer.section("operator/1", slice: slice) {
+        $0.write(Array(repeating: UInt8(slice), count: 3 << 20))
+      }
+    }
+    snapshot.slices += writer.slices
+    #expect(throws: DiskError.self) { try store.store(snapshot) }
+    #expect(disk.files.isEmpty)
+    #expect(try store.load(4) == nil)
   }
 
   /// Of a birth that was never committed nothing has left the process; anything else is state.

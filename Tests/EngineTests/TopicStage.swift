@@ -38,6 +38,9 @@ struct TopicStage {
     notes.state.withLock { $0.interruptions[call] = body }
   }
 
+  /// Lets the group know the member by another id than before.
+  func joinAgain(as id: String) { notes.state.withLock { $0.memberID = id } }
+
   func name(_ task: Int) -> TaskName { TaskName(pipeline: "topics", number: task) }
 
   /// Does all that can be done now.
@@ -55,9 +58,11 @@ struct TopicStage {
         task: name(task), record: record,
         rows: rows.map { .init(topic: "results", rows: RowBlock([Array($0.utf8)])) },
         offsets: commit == nil ? [] : [PartitionOffset(partition, offset: 1)],
-        member: PlacedMember(notes: notes)
+        member: PlacedMember(notes: notes), memberID: notes.state.withLock { $0.memberID }
       ) { answer in
-        notes.state.withLock { $0.answers.append("\(task): \(commit ?? -1) \(answer)") }
+        var text = "\(answer)"
+        if case .unaccepted(let error) = answer { text = "unaccepted \(error.code.name)" }
+        notes.state.withLock { $0.answers.append("\(task): \(commit ?? -1) \(text)") }
       })
   }
 }
@@ -69,6 +74,7 @@ private final class TopicNotes: Sendable {
     var answers: [String] = []
     var failures: [String: KafkaError] = [:]
     var interruptions: [String: @Sendable () -> Void] = [:]
+    var memberID = "first"
   }
 
   let state = Mutex(State())
@@ -125,6 +131,7 @@ private struct PlacedMember: GroupMember {
     KafkaError(.invalidArgument, "not to be asked", operation: operation)
   }
 
+  var memberID: String? { notes.state.withLock { $0.memberID } }
   func place() -> any GroupPlace { Place() }
   func partitionCount(of topic: String, timeout: Duration) throws(KafkaError) -> Int? {
     throw refused("partition count")

@@ -1,5 +1,4 @@
 import Columns
-import Dispatch
 import Engine
 import Foundation
 import Kafka
@@ -226,16 +225,6 @@ private struct WaitingBroker: Broker, StateTopics {
   private let gate = Gate()
   let arrivals: AsyncStream<Void>
   private let arrived: AsyncStream<Void>.Continuation
-
-  /// What one thread after the other waits at.
-  private final class Gate: Sendable {
-    private let semaphore = DispatchSemaphore(value: 0)
-    func open() { semaphore.signal() }
-    func pass() {
-      semaphore.wait()
-      semaphore.signal()
-    }
-  }
 
   init() { (arrivals, arrived) = AsyncStream.makeStream(of: Void.self) }
 

@@ -143,6 +143,63 @@ import Testing
     #expect(stage.everything.suffix(3) == rest[...])
   }
 
+  /// While a transaction over them ends, the group does not tell its offsets: it is asked again.
+  @Test(arguments: [KafkaError.Code.unstableOffsetCommit, .timedOut])
+  func theGroupIsAskedUntilItTells(code: KafkaError.Code) throws {
+    let stage = try TopicStage()
+    stage.hand(commit: 1, of: 0)
+    stage.turnAll()
+    stage.fail("read 0", with: KafkaError(code, "injected", operation: "read"))
+    stage.hand(commit: 2, of: 0)
+    stage.turnAll()
+    #expect(stage.everything.suffix(4) == ["read 0", "read 0", "offsets 0", "commit"])
+    #expect(stage.answers == ["0: 1 accepted", "0: 2 accepted"])
+  }
+
+  /// What a member that the group has forgotten was given may be somebody else's, though it has joined again:
+  /// its commits do not count, nor those that are in one transaction with them.
+  @Test(arguments: [true, false]) func whoWasForgottenCommitsNothing(isAlone: Bool) throws {
+    let stage = try TopicStage()
+    stage.hand(rows: ["a"], of: 0)
+    stage.turnAll()
+    stage.hand(commit: 1, of: 0)
+    stage.joinAgain(as: "second")
+    if !isAlone { stage.hand(commit: 1, rows: ["b"], of: 1) }
+    stage.turnAll()
+    #expect(stage.calls == ["init", "begin", "a"] + (isAlone ? [] : ["b"]) + ["abort"])
+    let refused = stage.answers
+    #expect(
+      refused == ["0: 1 unaccepted UNKNOWN_MEMBER_ID"]
+        + (isAlone ? [] : ["1: 1 unaccepted UNKNOWN_MEMBER_ID"]))
+    // When its task has ended, what the new member has done is committed.
+    stage.writer.drop(stage.name(0))
+    stage.hand(commit: 1, rows: ["c"], of: 0)
+    stage.turnAll()
+    #expect(stage.calls.suffix(2) == [isAlone ? "offsets 0" : "offsets 1 0", "commit"])
+    #expect(!stage.calls.contains("offsets 0 1"))
+    #expect(stage.answers.dropFirst(refused.count).allSatisfy { $0.hasSuffix("accepted") })
+  }
+
+  /// The brokers themselves refuse the offsets of one whose place is gone: nothing of it is committed, and its
+  /// control hears why.
+  @Test(arguments: [KafkaError.Code.unknownMember, .illegalGeneration, .fencedInstance])
+  func theGroupsRefusalIsTold(code: KafkaError.Code) throws {
+    let stage = try TopicStage()
+    stage.fail(
+      "offsets 0 1",
+      with: KafkaError(code, "injected", operation: "send offsets", requiresAbort: true))
+    stage.hand(commit: 1, rows: ["a"], of: 0)
+    stage.hand(commit: 1, rows: ["b"], of: 1)
+    stage.turnAll()
+    #expect(stage.calls.suffix(2) == ["offsets 0 1", "abort"])
+    #expect(stage.turns.isHindered)
+    #expect(
+      stage.answers == ["0: 1 unaccepted \(code.name)", "1: 1 unaccepted \(code.name)"])
+    stage.writer.drop(stage.name(1))
+    stage.turnAll()
+    #expect(stage.calls.suffix(4) == ["begin", "a", "offsets 0", "commit"])
+  }
+
   /// One transaction takes up the commits that are announced.
   @Test func commitsAreGathered() throws {
     let stage = try TopicStage(patience: 5)

@@ -6,9 +6,13 @@ final class ProcessWork: @unchecked Sendable {
   /// One of its threads.
   final class Line: BackgroundWork, @unchecked Sendable {
     fileprivate var waiting: [@Sendable () -> Void] = []
+    fileprivate let name: String
     private let note: () -> Void
 
-    fileprivate init(note: @escaping () -> Void) { self.note = note }
+    fileprivate init(_ name: String, note: @escaping () -> Void) {
+      self.name = name
+      self.note = note
+    }
 
     func perform(_ work: @escaping @Sendable () -> Void) { waiting.append(work) }
 
@@ -21,12 +25,22 @@ final class ProcessWork: @unchecked Sendable {
   }
 
   private let world: World
+  /// Whether there is one task at a time.
+  private let isSingle: Bool
   private var lines: [Line] = []
 
-  init(world: World) { self.world = world }
+  init(world: World, isSingle: Bool) {
+    self.world = world
+    self.isSingle = isSingle
+  }
 
+  /// Makes a thread; one that stores the state of a task begins when that of its predecessor is done.
   func makeLine(_ name: String) -> any BackgroundWork {
-    let line = Line(note: { [world] in world.note("work for \(name)") })
+    let isLate = lines.contains { $0.name == name && !$0.waiting.isEmpty }
+    if isSingle, ["journal", "snapshots"].contains(name), isLate {
+      world.violate("a task begins while \(name) of the one before is under way")
+    }
+    let line = Line(name, note: { [world] in world.note("work for \(name)") })
     lines.append(line)
     return line
   }

@@ -59,6 +59,12 @@ final class SimulatedMember: GroupMember, @unchecked Sendable {
 
   private var isGone: Bool { process.isDead || isClosed }
 
+  /// Whether it has been asked to give up partitions and has not done so.
+  var isGivingUp: Bool { !isGone && question == .revoke }
+
+  /// Whether a commit of it is on its way.
+  var isCommitting: Bool { !isGone && !requests.isEmpty }
+
   /// Whether its process has ended and nothing that it has sent is still under way.
   var hasEnded: Bool { isGone && requests.isEmpty }
 
@@ -99,6 +105,8 @@ final class SimulatedMember: GroupMember, @unchecked Sendable {
     waiting = []
     events.removeAll { if case .assign = $0.event { true } else { false } }
     world.note("\(process.number) finds itself out of the group")
+    // While the answer to a revocation is awaited it joins as another one, and keeps the rest.
+    if question == .revoke { return }
     guard !held.isEmpty || question == .assign else {
       question = nil
       return
@@ -289,6 +297,9 @@ final class SimulatedMember: GroupMember, @unchecked Sendable {
   ) throws(KafkaError) -> [TopicPartition: PartitionOffset] {
     // Brokers do not answer while a transaction may change the answer.
     if partitions.contains(where: { cluster.transactions.isPending($0) }) {
+      // Whoever asks again and again waits; what nobody ends meanwhile is aborted.
+      world.now += 50
+      cluster.transactions.tick()
       throw KafkaError(.timedOut, operation: "read commits")
     }
     return try ask("read commits") {

@@ -55,7 +55,7 @@ final class SimulatedProcess {
     let broker = SimulatedBroker(cluster: outside.cluster, process: state)
     workers = (0..<scenario.workers).map { _ in WorkerTurns(wakeup: Wakeup()) }
     let deadline = deadline
-    let work = ProcessWork(world: world)
+    let work = ProcessWork(world: world, isSingle: scenario.pipeline.tasks == 1)
     self.work = work
     let topics = (0..<(plan.hasTopicOutput ? scenario.workers : 0)).map { worker in
       TopicWriter(

@@ -210,6 +210,12 @@ public final class Simulation {
     case .rebalances: guard outside.cluster.group.disturb() else { return }
     case .joins: starts.append(world.now)
     case .forgets: outside.cluster.group.forget()
+    case .forgetsWhoGivesUp:
+      guard outside.cluster.clients.contains(where: \.isGivingUp) else { return }
+      outside.cluster.group.forget()
+    case .forgetsWhoCommits:
+      guard outside.cluster.clients.contains(where: \.isCommitting) else { return }
+      outside.cluster.group.forget()
     case .leaves:
       guard running.count > 1, starts.isEmpty, let last = running.last else { return }
       last.isMeantToEnd = true

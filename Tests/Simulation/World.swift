@@ -91,6 +91,10 @@ public struct GroupChange: Sendable {
     case leaves
     /// The sessions of all members are over, as after a network that was away.
     case forgets
+    /// The same, while a member has been asked to give up partitions and has not done so.
+    case forgetsWhoGivesUp
+    /// The same, while a commit is on its way.
+    case forgetsWhoCommits
   }
 
   /// How many records, all tasks together.

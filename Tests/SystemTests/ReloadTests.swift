@@ -104,6 +104,7 @@ extension SystemTests {
         (Self.pipeline("other", to: "file://./pipelines/other.yaml/out"), "the folder of output"),
         (Self.pipeline("other").replacing("topic: other", with: "topic: steady"), "the inputs, or"),
         (Self.pipeline("other") + "\ngroup: elsewhere\n", "the consumer group of"),
+        (Self.pipeline("other") + "\nstate: {store: topics}\n", "the store of the state of"),
       ]
       for (text, reason) in refusals {
         try stage.write(text, to: "pipelines/other.yaml")

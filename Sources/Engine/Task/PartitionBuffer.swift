@@ -1,47 +1,63 @@
-import Kafka
+package import Kafka
 
 /// The fetched and not yet taken records of one partition of a task's input.
 ///
 /// Taken records stay readable until the next refill, so that a row that fails later can still be
 /// dead-lettered with its bytes.
-final class PartitionBuffer {
+package final class PartitionBuffer {
   /// Which partition it is.
   let topicPartition: TopicPartition
   /// The input that the partition belongs to.
   let input: Int
   var records: RecordBatch
   /// The first record that was not taken.
-  var cursor = 0
+  package var cursor = 0
   /// The offset after the last record taken.
-  var nextOffset: Int64
+  package var nextOffset: Int64
   /// The offset up to which the broker is known to hold records, or what nobody is given: marks of
   /// transactions, and records of aborted ones.
-  var knownEnd: Int64
+  package var knownEnd: Int64
   /// The offset up to which everything was fetched.
   private var fetchedUpTo: Int64 = 0
   /// Whether the broker no longer has what comes after the records that are here.
   private var isOutOfRange = false
   /// Where records come from, once assigned.
-  var queue: (any RecordQueue)? {
+  package var queue: (any RecordQueue)? {
     didSet {
       isOutOfRange = false
       fetchedUpTo = 0
     }
   }
 
-  init(_ partition: TaskPartition, nextOffset: Int64, capacity: Int) {
-    topicPartition = partition.topicPartition
-    input = partition.input
-    knownEnd = partition.end
+  convenience init(_ partition: TaskPartition, nextOffset: Int64, capacity: Int) {
+    self.init(
+      partition.topicPartition, input: partition.input, knownEnd: partition.end,
+      nextOffset: nextOffset, capacity: capacity)
+  }
+
+  /// Creates the empty buffer of a partition.
+  ///
+  /// - Parameters:
+  ///   - topicPartition: The partition.
+  ///   - input: The input that it belongs to.
+  ///   - knownEnd: The offset up to which the broker is known to hold records.
+  ///   - nextOffset: The offset of the first record to take.
+  ///   - capacity: How many records there is room for.
+  package init(
+    _ topicPartition: TopicPartition, input: Int, knownEnd: Int64, nextOffset: Int64, capacity: Int
+  ) {
+    self.topicPartition = topicPartition
+    self.input = input
+    self.knownEnd = knownEnd
     self.nextOffset = nextOffset
     records = RecordBatch(capacity: capacity)
   }
 
   /// Whether every fetched record was taken.
-  var isExhausted: Bool { cursor == records.count }
+  package var isExhausted: Bool { cursor == records.count }
 
   /// Whether the broker is known to hold records behind those taken.
-  var hasUnread: Bool { knownEnd > max(nextOffset, fetchedUpTo) }
+  package var hasUnread: Bool { knownEnd > max(nextOffset, fetchedUpTo) }
 
   /// Whether nothing can be fetched before the records taken are dropped.
   var isFull: Bool { records.count == records.capacity }
@@ -73,7 +89,7 @@ final class PartitionBuffer {
   /// Fetches what waits, dropping the records taken; only when exhausted.
   ///
   /// - Throws: `TaskFailure` when the broker no longer has what must be read next.
-  func refill() throws(TaskFailure) {
+  package func refill() throws(TaskFailure) {
     guard queue != nil else { return }
     records.reset()
     cursor = 0
@@ -83,7 +99,7 @@ final class PartitionBuffer {
   /// Fetches what waits besides the records that are there, as far as there is room.
   ///
   /// - Throws: `TaskFailure` when the broker no longer has what must be read next.
-  func fetchMore() throws(TaskFailure) {
+  package func fetchMore() throws(TaskFailure) {
     guard let queue, records.count < records.capacity else { return }
     if !isOutOfRange { queue.append(to: &records) }
     for event in records.events where !isOutOfRange {
@@ -100,7 +116,7 @@ final class PartitionBuffer {
 }
 
 /// Why a task cannot go on by itself.
-enum TaskFailure: Error, Sendable, CustomStringConvertible {
+package enum TaskFailure: Error, Sendable, CustomStringConvertible {
   /// The broker no longer has a record that must be read.
   case offsetOutOfRange(TopicPartition, expected: Int64, Watermarks?)
   /// Kafka refuses.
@@ -117,7 +133,7 @@ enum TaskFailure: Error, Sendable, CustomStringConvertible {
   case unforeseen(String)
 
   /// The failure and what to do.
-  var description: String {
+  package var description: String {
     switch self {
     case .offsetOutOfRange(let partition, let expected, let marks):
       Self.gap(partition, expected, marks)
