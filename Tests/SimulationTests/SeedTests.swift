@@ -38,8 +38,11 @@ import Testing
       output: .pipe, errors: .inherited)
   }
 
-  /// A member that was forgotten while it gave up a part; a pipeline that has stopped and is given more.
-  @Test(arguments: [53_287, 52_847] as [UInt64]) func aSeedThatOnceFailed(seed: UInt64) throws {
+  /// A member that was forgotten while it gave up a part; a pipeline that has stopped and is given more; a
+  /// commit of a member that has joined again as another one.
+  @Test(arguments: [53_287, 52_847, 8_883] as [UInt64]) func aSeedThatOnceFailed(seed: UInt64)
+    throws
+  {
     let result = try Simulator().run(seed: seed)
     #expect(result.violations.isEmpty, "\(result.violations)")
   }
