@@ -8,6 +8,7 @@ public final class Client: @unchecked Sendable {
   // @unchecked: librdkafka's handle may be used from any thread, and neither property ever changes.
   let handle: OpaquePointer
   private let context: CallbackContext
+  private let isAbandoned = Atomic(false)
 
   /// Connects; brokers that cannot be reached are no error here but told by events.
   init(
@@ -27,7 +28,15 @@ public final class Client: @unchecked Sendable {
     self.context = context
   }
 
+  /// Keeps the handle for ever, when to destroy it would end the process.
+  func abandon() { isAbandoned.store(true, ordering: .releasing) }
+
   deinit {
+    guard !isAbandoned.load(ordering: .acquiring) else {
+      // Its threads still call the context.
+      _ = Unmanaged.passRetained(context)
+      return
+    }
     // The consumer leaves its group in `close()`; here nobody could serve its callbacks.
     rd_kafka_destroy_flags(handle, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE)
   }

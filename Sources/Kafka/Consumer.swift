@@ -160,12 +160,13 @@ public final class Consumer: Sendable {
   ///   group then notices by the session timeout.
   public func close(timeout: Duration = .seconds(10)) throws(KafkaError) {
     retireQueues(nil)
-    context.close()
     guard rd_kafka_consumer_closed(client.handle) == 0 else { return }
     guard let queue = rd_kafka_queue_new(client.handle) else { preconditionFailure("no memory") }
     defer { rd_kafka_queue_destroy(queue) }
-    try KafkaError.check(rd_kafka_consumer_close_queue(client.handle, queue), operation: "close")
     var remaining = timeout.milliseconds
+    try awaitFirstAssignment(&remaining)
+    context.close()
+    try KafkaError.check(rd_kafka_consumer_close_queue(client.handle, queue), operation: "close")
     while rd_kafka_consumer_closed(client.handle) == 0 {
       guard let event = rd_kafka_queue_poll(queue, min(remaining, 100)) else {
         remaining -= min(remaining, 100)
@@ -176,6 +177,27 @@ public final class Consumer: Sendable {
       // Of all events only a rebalance needs an answer.
       if rd_kafka_event_type(event) == RD_KAFKA_EVENT_REBALANCE {
         try KafkaError.check(rd_kafka_assign(client.handle, nil), operation: "close")
+      }
+    }
+  }
+
+  /// Waits for what the group gives to a member that it has just let in.
+  ///
+  /// librdkafka 2.0.2 ends the process when it destroys such a member of a cooperative group before
+  /// (`rd_kafka_sticky_assignor_state_destroy` asserts a state that the first assignment makes). One
+  /// that is given nothing in time is not destroyed.
+  private func awaitFirstAssignment(_ remaining: inout Int32) throws(KafkaError) {
+    while isCooperative, !context.wasAssigned {
+      guard remaining > 0 else {
+        context.logger.warning(
+          "a member of a group that was let in got no assignment; what it holds in memory stays")
+        return client.abandon()
+      }
+      let wait = min(remaining, 100)
+      switch poll(timeout: .milliseconds(wait)) {
+      case .assign: _ = try incrementallyAssign([])
+      case nil: remaining -= wait
+      default: break
       }
     }
   }
@@ -205,6 +227,7 @@ final class ConsumerContext: CallbackContext, @unchecked Sendable {
   private struct State {
     var events: [ConsumerEvent] = []
     var isClosed = false
+    var wasAssigned = false
   }
 
   private let state = Mutex(State())
@@ -216,6 +239,9 @@ final class ConsumerContext: CallbackContext, @unchecked Sendable {
   func close() {
     state.withLock { $0.isClosed = true }
   }
+
+  /// Whether the group has ever given something, were it nothing.
+  var wasAssigned: Bool { state.withLock { $0.wasAssigned } }
 
   /// Keeps the event, and lets the poll that is under way return.
   func receive(_ event: ConsumerEvent, from client: OpaquePointer?) {
@@ -244,7 +270,10 @@ final class ConsumerContext: CallbackContext, @unchecked Sendable {
   private func rebalance(
     _ client: OpaquePointer, _ error: rd_kafka_resp_err_t, _ partitions: [TopicPartition]
   ) {
-    let isClosed = state.withLock { $0.isClosed }
+    let isClosed = state.withLock { state in
+      if error == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS { state.wasAssigned = true }
+      return state.isClosed
+    }
     switch error {
     case RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS where !isClosed:
       receive(.assign(partitions), from: client)

@@ -35,6 +35,54 @@ import Testing
     }
   }
 
+  /// librdkafka ends the process where such a member is destroyed as it is.
+  @Test func whoWasLetInAndNotYetGivenAnythingLeaves() async throws {
+    try await onThread {
+      let broker = try EmbeddedBroker(topics: ["t": 1], logger: quiet)
+      do {
+        let consumer = try broker.consumer(group: "g") { $0.assignment = .cooperativeSticky }
+        try consumer.subscribe(to: ["t"])
+        // Answers to JoinGroup and SyncGroup come far enough apart.
+        try broker.setRoundTrip(.milliseconds(500))
+        while !consumer.isCooperative {
+          if case .assign? = consumer.poll(timeout: .milliseconds(10)) {
+            Issue.record("the member was let in and given a partition at once")
+          }
+        }
+        try consumer.close(timeout: patience)
+      }
+      try broker.setRoundTrip(.zero)
+      let next = try broker.consumer(group: "g") { $0.assignment = .cooperativeSticky }
+      try next.subscribe(to: ["t"])
+      let given = try next.await("assignment") { event -> [TopicPartition]? in
+        guard case .assign(let partitions) = event else { return nil }
+        return partitions
+      }
+      #expect(given == [first])
+      _ = try next.incrementallyAssign(given.map { PartitionStart($0, at: .beginning) })
+      try next.close(timeout: patience)
+    }
+  }
+
+  /// One that is never given anything is not destroyed, and the process goes on.
+  @Test func whoIsNeverGivenAnythingStays() async throws {
+    try await onThread {
+      let broker = try EmbeddedBroker(topics: ["t": 1], logger: quiet)
+      do {
+        let consumer = try broker.consumer(group: "g") { $0.assignment = .cooperativeSticky }
+        try consumer.subscribe(to: ["t"])
+        try broker.setRoundTrip(.milliseconds(500))
+        while !consumer.isCooperative { _ = consumer.poll(timeout: .milliseconds(10)) }
+        try broker.stop()
+        do {
+          try consumer.close(timeout: .milliseconds(1))
+        } catch let error as KafkaError {
+          #expect(error.code == .timedOut)
+        }
+      }
+    }
+  }
+
   @Test func aRefusedCommitIsToldWithItsCode() async throws {
     try await onThread {
       let broker = try EmbeddedBroker(topics: ["t": 1], logger: quiet)

@@ -52,15 +52,23 @@ final class Program: Sendable {
   var isRunning: Bool { record.state.withLock { $0.status == nil } }
 
   /// The memory that it has in use, bytes; 0 when it has ended.
-  var residentBytes: Int { memory("VmRSS:") }
+  var residentBytes: Int { 1_024 * status("VmRSS:") }
 
   /// The most memory that it ever had in use, bytes; 0 when it has ended.
-  var peakBytes: Int { memory("VmHWM:") }
+  var peakBytes: Int { 1_024 * status("VmHWM:") }
 
-  private func memory(_ name: String) -> Int {
+  /// How many threads it has; 0 when it has ended.
+  var threadCount: Int { status("Threads:") }
+
+  /// How many files, pipes and sockets it holds open; 0 when it has ended.
+  var openFileCount: Int {
+    (try? FileManager.default.contentsOfDirectory(atPath: "/proc/\(child.id)/fd"))?.count ?? 0
+  }
+
+  private func status(_ name: String) -> Int {
     let status = (try? String(contentsOfFile: "/proc/\(child.id)/status", encoding: .utf8)) ?? ""
     let line = status.split(separator: "\n").first { $0.hasPrefix(name) }
-    return 1_024 * (line?.firstMatch(of: /\d+/).flatMap { Int($0.output) } ?? 0)
+    return line?.firstMatch(of: /\d+/).flatMap { Int($0.output) } ?? 0
   }
 
   /// The processes that it has started.

@@ -92,6 +92,78 @@ extension Faults {
     }
   }
 
+  @Suite("Fault 22: hundreds of reloads leave nothing behind", .timeLimit(.minutes(30)))
+  struct Fault22Remains {
+    /// Outputs of each kind that holds something open: objects, a topic, a webhook that is never called.
+    private static func pipeline(_ number: Int) -> String {
+      Faults.pipeline(
+        Faults.numbers + "\n"
+          + [("COPY", ">="), ("ALERTS", "<")].map { stream, relation in
+            """
+            CREATE OR REPLACE STREAM "\(stream)" ("n" BIGINT);
+            CREATE OR REPLACE PUMP "P_\(stream)" AS INSERT INTO "\(stream)"
+              SELECT STREAM "n" FROM "NUMBERS" WHERE "n" \(relation) 0;
+            """
+          }.joined(separator: "\n"),
+        output: """
+          delivery: {to: "file://./out", buffer: {size: 1MiB, interval: \(1 + number % 2)s}}
+            - stream: COPY
+              kafka: {topic: results}
+            - stream: ALERTS
+              webhook: {url: "http://127.0.0.1:9/", allow: [127.0.0.0/8]}
+          """, extra: "guarantee: at_least_once")
+    }
+
+    /// Each is a change for which the pipeline leaves its group and begins anew; of those that come before it
+    /// is back in the group, too, nothing may stay.
+    @Test(.enabled(if: Faults.areLong, Faults.tooLong)) func threadsFilesAndMemoryStayAsTheyWere()
+      async throws
+    {
+      let stage = try Stage(topics: ["numbers": 4, "results": 1])
+      let file = try stage.write(Self.pipeline(0), to: "numbers.yaml")
+      let daemon = try stage.daemon(file)
+      var (reloads, records) = (0, 0)
+      func swap(_ count: Int) async throws {
+        for _ in 0..<count {
+          reloads += 1
+          try stage.write(Self.pipeline(reloads), to: "numbers.yaml")
+          daemon.signal(SIGHUP)
+          let due = reloads
+          let isDone = await daemon.waits {
+            daemon.text.split(separator: "\n").count { $0.contains("changed: numbers") } >= due
+          }
+          try #require(isDone)
+        }
+        for partition in 0..<4 {
+          try stage.produce(
+            (records..<records + 10).map { Faults.record($0) }, to: "numbers", partition: partition)
+        }
+        records += 10
+        try await stage.expectRows(4 * records, of: daemon)
+      }
+      // Before rows come the program may not listen to signals yet.
+      try await swap(0)
+      for _ in 0..<5 { try await swap(2) }
+      let (files, threads, memory) = (
+        daemon.openFileCount, daemon.threadCount, daemon.residentBytes
+      )
+      for _ in 0..<20 { try await swap(10) }
+      // Threads of pools go some seconds after they were last needed.
+      let isSettled = await daemon.outlives(within: .seconds(60)) {
+        daemon.openFileCount <= files + 8 && daemon.threadCount <= threads + 8
+      }
+      let seen =
+        "after 10 reloads \(files) files, \(threads) threads, \(memory >> 20) MiB; after "
+        + "\(reloads) \(daemon.openFileCount), \(daemon.threadCount), \(daemon.residentBytes >> 20)"
+      Faults.tell(seen)
+      #expect(isSettled, "\(seen)")
+      #expect(daemon.residentBytes - memory < 24 << 20, "\(seen)")
+      await stage.end(daemon)
+      #expect(stage.rows().count == 4 * records)
+      try await stage.expectBalance()
+    }
+  }
+
   @Suite("Fault 25: few files, one processor, little memory", .timeLimit(.minutes(5)))
   struct Fault25 {
     @Test(arguments: [
